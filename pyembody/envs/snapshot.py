@@ -1,0 +1,68 @@
+"""Everything that changes while environments run, by name: saved and restored for an exact resume."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..spec.errors import SpecError
+
+if TYPE_CHECKING:
+    from .vector import VectorEnv
+
+
+def save(env: VectorEnv) -> dict[str, NDArray[Any]]:
+    """Return copies of all arrays that hold the state of `env`, random numbers included."""
+    return {name: array.copy() for name, array in _live(env).items()} | {"random": _random_state(env._rng)}
+
+
+def load(env: VectorEnv, state: Mapping[str, NDArray[Any]]) -> None:
+    """Put `env` into a saved state. Raises SpecError naming an array that is missing or of another shape."""
+    live = _live(env)
+    for name, array in live.items():
+        if name not in state:
+            raise SpecError(f"environment state: missing array '{name}'")
+        if state[name].shape != array.shape or state[name].dtype != array.dtype:
+            raise SpecError(
+                f"environment state: {name}: expected {array.dtype}{array.shape},"
+                f" got {state[name].dtype}{state[name].shape}"
+            )
+    for name, array in live.items():
+        array[...] = state[name]
+    if env._randomizer.inertial:
+        env.batch.set_const()
+    _set_random_state(env._rng, state["random"])
+
+
+def _live(env: VectorEnv) -> dict[str, NDArray[Any]]:
+    """The arrays themselves, by name."""
+    arrays: dict[str, NDArray[Any]] = {
+        "physics": env.batch.state, "memory": env._memory.array, "params": env.params, "steps": env._steps,
+        "done": env._done, "action": env.action, "delay.steps": env._delay.steps, "delay.past": env._delay.past,
+        "sensing.frames": env._sensing.frames,
+    }
+    arrays |= {f"output.{name}": array for name, array in env.outputs.items()}
+    arrays |= {f"model.{name}": array for name, array in env._randomizer.fields.items()}
+    if env._commands:
+        arrays |= {f"command.{k}": getattr(env._commands, k) for k in ("command", "target", "timer", "moving", "held")}
+    if env._clock:
+        arrays |= {f"clock.{k}": getattr(env._clock, k) for k in ("phase", "clock", "leg_phase")}
+    if env._pushes:
+        arrays["push.timer"] = env._pushes.timer
+    return arrays
+
+
+def _random_state(rng: np.random.Generator) -> NDArray[np.uint64]:
+    state: dict[str, Any] = dict(rng.bit_generator.state)
+    words = [*state["state"]["state"], state["has_uint32"], state["uinteger"]]
+    return np.array(words, np.uint64)
+
+
+def _set_random_state(rng: np.random.Generator, words: NDArray[np.uint64]) -> None:
+    rng.bit_generator.state = {
+        "bit_generator": "SFC64", "state": {"state": words[:4].copy()},
+        "has_uint32": int(words[4]), "uinteger": int(words[5]),
+    }

@@ -1,0 +1,63 @@
+"""Starting states: the default pose, disturbed within the ranges that a task gives."""
+
+from __future__ import annotations
+
+import numpy as np
+from mujoco.batch import Batch
+from numpy.typing import NDArray
+
+from ..spec.task import Reset
+from .commands import Rows
+from .model import BuiltModel
+
+
+class Starts:
+    """Writes starting states into rows of a batch's state."""
+
+    def __init__(self, spec: Reset, built: BuiltModel, batch: Batch) -> None:
+        self.spec, self.built = spec, built
+        self.qpos, self.qvel = batch.bind("qpos"), batch.bind("qvel")
+
+    def write(self, rng: np.random.Generator, rows: Rows) -> None:
+        """Draw a new starting state for each of `rows`."""
+        spec, built, k = self.spec, self.built, len(rows)
+        qpos, qvel = np.tile(built.home_qpos, (k, 1)), np.zeros((k, self.qvel.shape[1]))
+        joints = len(built.joint_qpos)
+        qpos[:, built.joint_qpos] += spec.joint_pos * _signed(rng, (k, joints))
+        qvel[:, built.joint_dof] = spec.joint_vel * _signed(rng, (k, joints))
+        if built.base_qpos >= 0:
+            self._base(rng, qpos[:, built.base_qpos :][:, :7], qvel[:, built.base_dof :][:, :6])
+        self.qpos[rows], self.qvel[rows] = qpos, qvel
+
+    def _base(self, rng: np.random.Generator, pose: NDArray[np.float64], velocity: NDArray[np.float64]) -> None:
+        spec, k = self.spec, len(pose)
+        terrain = self.built.terrain
+        if terrain is not None:
+            pose[:, :2] += terrain.start_area * _signed(rng, (k, 2))
+            pose[:, 2] += terrain.highest_near(pose[:, 0], pose[:, 1])
+        pose[:, 2] += spec.height * _signed(rng, (k,))
+        roll, pitch = (spec.tilt * _signed(rng, (2, k))) / 2
+        yaw = spec.yaw * _signed(rng, (k,)) / 2
+        pose[:, 3:] = _quaternion(roll, pitch, yaw)
+        velocity[:, :3] = spec.lin_vel * _signed(rng, (k, 3))
+        velocity[:, 3:] = spec.ang_vel * _signed(rng, (k, 3))
+
+
+def _signed(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    return rng.uniform(-1.0, 1.0, shape)
+
+
+def _quaternion(
+    roll: NDArray[np.float64], pitch: NDArray[np.float64], yaw: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Quaternions [k, 4] (w, x, y, z) of half angles roll, pitch, yaw in z-y-x order."""
+    (cr, sr), (cp, sp), (cy, sy) = ((np.cos(a), np.sin(a)) for a in (roll, pitch, yaw))
+    return np.stack(
+        [
+            cr * cp * cy + sr * sp * sy,
+            sr * cp * cy - cr * sp * sy,
+            cr * sp * cy + sr * cp * sy,
+            cr * cp * sy - sr * sp * cy,
+        ],
+        axis=1,
+    )

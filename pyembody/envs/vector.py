@@ -1,0 +1,342 @@
+"""N environments of one task on one robot: MuJoCo's batch steps, then one program call computes everything else."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import mujoco
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector import VectorEnv as GymVectorEnv
+from gymnasium.vector.utils import batch_space
+from mujoco.batch import Batch, SimulationError
+from numpy.typing import ArrayLike, NDArray
+
+from .. import _core
+from ..program import compile_task
+from ..spec.robot import Robot
+from ..spec.task import Task
+from . import snapshot
+from .bindings import Bindings
+from .commands import CommandSource, GaitClock, Rows
+from .mirror import mirror_map
+from .model import build_model
+from .provided import provided_signals
+from .pushes import Pushes
+from .randomize import Randomizer
+from .sensing import Delay, Sensing
+from .starts import Starts
+
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+BAD_TERM, BAD_STATE = 1, 4
+
+
+class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[np.bool_]]):
+    """Gymnasium vector environment. Observations [N, O] and actions [N, A] are float32, rewards [N] float64.
+
+    Args:
+        task, robot: specifications, see `pyembody.spec.load_task` and `load_robot`.
+        num_envs: number of environments N.
+        seed: used by the first reset that is not given one.
+        threads: of physics and program; 0 takes all cores this process may use. Results do not depend on it.
+        autoreset_mode: any of Gymnasium's three. With SAME_STEP, `final_observations` holds true successors.
+        execution: use the robot's stiff execution model instead of the training model.
+        randomize: draw the task's randomised model fields and pushes.
+        first_env: offset of this instance's random streams (the rank's first environment in data-parallel runs).
+
+    Raises SpecError for an illegal robot-task pair, ValueError for wrong actions.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        robot: Robot,
+        num_envs: int = 256,
+        *,
+        seed: int = 0,
+        threads: int = 0,
+        autoreset_mode: AutoresetMode = AutoresetMode.SAME_STEP,
+        execution: bool = False,
+        randomize: bool = True,
+        first_env: int = 0,
+    ) -> None:
+        if num_envs < 1:
+            raise ValueError(f"num_envs: expected at least 1, got {num_envs}")
+        self.task, self.robot, self.num_envs = task, robot, num_envs
+        self.metadata = {"autoreset_mode": autoreset_mode, "render_modes": []}
+        self._mode = autoreset_mode
+        self._threads = threads or len(os.sched_getaffinity(0))
+        self._seed, self._first_env = seed, first_env
+        self._np_random: np.random.Generator | None = None
+        self.control_dt = robot.control.control_dt
+        self.max_steps = max(1, round(task.episode.length_s / self.control_dt))
+        self._make_physics(execution, randomize)
+        self._make_signals(randomize)
+        self._make_program()
+        self._make_spaces()
+
+    def _make_physics(self, execution: bool, randomize: bool) -> None:
+        task, robot = self.task, self.robot
+        self.built = build_model(robot, task, execution=execution)
+        self.model: mujoco.MjModel = self.built.model
+        self.batch = Batch(self.model, self.num_envs, self._threads)
+        self._bad = self.batch.warning[:, mujoco.mjtWarning.mjWARN_BADQPOS : mujoco.mjtWarning.mjWARN_BADQACC + 1, 1]
+        self._starts = Starts(task.reset, self.built, self.batch)
+        randomize_spec = task.randomize if randomize else type(task.randomize)()
+        base = self.model.body(robot.base).id if robot.base else -1
+        self._randomizer = Randomizer(randomize_spec, self.batch, self.built.joint_dof, base)
+        self._control = self.batch.bind("ctrl")
+
+    def _make_signals(self, randomize: bool) -> None:
+        task, n, joints = self.task, self.num_envs, len(self.robot.joints)
+        self.action = np.zeros((n, joints), np.float32)
+        self._commands = CommandSource(task.command, n, self.control_dt) if task.command else None
+        self._clock = GaitClock(task.clock, n, self.control_dt) if task.clock else None
+        self._pushes = Pushes(task.push, n, self.control_dt) if task.push and randomize and self.robot.base else None
+        self._delay = Delay(task.delay_steps, n, joints)
+        self.command: Floats = self._commands.command if self._commands else np.zeros((n, 0), np.float32)
+        own: dict[str, NDArray[Any]] = {"action": self.action}
+        if self._commands:
+            own |= {"command": self._commands.command, "moving": self._commands.moving}
+        if self._clock:
+            own |= {"clock": self._clock.clock, "leg_phase": self._clock.leg_phase}
+        self._bindings = Bindings(self.built, self.batch, own)
+
+    def _make_program(self) -> None:
+        signals = provided_signals(self.robot, self.task, self._bindings.constants)
+        program = compile_task(self.task, signals, dt=self.control_dt)
+        self.program, n = program, self.num_envs
+        self.channel_names, self.term_names = program.channel_names, program.term_names
+        self.metric_names, self.termination_names = program.metric_names, program.termination_names
+        self.params = program.defaults.copy()
+        self.outputs = {g.name: np.zeros((n, g.width), np.uint8 if g.dtype == "u1" else np.float32)
+                        for g in program.groups}
+        self.raw, self.weighted = self.outputs["raw"], self.outputs["weighted"]
+        self.channels, self.metrics = self.outputs["channels"], self.outputs["metrics"]
+        self.success: Bools = self.outputs["success"][:, 0].view(np.bool_)
+        self._terminated: Bools = self.outputs["terminated"][:, 0].view(np.bool_)
+        self.flags, self.bad_term = np.zeros(n, np.uint32), np.full(n, -1, np.int32)
+        core = program.build()
+        self._memory = _core.State(core, n)
+        self._evaluator = _core.Evaluator(
+            core, self._memory, self._bindings.inputs(program.inputs), list(self.outputs.values()),
+            self.params, self.flags, self.bad_term, self._threads,
+        )
+        noise = np.concatenate([np.full(b.width, b.noise, np.float32) for b in program.observation_layout["policy"]])
+        self._sensing = Sensing(self.outputs["policy"], noise, self.task.history)
+        self.observations: Floats = self._sensing.output
+        self.critic_observations: Floats = self.outputs.get("critic", self.observations)
+        self.mirror = mirror_map(self.task, self.robot, program)
+        self.faults: Counter[str] = Counter()
+        self.first_faults: dict[str, dict[str, Any]] = {}
+
+    def _make_spaces(self) -> None:
+        n = self.num_envs
+        limit = self.robot.control.action_limit
+        width = self.observations.shape[1]
+        self.single_observation_space = spaces.Box(-np.inf, np.inf, (width,), np.float32)
+        self.single_action_space = spaces.Box(-limit, limit, (self.action.shape[1],), np.float32)
+        self.observation_space = batch_space(self.single_observation_space, n)
+        self.action_space = batch_space(self.single_action_space, n)
+        self._steps = np.zeros(n, np.int64)
+        self._done = np.zeros(n, np.bool_)
+        self._started = False
+        self.final_observations = np.zeros_like(self.observations)
+        shared = self.critic_observations is self.observations
+        self.final_critic_observations = (
+            self.final_observations if shared else np.zeros_like(self.critic_observations)
+        )
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Floats, dict[str, Any]]:
+        """Start new episodes and return (observations [N, O], info).
+
+        Options: `reset_mask` bool [N] resets only those rows; `command` [3] or [N, 3] holds the command from then
+        on; `stagger` starts the episode clocks at random steps, so that rows do not end together.
+        """
+        options = options or {}
+        mask = self._reset_mask(options.get("reset_mask"))
+        if seed is not None or self._np_random is None:
+            self._reseed(self._seed if seed is None else seed)
+        if "command" in options:
+            self.set_command(options["command"])
+        rows = np.flatnonzero(mask)
+        self._reset_rows(rows)
+        self._done[rows] = False
+        if options.get("stagger"):
+            self._steps[rows] = self._rng.integers(0, self.max_steps, len(rows))
+        self._started = True
+        return self.observations.copy(), self._info()
+
+    def step(self, actions: ArrayLike) -> tuple[Floats, NDArray[np.float64], Bools, Bools, dict[str, Any]]:
+        """Apply actions [N, A] for one control step.
+
+        Returns observations [N, O], rewards [N] (sum over channels), terminated [N], truncated [N], info.
+        """
+        if not self._started:
+            raise RuntimeError("step: call reset first")
+        self._take(actions)
+        diverged = self._physics()
+        if self._commands:
+            self._commands.advance(self._rng)
+            if self._clock:
+                self._clock.advance(self._commands.moving)
+        self._steps += 1
+        self._bindings.refresh()
+        self._evaluator.step()
+        self._sensing.step(self._rng)
+        return self._finish(diverged)
+
+    def _finish(self, diverged: Bools) -> tuple[Floats, NDArray[np.float64], Bools, Bools, dict[str, Any]]:
+        if self.flags.any():
+            self._record_faults()
+        terminated = self._terminated | diverged | ((self.flags & (BAD_TERM | BAD_STATE)) != 0)
+        truncated = (self._steps >= self.max_steps) | self._bindings.off_ground()
+        truncated &= ~terminated
+        if self._mode == AutoresetMode.NEXT_STEP and self._done.any():
+            rows = np.flatnonzero(self._done)
+            self._reset_rows(rows)
+            for values in (self.raw, self.weighted, self.channels):
+                values[rows] = 0
+            terminated[rows] = truncated[rows] = False
+        rewards = self.channels.sum(axis=1, dtype=np.float64)
+        np.logical_or(terminated, truncated, out=self._done)
+        info = self._info()
+        if self._mode == AutoresetMode.SAME_STEP and self._done.any():
+            self._finish_episodes(info)
+        return self.observations.copy(), rewards, terminated, truncated, info
+
+    def _finish_episodes(self, info: dict[str, Any]) -> None:
+        """Keep the true successors of finished rows, then start their next episodes."""
+        rows = np.flatnonzero(self._done)
+        self.final_observations[rows] = self.observations[rows]
+        if self.critic_observations is not self.observations:
+            self.final_critic_observations[rows] = self.critic_observations[rows]
+        final = np.full(self.num_envs, None, dtype=object)
+        final[rows] = list(self.observations[rows].copy())
+        mask = self._done.copy()
+        info["final_info"] = {k: v.copy() for k, v in info.items()}
+        info |= {"final_obs": final, "_final_obs": mask, "_final_info": mask.copy()}
+        self._reset_rows(rows)
+
+    def _take(self, actions: ArrayLike) -> None:
+        given = np.asarray(actions)
+        if given.shape != self.action.shape:
+            raise ValueError(f"actions: expected {self.action.shape}, got {given.shape}")
+        if given.dtype.kind not in "fiu":
+            raise ValueError(f"actions: expected numbers, got dtype {given.dtype}")
+        if not np.isfinite(given.sum(dtype=np.float64)):
+            row, column = np.argwhere(~np.isfinite(given))[0]
+            raise ValueError(f"actions: expected finite numbers, got {given[row, column]} at row {row}, column {column}")
+        limit = np.float32(self.robot.control.action_limit)
+        np.clip(given, -limit, limit, out=self.action, casting="same_kind" if given.dtype.kind == "f" else "unsafe")
+
+    def _physics(self) -> Bools:
+        """Step the batch; return which rows diverged."""
+        self._control[:] = self.built.control(self._delay(self.action))
+        if self._pushes:
+            self._pushes.step(self._rng, self.batch, self.built)
+        before = self._bad.sum(axis=1)
+        failed = np.zeros(self.num_envs, np.bool_)
+        try:
+            self.batch.step(nstep=self.built.decimation)
+        except SimulationError as error:
+            failed[error.ids] = True
+        diverged: Bools = failed | (self._bad.sum(axis=1) > before)
+        if diverged.any():
+            self.faults["diverged"] += int(diverged.sum())
+        return diverged
+
+    def _reset_rows(self, rows: Rows) -> None:
+        mask = np.zeros(self.num_envs, np.bool_)
+        mask[rows] = True
+        self.batch.reset(ids=rows, stage=mujoco.mjtStage.mjSTAGE_NONE.value)
+        self._starts.write(self._rng, rows)
+        self._randomizer.draw(self._rng, rows)
+        self.action[rows] = 0
+        self._control[rows] = self.built.control(self.action[rows])
+        self._delay.reset(self._rng, rows)
+        if self._commands:
+            self._commands.reset(self._rng, rows)
+        if self._clock:
+            self._clock.reset(rows)
+        if self._pushes:
+            self._pushes.reset(self._rng, rows)
+        self._steps[rows] = 0
+        self.batch.forward(ids=rows)
+        self._bindings.refresh()
+        self._evaluator.reset(mask)
+        self._sensing.reset(self._rng, rows)
+
+    def _record_faults(self) -> None:
+        """Count non-finite values by the term they came from; keep the first of each with its environment."""
+        for row in np.flatnonzero(self.flags & (BAD_TERM | BAD_STATE)):
+            term = int(self.bad_term[row])
+            name = self.program.guard_names[term] if term >= 0 else "memory"
+            self.faults[name] += 1
+            if name not in self.first_faults:
+                inputs = {k: v[row].tolist() for k, v in self._bindings.arrays.items()}
+                self.first_faults[name] = {"env": int(row), "step": int(self._steps[row]), "inputs": inputs}
+
+    def _info(self) -> dict[str, Any]:
+        return {
+            "channels": self.channels.copy(),
+            "metrics": self.metrics.copy(),
+            "success": self.success.copy(),
+        }
+
+    def set_command(self, command: ArrayLike | None) -> None:
+        """Hold the command's target at `command` ([3] or [N, 3]; still slew-limited), or release it with None."""
+        if self._commands is None:
+            raise ValueError(f"command: task {self.task.name} has no commands")
+        target = None if command is None else np.asarray(command, np.float32)
+        if target is not None and target.shape not in ((3,), self.command.shape):
+            raise ValueError(f"command: expected (3,) or {self.command.shape}, got {target.shape}")
+        if target is not None and not np.isfinite(target).all():
+            raise ValueError("command: expected finite numbers")
+        self._commands.hold(target)
+
+    def set_params(self, edits: Mapping[str, float]) -> None:
+        """Change parameters and weights of the running program; the next step uses them. Raises SpecError."""
+        self.program.set_params(self.params, edits)
+
+    def signal(self, name: str) -> NDArray[Any]:
+        """Return the present values [N, lanes] of a signal that the program or the robot reads from the simulation."""
+        return self._bindings.array(name)
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """Return copies of everything that changes while the environments run, random numbers included."""
+        return snapshot.save(self)
+
+    def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Continue exactly where `state_dict` was taken. Raises SpecError for missing or misshapen arrays."""
+        if self._np_random is None:
+            self._reseed(self._seed)
+        snapshot.load(self, state)
+        self._started = True
+
+    def _reset_mask(self, mask: object) -> Bools:
+        if mask is None:
+            return np.ones(self.num_envs, np.bool_)
+        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (self.num_envs,):
+            raise ValueError(f"reset_mask: expected a bool array of shape ({self.num_envs},), got {mask!r:.80}")
+        if not mask.any():
+            raise ValueError("reset_mask: expected at least one True")
+        return mask
+
+    def _reseed(self, seed: int | Sequence[int | None]) -> None:
+        parts = [seed] if isinstance(seed, int) else [s or 0 for s in seed]
+        entropy = np.random.SeedSequence([*parts, self._first_env])
+        self._np_random = np.random.Generator(np.random.SFC64(entropy))
+        self._np_random_seed = parts[0]
+
+    @property
+    def _rng(self) -> np.random.Generator:
+        assert self._np_random is not None
+        return self._np_random

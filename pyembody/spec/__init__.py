@@ -1,0 +1,26 @@
+"""Frozen specifications of robots and tasks. Imports nothing of the rest."""
+
+from .errors import SpecError
+from .load import (
+    canonical,
+    convert,
+    decode,
+    find_folder,
+    list_robots,
+    list_tasks,
+    list_variants,
+    load_robot,
+    load_task,
+    load_train,
+    spec_hash,
+)
+from .robot import Control, Mirror, Physics, Robot
+from .signal import Signal
+from .task import Channel, Command, Observation, Parameter, Task, Term
+from .train import Train
+
+__all__ = [
+    "Channel", "Command", "Control", "Mirror", "Observation", "Parameter", "Physics", "Robot", "Signal",
+    "SpecError", "Task", "Term", "Train", "canonical", "convert", "decode", "find_folder", "list_robots",
+    "list_tasks", "list_variants", "load_robot", "load_task", "load_train", "spec_hash",
+]

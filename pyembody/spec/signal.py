@@ -1,0 +1,46 @@
+"""Signals: named measurables with a width, a unit, a frame, and the way a left-right mirror changes them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+Kind = Literal["bool", "scalar", "vector", "quat"]
+Frame = Literal["", "world", "body", "yaw"]
+
+POLAR = (1.0, -1.0, 1.0)
+"""Signs of a mirrored polar vector (position, velocity, force): the lateral component turns over."""
+AXIAL = (-1.0, 1.0, -1.0)
+"""Signs of a mirrored axial vector (angular velocity, torque)."""
+
+
+class Signal(Struct, frozen=True, forbid_unknown_fields=True):
+    """A named measurable of a robot, a scene or an environment.
+
+    A value holds `len(labels)` (or 1) elements along `axis`, each of `width` components, stored element
+    by element. `unit` is one unit for all components or one per component, separated by commas.
+    `source` tells the environment where to read it: see `pyembody.envs.model`. A constant has `values`.
+    """
+
+    name: str
+    kind: Kind = "scalar"
+    width: int = 1
+    axis: str = ""
+    labels: tuple[str, ...] = ()
+    unit: str = "1"
+    frame: Frame = ""
+    point: bool = False
+    mirror: tuple[float, ...] = ()
+    source: str = ""
+    values: tuple[float, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """Number of elements along the named axis (1 without one)."""
+        return len(self.labels) if self.axis else 1
+
+    @property
+    def lanes(self) -> int:
+        """Number of numbers per environment."""
+        return self.count * self.width

@@ -1,0 +1,162 @@
+"""Tasks: what a task folder says. Expressions are text here; `pyembody.program` gives them meaning."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from .robot import NonNegative, Positive
+
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+Scale = Literal["rate", "event", "none"]
+
+
+class Parameter(Struct, frozen=True, forbid_unknown_fields=True):
+    """A number that may change while a program runs: value, unit, legal range, and what it is for."""
+
+    value: float
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    doc: str = ""
+
+
+class Term(Struct, frozen=True, forbid_unknown_fields=True):
+    """One reward term: weight * scale * expr. `rate` multiplies by the control step, `event` and `none` do not."""
+
+    expr: str
+    weight: float = 1.0
+    scale: Scale = "rate"
+    params: dict[str, float | Parameter] = field(default_factory=dict)
+    max_abs: Positive = 1e6
+    doc: str = ""
+
+
+class Channel(Struct, frozen=True, forbid_unknown_fields=True):
+    """A group of terms with its own critic. `weight` is its share in the policy's advantage."""
+
+    terms: dict[str, Term]
+    weight: NonNegative = 1.0
+    gamma: Fraction = 0.99
+    lam: Fraction = 0.95
+    floor: float | None = None
+
+
+class Observation(Struct, frozen=True, forbid_unknown_fields=True):
+    """One block of an observation: an expression and the half-width of its uniform sensor noise, in its unit."""
+
+    expr: str
+    noise: NonNegative = 0.0
+
+
+class Episode(Struct, frozen=True, forbid_unknown_fields=True):
+    """Length of an episode in seconds; at its end a row is truncated."""
+
+    length_s: Positive = 20.0
+
+
+class Command(Struct, frozen=True, forbid_unknown_fields=True):
+    """Velocity commands (forward, lateral: m/s, body frame; turn: rad/s), drawn uniformly from [low, high].
+
+    Every `resample_s` seconds a new target is drawn: zero with probability `zero`, turning on the spot with probability
+    `turn`. The signal `command` follows its target with at most `slew` per second. Redraws with a norm below
+    `deadband` are zero.
+    """
+
+    low: tuple[float, float, float]
+    high: tuple[float, float, float]
+    resample_s: tuple[Positive, Positive] = (2.0, 7.0)
+    zero: Fraction = 0.1
+    turn: Fraction = 0.15
+    slew: tuple[Positive, Positive, Positive] = (2.0, 2.0, 4.0)
+    deadband: NonNegative = 0.05
+
+
+class Clock(Struct, frozen=True, forbid_unknown_fields=True):
+    """The gait clock: signals `clock` (sin, cos; zero while the command is zero) and `leg_phase` over feet, in [0, 1).
+
+    A leg should swing while its phase is below `swing`. `offsets` hold one number per foot.
+    """
+
+    frequency: Positive = 2.0
+    offsets: tuple[Fraction, ...] = (0.0, 0.5, 0.5, 0.0)
+    swing: Fraction = 0.5
+
+
+class Reset(Struct, frozen=True, forbid_unknown_fields=True):
+    """Half-widths of the uniform starting distribution around the default pose."""
+
+    joint_pos: NonNegative = 0.0
+    joint_vel: NonNegative = 0.0
+    height: NonNegative = 0.0
+    tilt: NonNegative = 0.0
+    yaw: NonNegative = 0.0
+    lin_vel: NonNegative = 0.0
+    ang_vel: NonNegative = 0.0
+
+
+class Randomize(Struct, frozen=True, forbid_unknown_fields=True):
+    """Ranges [low, high] drawn once per environment and episode; a missing one leaves the model as it is.
+
+    `friction` sliding friction; `base_mass` kg added to the base; `mass_scale`, `kp_scale`, `kd_scale` factors;
+    `joint_friction` N m; `com` half-width in m of a shift of the base's centre of mass.
+    """
+
+    friction: tuple[NonNegative, NonNegative] | None = None
+    base_mass: tuple[float, float] | None = None
+    mass_scale: tuple[Positive, Positive] | None = None
+    kp_scale: tuple[Positive, Positive] | None = None
+    kd_scale: tuple[Positive, Positive] | None = None
+    joint_friction: tuple[NonNegative, NonNegative] | None = None
+    com: NonNegative = 0.0
+
+
+class Push(Struct, frozen=True, forbid_unknown_fields=True):
+    """A sudden change of the base's horizontal velocity by up to `velocity` m/s, every `interval_s` seconds."""
+
+    velocity: NonNegative = 0.5
+    interval_s: tuple[Positive, Positive] = (4.0, 8.0)
+
+
+class Terrain(Struct, frozen=True, forbid_unknown_fields=True):
+    """Ground: `flat`, or a height field of `size_m` metres with bumps of `bump_m` and steps of `step_m` metres."""
+
+    kind: Literal["flat", "rough"] = "flat"
+    size_m: Positive = 24.0
+    cell_m: Positive = 0.1
+    bump_m: NonNegative = 0.05
+    step_m: NonNegative = 0.10
+    seed: int = 0
+
+
+class Symmetry(Struct, frozen=True, forbid_unknown_fields=True):
+    """Mirror canonicalisation: the policy sees the left-right mirrored robot while observation `clock`[0] < 0."""
+
+    clock: str = "clock"
+
+
+class Task(Struct, frozen=True, forbid_unknown_fields=True):
+    """A task folder's `task.toml`, after its variant is merged."""
+
+    name: str
+    observations: dict[str, dict[str, str | Observation]]
+    channels: dict[str, Channel]
+    description: str = ""
+    let: dict[str, str] = field(default_factory=dict)
+    params: dict[str, float | Parameter] = field(default_factory=dict)
+    terminations: dict[str, str] = field(default_factory=dict)
+    success: str = ""
+    metrics: dict[str, str] = field(default_factory=dict)
+    episode: Episode = Episode()
+    command: Command | None = None
+    clock: Clock | None = None
+    reset: Reset = Reset()
+    randomize: Randomize = Randomize()
+    push: Push | None = None
+    terrain: Terrain = Terrain()
+    symmetry: Symmetry | None = None
+    delay_steps: tuple[Annotated[int, Meta(ge=0, le=8)], Annotated[int, Meta(ge=0, le=8)]] = (0, 0)
+    history: Annotated[int, Meta(ge=1, le=16)] = 1
+    variant: str = ""
+    folder: str = ""
