@@ -47,8 +47,8 @@ def mirror_map(task: Task, robot: Robot, program: CompiledTask) -> MirrorMap | N
     name = task.symmetry.clock
     if name not in blocks:
         raise SpecError(f"{task.name}: symmetry.clock: no policy observation '{name}'{nearest(name, blocks)}")
-    obs = _repeat(*program.mirror("policy", robot.mirror, robot), task.history)
-    critic = program.mirror("critic", robot.mirror, robot) if "critic" in program.observation_layout else obs
+    obs = _repeat(*program.mirror("policy"), task.history)
+    critic = program.mirror("critic") if "critic" in program.observation_layout else obs
     index = np.array([robot.joints.index(j) for j in robot.mirror.joints], np.int64)
     return MirrorMap(*obs, *critic, index, np.array(robot.mirror.signs, np.float32), blocks[name].start)
 

@@ -109,15 +109,18 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[np.bool_]]):
 
     def _make_program(self) -> None:
         signals = provided_signals(self.robot, self.task, self._bindings.constants)
-        program = compile_task(self.task, signals, dt=self.control_dt)
+        program = compile_task(self.task, signals, dt=self.control_dt, mirror=self.robot.mirror)
         self.program, n = program, self.num_envs
         self.channel_names, self.term_names = program.channel_names, program.term_names
         self.metric_names, self.termination_names = program.metric_names, program.termination_names
         self.params = program.defaults.copy()
-        self.outputs = {g.name: np.zeros((n, g.width), np.uint8 if g.dtype == "u1" else np.float32)
-                        for g in program.groups}
+        self.outputs = {
+            name: np.zeros((n, group.width), np.uint8 if group.dtype == "u1" else np.float32)
+            for name, group in program.groups.items()
+        }
         self.raw, self.weighted = self.outputs["raw"], self.outputs["weighted"]
-        self.channels, self.metrics = self.outputs["channels"], self.outputs["metrics"]
+        self.channels = self.outputs["channels"]
+        self.metrics: Floats = self.outputs.get("metrics", np.zeros((n, 0), np.float32))
         self.success: Bools = self.outputs["success"][:, 0].view(np.bool_)
         self._terminated: Bools = self.outputs["terminated"][:, 0].view(np.bool_)
         self.flags, self.bad_term = np.zeros(n, np.uint32), np.full(n, -1, np.int32)

@@ -1,0 +1,26 @@
+// Strided views of the caller's arrays. Rows may have any stride; columns lie side by side.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace embody {
+
+enum class DType : std::uint8_t { f4, f8, u1 };
+
+// Read-only rows [N, width].
+struct InputView {
+    const std::byte* data = nullptr;
+    std::ptrdiff_t row_stride = 0;  // bytes, may be zero or negative
+    std::int64_t width = 0;
+    DType dtype = DType::f4;
+};
+
+// Writable rows [N, width]; rows never overlap.
+struct OutputView {
+    std::byte* data = nullptr;
+    std::ptrdiff_t row_stride = 0;  // bytes, may be negative
+    std::int64_t width = 0;
+};
+
+}  // namespace embody

@@ -1,0 +1,134 @@
+// Returns and advantages: shapes are checked, the GIL is released, the core is called.
+#include <pybind11/stl.h>
+
+#include "base/check.h"
+#include "bind/arrays.h"
+#include "returns/advantages.h"
+#include "returns/gae.h"
+
+namespace embody::bind {
+namespace {
+
+// [T, N, C] with at least one of each, from the first argument.
+std::vector<std::int64_t> cube(const py::object& object, const std::string& name) {
+    const py::array array = check_array(object, name, {"float32"}, Access::read);
+    check_shape(array, name, {-1, -1, -1});
+    if (array.size() == 0) {
+        fail(name, ": expected at least one step, environment and channel, got an empty array");
+    }
+    return {array.shape(), array.shape() + 3};
+}
+
+int check_threads(int threads) {
+    if (threads < 1 || threads > 1024) {
+        fail("threads: expected 1 to 1024, got ", threads);
+    }
+    return threads;
+}
+
+Rollout read_rollout(const py::object& rewards, const py::object& next_values,
+                     const py::object& terminated, const py::object& truncated,
+                     const py::object& gamma) {
+    const std::vector<std::int64_t> shape = cube(rewards, "rewards");
+    const std::vector<std::int64_t> rows = {shape[0], shape[1]};
+    Rollout out;
+    out.steps = shape[0];
+    out.environments = shape[1];
+    out.channels = shape[2];
+    out.rewards = read_only<float>(rewards, "rewards", {"float32"}, shape);
+    out.next_values = read_only<float>(next_values, "next_values", {"float32"}, shape);
+    out.terminated = read_only<std::uint8_t>(terminated, "terminated", {"bool", "uint8"}, rows);
+    out.truncated = read_only<std::uint8_t>(truncated, "truncated", {"bool", "uint8"}, rows);
+    out.gamma = read_only<float>(gamma, "gamma", {"float32"}, {shape[2]});
+    return out;
+}
+
+void bind_gae(const py::object& rewards, const py::object& values, const py::object& next_values,
+              const py::object& terminated, const py::object& truncated, const py::object& gamma,
+              const py::object& lam, const py::object& advantages, const py::object& returns,
+              int threads) {
+    const Rollout rollout = read_rollout(rewards, next_values, terminated, truncated, gamma);
+    const std::vector<std::int64_t> shape = cube(rewards, "rewards");
+    const auto* v = read_only<float>(values, "values", {"float32"}, shape);
+    const auto* l = read_only<float>(lam, "lam", {"float32"}, {shape[2]});
+    auto* a = writable<float>(advantages, "advantages", "float32", shape);
+    auto* r = writable<float>(returns, "returns", "float32", shape);
+    check_apart(advantages, "advantages", returns, "returns");
+    for (const auto& [name, input] : {std::pair{"rewards", rewards}, {"values", values}, {"next_values", next_values}}) {
+        check_apart(advantages, "advantages", input, name);
+        check_apart(returns, "returns", input, name);
+    }
+    check_threads(threads);
+    const py::gil_scoped_release unlocked;
+    gae(rollout, v, l, a, r, threads);
+}
+
+void bind_discounted(const py::object& rewards, const py::object& next_values,
+                     const py::object& terminated, const py::object& truncated,
+                     const py::object& gamma, const py::object& returns, int threads) {
+    const Rollout rollout = read_rollout(rewards, next_values, terminated, truncated, gamma);
+    auto* r = writable<float>(returns, "returns", "float32", cube(rewards, "rewards"));
+    check_apart(returns, "returns", rewards, "rewards");
+    check_apart(returns, "returns", next_values, "next_values");
+    check_threads(threads);
+    const py::gil_scoped_release unlocked;
+    discounted_returns(rollout, r, threads);
+}
+
+py::array_t<double> bind_normalise(const py::object& advantages, const py::object& floor,
+                                   const py::object& running_std, bool first, int threads) {
+    const std::vector<std::int64_t> shape = cube(advantages, "advantages");
+    auto* a = writable<float>(advantages, "advantages", "float32", shape);
+    const auto* f = read_only<float>(floor, "floor", {"float32"}, {shape[2]});
+    auto* s = writable<double>(running_std, "running_std", "float64", {shape[2]});
+    check_threads(threads);
+    std::vector<ChannelMoments> moments(static_cast<std::size_t>(shape[2]));
+    {
+        const py::gil_scoped_release unlocked;
+        normalise_advantages(a, shape[0] * shape[1], shape[2], f, s, first, moments.data(), threads);
+    }
+    py::array_t<double> out({shape[2], std::int64_t{4}});
+    auto cells = out.mutable_unchecked<2>();
+    for (std::int64_t c = 0; c < shape[2]; ++c) {
+        const ChannelMoments& m = moments[static_cast<std::size_t>(c)];
+        cells(c, 0) = m.mean;
+        cells(c, 1) = m.deviation;
+        cells(c, 2) = m.divisor;
+        cells(c, 3) = m.count;
+    }
+    return out;
+}
+
+void bind_combine(const py::object& advantages, const py::object& weights, bool renormalise,
+                  const py::object& out, int threads) {
+    const std::vector<std::int64_t> shape = cube(advantages, "advantages");
+    const auto* a = read_only<float>(advantages, "advantages", {"float32"}, shape);
+    const auto* w = read_only<float>(weights, "weights", {"float32"}, {shape[2]});
+    auto* o = writable<float>(out, "out", "float32", {shape[0], shape[1]});
+    check_apart(out, "out", advantages, "advantages");
+    check_threads(threads);
+    const py::gil_scoped_release unlocked;
+    combine(a, shape[0] * shape[1], shape[2], w, renormalise, o, threads);
+}
+
+}  // namespace
+
+void register_returns(py::module_& module) {
+    module.def("gae", &bind_gae, py::arg("rewards"), py::arg("values"), py::arg("next_values"),
+               py::arg("terminated"), py::arg("truncated"), py::arg("gamma"), py::arg("lam"),
+               py::arg("advantages"), py::arg("returns"), py::arg("threads") = 1,
+               "Writes advantages and returns [T, N, C]; terminated wins over truncated.");
+    module.def("discounted_returns", &bind_discounted, py::arg("rewards"), py::arg("next_values"),
+               py::arg("terminated"), py::arg("truncated"), py::arg("gamma"), py::arg("returns"),
+               py::arg("threads") = 1,
+               "Writes discounted returns [T, N, C], bootstrapped where truncated and at the end.");
+    module.def("normalise_advantages", &bind_normalise, py::arg("advantages"), py::arg("floor"),
+               py::arg("running_std"), py::arg("first"), py::arg("threads") = 1,
+               "Normalises advantages [T, N, C] per channel in place; gives back [C, 4] float64: mean, "
+               "deviation, divisor, count.");
+    module.def("combine", &bind_combine, py::arg("advantages"), py::arg("weights"),
+               py::arg("renormalise"), py::arg("out"), py::arg("threads") = 1,
+               "Writes the weighted sum over channels into out [T, N].");
+}
+
+}  // namespace embody::bind

@@ -1,0 +1,158 @@
+#include "returns/advantages.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "base/float_mode.h"
+#include "base/thread_pool.h"
+#include "returns/kernels.h"
+
+namespace embody {
+namespace {
+
+constexpr std::int64_t kChunkRows = 4096;
+constexpr double kLeast = 1e-8;       // smallest divisor
+constexpr double kMomentum = 0.05;    // of the running deviation
+constexpr double kNanosecondsPerCell = 1.0;
+
+struct Moments {
+    double count = 0;
+    double mean = 0;
+    double squares = 0;  // sum of squared distances from the mean
+};
+
+std::int64_t chunks_of(std::int64_t rows) { return (rows + kChunkRows - 1) / kChunkRows; }
+
+// Moments of two sets as one (Chan, Golub and LeVeque 1983).
+void merge(Moments& a, const Moments& b) {
+    if (b.count == 0) {
+        return;
+    }
+    const double count = a.count + b.count;
+    const double apart = b.mean - a.mean;
+    a.mean = a.count == 0 ? b.mean : a.mean + apart * (b.count / count);
+    a.squares += b.squares + apart * apart * (a.count * b.count / count);
+    a.count = count;
+}
+
+// The eight lanes of channel c, added in order.
+double channel_sum(const std::vector<double>& lanes, std::size_t channel, std::size_t channels) {
+    double total = 0;
+    for (std::size_t i = channel; i < lanes.size(); i += channels) {
+        total += lanes[i];
+    }
+    return total;
+}
+
+// One chunk of rows in two passes: means, then squares about them.
+void chunk_moments(const float* x, std::int64_t rows, std::int64_t channels, Moments* out) {
+    const auto width = static_cast<std::size_t>(channels);
+    const std::int64_t lanes = kMomentLanes * channels;
+    std::vector<double> total(static_cast<std::size_t>(lanes));
+    std::vector<double> count(total.size());
+    std::vector<double> centre(total.size());
+    return_kernels().sums(x, rows * channels, lanes, total.data(), count.data());
+    for (std::size_t c = 0; c < width; ++c) {
+        out[c].count = channel_sum(count, c, width);
+        out[c].mean = out[c].count > 0 ? channel_sum(total, c, width) / out[c].count : 0.0;
+        for (std::size_t i = c; i < centre.size(); i += width) {
+            centre[i] = out[c].mean;
+        }
+    }
+    std::fill(total.begin(), total.end(), 0.0);
+    return_kernels().squares(x, rows * channels, lanes, centre.data(), total.data());
+    for (std::size_t c = 0; c < width; ++c) {
+        out[c].squares = channel_sum(total, c, width);
+    }
+}
+
+// Moments of every channel: chunks in any order, merged in theirs.
+std::vector<Moments> all_moments(const float* x, std::int64_t rows, std::int64_t channels,
+                                 int threads) {
+    const std::int64_t chunks = chunks_of(rows);
+    std::vector<Moments> parts(static_cast<std::size_t>(chunks * channels));
+    parallel_for(chunks, threads, [&](std::int64_t begin, std::int64_t end, int) {
+        const FloatMode mode;
+        for (std::int64_t i = begin; i < end; ++i) {
+            const std::int64_t first = i * kChunkRows;
+            chunk_moments(x + first * channels, std::min(kChunkRows, rows - first), channels,
+                          parts.data() + i * channels);
+        }
+    });
+    std::vector<Moments> out(static_cast<std::size_t>(channels));
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        merge(out[i % out.size()], parts[i]);
+    }
+    return out;
+}
+
+double deviation(const Moments& m) { return m.count > 0 ? std::sqrt(m.squares / m.count) : 0.0; }
+
+void standardise(float* x, std::int64_t rows, const std::vector<double>& centre,
+                 const std::vector<double>& divisor, int threads) {
+    const auto channels = static_cast<std::int64_t>(centre.size());
+    const std::int64_t lanes = kMomentLanes * channels;
+    std::vector<double> centres;
+    std::vector<double> divisors;
+    for (std::int64_t i = 0; i < lanes; ++i) {
+        centres.push_back(centre[static_cast<std::size_t>(i % channels)]);
+        divisors.push_back(divisor[static_cast<std::size_t>(i % channels)]);
+    }
+    parallel_for(chunks_of(rows), threads, [&](std::int64_t begin, std::int64_t end, int) {
+        const FloatMode mode;
+        const std::int64_t first = begin * kChunkRows;
+        const std::int64_t last = std::min(rows, end * kChunkRows);
+        return_kernels().standardise(x + first * channels, (last - first) * channels, lanes,
+                                     centres.data(), divisors.data());
+    });
+}
+
+int threads_for(std::int64_t cells, int threads) {
+    return useful_threads(threads, kNanosecondsPerCell * static_cast<double>(cells));
+}
+
+}  // namespace
+
+void normalise_advantages(float* advantages, std::int64_t rows, std::int64_t channels,
+                          const float* floor, double* running_std, bool first,
+                          ChannelMoments* moments, int threads) {
+    const int used = threads_for(rows * channels, threads);
+    const std::vector<Moments> seen = all_moments(advantages, rows, channels, used);
+    std::vector<double> centre;
+    std::vector<double> divisor;
+    for (std::size_t c = 0; c < seen.size(); ++c) {
+        const double sd = deviation(seen[c]);
+        if (seen[c].count > 0) {
+            running_std[c] = first ? sd : running_std[c] + kMomentum * (sd - running_std[c]);
+        }
+        centre.push_back(seen[c].mean);
+        divisor.push_back(
+            std::max({sd, static_cast<double>(floor[c]) * running_std[c], kLeast}));
+        moments[c] = {seen[c].mean, sd, divisor[c], seen[c].count};
+    }
+    standardise(advantages, rows, centre, divisor, used);
+}
+
+void combine(const float* advantages, std::int64_t rows, std::int64_t channels,
+             const float* weights, bool renormalise, float* out, int threads) {
+    const int used = threads_for(rows * channels, threads);
+    parallel_for(chunks_of(rows), used, [&](std::int64_t begin, std::int64_t end, int) {
+        const FloatMode mode;
+        const std::int64_t last = std::min(rows, end * kChunkRows);
+        for (std::int64_t row = begin * kChunkRows; row < last; ++row) {
+            const float* a = advantages + row * channels;
+            float total = weights[0] * a[0];
+            for (std::int64_t c = 1; c < channels; ++c) {
+                total += weights[c] * a[c];
+            }
+            out[row] = total;
+        }
+    });
+    if (renormalise) {
+        const Moments seen = all_moments(out, rows, 1, used)[0];
+        standardise(out, rows, {seen.mean}, {std::max(deviation(seen), kLeast)}, used);
+    }
+}
+
+}  // namespace embody

@@ -1,0 +1,84 @@
+"""The C++ core: programs, their state and evaluation, returns and advantages. Nothing is copied or converted silently."""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+__version__: str
+
+_Floats: TypeAlias = NDArray[np.float32]
+_Ends: TypeAlias = NDArray[np.bool_] | NDArray[np.uint8]
+
+def simd_level() -> str: ...
+
+class Program:
+    def __init__(
+        self,
+        nodes: list[tuple[str, list[int], int, list[int], list[float]]],
+        inputs: list[tuple[str, int]],
+        groups: list[tuple[str, int, str, bool]],
+        stores: list[tuple[int, int, int]],
+        params: _Floats,
+        dt: float,
+    ) -> None: ...
+    @property
+    def register_lanes(self) -> int: ...
+    @property
+    def state_slots(self) -> int: ...
+    @property
+    def instructions(self) -> int: ...
+
+class State:
+    def __init__(self, program: Program, n: int) -> None: ...
+    @property
+    def array(self) -> NDArray[np.float64]: ...
+    @property
+    def n(self) -> int: ...
+
+class Evaluator:
+    def __init__(
+        self,
+        program: Program,
+        state: State,
+        inputs: list[NDArray[Any]],
+        outputs: list[NDArray[Any]],
+        params: _Floats,
+        flags: NDArray[np.uint32],
+        bad_term: NDArray[np.int32],
+        threads: int = 1,
+    ) -> None: ...
+    def step(self) -> None: ...
+    def reset(self, mask: NDArray[np.bool_]) -> None: ...
+
+def gae(
+    rewards: _Floats,
+    values: _Floats,
+    next_values: _Floats,
+    terminated: _Ends,
+    truncated: _Ends,
+    gamma: _Floats,
+    lam: _Floats,
+    advantages: _Floats,
+    returns: _Floats,
+    threads: int = 1,
+) -> None: ...
+def discounted_returns(
+    rewards: _Floats,
+    next_values: _Floats,
+    terminated: _Ends,
+    truncated: _Ends,
+    gamma: _Floats,
+    returns: _Floats,
+    threads: int = 1,
+) -> None: ...
+def normalise_advantages(
+    advantages: _Floats,
+    floor: _Floats,
+    running_std: NDArray[np.float64],
+    first: bool,
+    threads: int = 1,
+) -> NDArray[np.float64]: ...
+def combine(
+    advantages: _Floats, weights: _Floats, renormalise: bool, out: _Floats, threads: int = 1
+) -> None: ...

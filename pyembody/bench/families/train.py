@@ -1,0 +1,114 @@
+"""`bench train`: PPO end to end on go2 against bare stepping, and beside Stable-Baselines3's
+PPO.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from statistics import median
+
+import msgspec
+
+from ...envs import make_vec
+from ...learn import create_run, train
+from ...learn.logs import read_metrics
+from ...spec import Train, load_robot, load_task, load_train
+from ..peers import installed
+from ..row import LIMIT, Result, Settings, compare
+from ..stepping import Sampler, draw_actions, stepping_samplers, usable_cores
+from ..timing import Case, interleave
+
+FAMILY, CASE, UNIT = "train", "ppo/go2", "env-steps/s"
+WARM = 2
+"""Iterations of each training that are not counted: the first ones find memory and caches cold."""
+
+
+class Training:
+    """Short trainings from scratch in folders of their own, which go away afterwards."""
+
+    def __init__(self, config: Train, iterations: int, workers: int, out: Path) -> None:
+        self._task, self._robot = load_task("velocity"), load_robot("go2")
+        self._config, self._iterations, self._workers, self._out = config, iterations, workers, out
+        self.shares: list[dict[str, float]] = []
+
+    def sample(self) -> float:
+        """Train and return environment steps per second of wall clock after the warm iterations."""
+        run = create_run(self._task, self._robot, self._config, seed=0, out=self._out)
+        train(run, iterations=self._iterations, workers=self._workers, progress=False)
+        rows = read_metrics(run)
+        first, last = rows[WARM - 1], rows[-1]
+        steps = last["steps"] - first["steps"]
+        self.shares.append(_mean_times(rows[WARM:]) | {"steps": steps / (len(rows) - WARM)})
+        return float(steps / (last["elapsed"] - first["elapsed"]))
+
+
+def run(settings: Settings) -> Result:
+    """Measure ours, the bare limit and, if it is installed, Stable-Baselines3, with the task's own
+    settings.
+    """
+    config = msgspec.structs.replace(
+        load_train("velocity"), num_envs=settings.num_envs, checkpoint_every=10**6
+    )
+    iterations = max(settings.iterations, WARM + 1)
+    cores = usable_cores()
+    with tempfile.TemporaryDirectory(prefix="pyembody-bench-") as out:
+        training = Training(config, iterations, settings.workers, Path(out))
+        samplers: dict[str, Sampler] = {"ours": training.sample, LIMIT: _limit(config, cores)}
+        left_out = []
+        if installed("stable_baselines3"):
+            samplers["sb3"] = _sb3(config, iterations, cores)
+        else:
+            left_out.append("train/ppo/go2 sb3: not installed (pip install stable-baselines3)")
+        rates = interleave(samplers, settings.seconds)
+    seconds = _median_shares(training.shares, median(rates[LIMIT]))
+    shares = ", ".join(f"{name} {100 * part:.0f} %" for name, part in seconds.items())
+    return Result(
+        compare(FAMILY, CASE, UNIT, rates),
+        left_out,
+        [f"train: where a training second goes: {shares}"],
+    )
+
+
+def _limit(config: Train, cores: int) -> Sampler:
+    env = make_vec("velocity", "go2", config.num_envs, threads=cores)
+    actions = draw_actions(config.horizon, config.num_envs, env.action.shape[1], config.initial_std)
+    return stepping_samplers(env, actions, cores)[LIMIT]
+
+
+def _sb3(config: Train, iterations: int, cores: int) -> Sampler:
+    from ..sb3 import Sb3VecEnv, sb3_ppo
+
+    learner = sb3_ppo(
+        Sb3VecEnv(make_vec("velocity", "go2", config.num_envs, threads=cores)), config, seed=0
+    )
+    steps = config.num_envs * config.horizon * max(1, iterations - WARM)
+
+    def run() -> int:
+        learner.learn(steps, reset_num_timesteps=False)
+        return steps
+
+    return Case(run).sample
+
+
+def _mean_times(rows: list[dict[str, dict[str, float]]]) -> dict[str, float]:
+    """Mean seconds of each part of an iteration."""
+    return {key: sum(row["time"][key] for row in rows) / len(rows) for key in rows[0]["time"]}
+
+
+def _median_shares(times: list[dict[str, float]], limit: float) -> dict[str, float]:
+    """Parts of a training second; physics is what the bare loop would take for the same number of
+    steps.
+    """
+    total = median(t["total"] for t in times)
+    parts = {
+        key: median(t[key] for t in times) for key in times[0] if key not in ("total", "steps")
+    }
+    physics = min(median(t["steps"] for t in times) / limit, parts["environment"])
+    named = {
+        "physics": physics,
+        "program, observations, resets": parts.pop("environment") - physics,
+        **parts,
+    }
+    named["other"] = max(total - sum(named.values()), 0.0)
+    return {name: seconds / total for name, seconds in named.items()}

@@ -1,0 +1,79 @@
+"""What a benchmark is told and what it returns."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+
+from msgspec import Struct, field
+
+LIMIT = "limit"
+"""The peer that is no program but the bare limit, measured in the same run."""
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """`seconds` of measuring per case, threads (0: all usable cores), and the sizes of the
+    cases.
+    """
+
+    seconds: float = 20.0
+    threads: int = 0
+    num_envs: int = 256
+    ant_envs: int = 64
+    steps: int = 32
+    iterations: int = 12
+    workers: int = 0
+
+
+class Row(Struct, frozen=True):
+    """One comparison; `ratio` is ours / theirs, `goal` the least ratio aimed at (None: none is
+    set).
+    """
+
+    family: str
+    case: str
+    peer: str
+    ours: float
+    theirs: float
+    unit: str
+    ratio: float
+    goal: float | None
+
+
+class Result(Struct, frozen=True):
+    """The rows of a family, the peers left out because they are not installed, and remarks for the
+    reader.
+    """
+
+    rows: list[Row]
+    left_out: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def compare(
+    family: str, case: str, unit: str, rates: Mapping[str, Sequence[float]], ours: str = "ours"
+) -> list[Row]:
+    """Return one row for each peer in `rates` (samples in `unit`, more is better), by the
+    medians.
+    """
+    mine = median(rates[ours])
+    goals = load_goals().get(family, {}).get(case, {})
+    rows = []
+    for peer, samples in rates.items():
+        if peer != ours:
+            theirs = median(samples)
+            rows.append(Row(family, case, peer, mine, theirs, unit, mine / theirs, goals.get(peer)))
+    return rows
+
+
+def load_goals() -> dict[str, dict[str, dict[str, float]]]:
+    """Return family -> case -> peer -> least ratio, from goals.toml; empty where that file is not
+    installed.
+    """
+    here = Path(__file__).resolve().parent
+    for path in (here / "goals.toml", here.parent.parent / "benchmarks" / "goals.toml"):
+        if path.is_file():
+            return tomllib.loads(path.read_text(encoding="utf-8"))
+    return {}

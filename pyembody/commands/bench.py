@@ -1,0 +1,73 @@
+"""`pyembody bench`: measured speed beside limits and peers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from .tables import make_table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..bench import Row
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Measure a family of benchmarks against the machine's limit and installed peers, side by side
+    in one run.
+    """
+
+    family: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="FAMILY")] = "all"
+    """The family: env, train, or all."""
+    json: Path | None = None
+    """Also write the rows to this file."""
+    seconds: float = 20.0
+    """Seconds of measuring per case."""
+    num_envs: int = 256
+    """Environments of the go2 cases."""
+    threads: int = 0
+    """Threads of physics and program; 0: all usable cores."""
+
+    def run(self) -> int:
+        """Print a table, and write the rows as JSON if asked to."""
+        from rich.console import Console
+
+        from ..bench import Settings, run_family
+        from .checks import at_least
+        from .files import check_writable, write_json
+
+        at_least("seconds", self.seconds, 0.0)
+        at_least("num-envs", self.num_envs, 1)
+        at_least("threads", self.threads, 0)
+        if self.json is not None:
+            check_writable(self.json)
+        settings = Settings(seconds=self.seconds, num_envs=self.num_envs, threads=self.threads)
+        result = run_family(self.family, settings)
+        console = Console()
+        console.print(bench_table(result.rows))
+        for note in result.notes:
+            console.print(note, soft_wrap=True)
+        for peer in result.left_out:
+            console.print(f"left out: {peer}", soft_wrap=True)
+        if self.json is not None:
+            write_json(self.json, result.rows)
+            console.print(f"wrote {self.json}", soft_wrap=True)
+        return 0
+
+
+def bench_table(rows: list[Row]) -> Table:
+    """Return the rows as a table for people."""
+    numbers = ["ours", "theirs", "ratio", "goal"]
+    title = "medians of interleaved repetitions"
+    table = make_table(title, ["family", "case", "peer"], numbers, "unit")
+    for row in rows:
+        colour = "green" if row.goal is None or row.ratio >= row.goal else "red"
+        goal = "-" if row.goal is None else f"[{colour}]{row.goal:.2f}[/]"
+        figures = (f"{row.ours:,.0f}", f"{row.theirs:,.0f}", f"{row.ratio:.2f}", goal)
+        table.add_row(row.family, row.case, row.peer, *figures, row.unit)
+    return table

@@ -1,0 +1,138 @@
+"""`pyembody eval`: what a policy achieves, beside doing nothing and doing anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from .checks import at_least
+from .failure import CommandError
+from .locate import locate
+from .tables import make_table
+
+if TYPE_CHECKING:
+    from ..analysis import Evaluation
+    from ..learn import RunSpec
+
+
+@dataclass(frozen=True)
+class Eval:
+    """Judge a run over many episodes: success, tracking errors, falls, energy, terms, beside two
+    controls.
+    """
+
+    path: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")] = "latest"
+    """A run folder, a checkpoint folder, or 'latest'."""
+    episodes: int = 200
+    """Episodes in all, spread evenly over the seeds."""
+    seeds: tuple[int, ...] = (0,)
+    """Seeds of the episodes' starts and commands."""
+    execution: bool = False
+    """Judge on the robot's stiff execution model instead of the training model."""
+    variant: str | None = None
+    """Judge on another variant of the task (one whose observations are the same); its edits are
+    kept."""
+    controls: bool = True
+    """Judge zero and random actions too."""
+    json: Path | None = None
+    """Also write the figures to this file."""
+    out: Path = Path("runs")
+    """Folder of the runs, for 'latest'."""
+
+    def run(self) -> int:
+        """Evaluate, print the tables, write evaluation.json and the file asked for."""
+        from ..analysis import evaluate
+        from ..learn import load_policy, read_run
+        from .files import check_writable, write_json
+        from .outcome import EVALUATION, run_env, status_line
+
+        self._check()
+        located = locate(self.path, self.out)
+        for target in (self.json, located.folder / EVALUATION):
+            if target is not None:
+                check_writable(target)
+        spec = self._spec(read_run(located.folder))
+        policy = load_policy(located.source)
+        env = run_env(spec, -(-self.episodes // len(self.seeds)), execution=self.execution)
+        check_fits(policy.observation_size, env.observations.shape[1], spec.task.variant)
+        found = evaluate(
+            env, policy, self.episodes, self.seeds, self.controls, progress=status_line()
+        )
+        env.close()
+        print_summary(found)
+        own = self.variant is None and not self.execution
+        for target in (self.json, located.folder / EVALUATION if own else None):
+            if target is not None:
+                write_json(target, found.to_json())
+                print(f"wrote {target}")
+        return 0
+
+    def _check(self) -> None:
+        at_least("episodes", self.episodes, 1)
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
+            raise CommandError(
+                f"--seeds: expected distinct numbers from 0 on, got {list(self.seeds)}"
+            )
+        if self.episodes < len(self.seeds):
+            raise CommandError(
+                f"--episodes: expected at least one a seed ({len(self.seeds)}), got {self.episodes}"
+            )
+
+    def _spec(self, spec: RunSpec) -> RunSpec:
+        """The run's specifications, with the variant asked for and the run's own edits in it."""
+        if self.variant is None:
+            return spec
+        import msgspec
+
+        from ..language import Edit, apply_edits, load_language
+        from ..spec import load_task
+
+        task = load_task(spec.task.folder, self.variant)
+        if spec.edits:
+            edits = [msgspec.convert(edit, Edit) for edit in spec.edits]
+            task = apply_edits(task, load_language(task.folder), edits)
+        return msgspec.structs.replace(spec, task=task)
+
+
+def check_fits(policy: int, env: int, variant: str) -> None:
+    """Raise CommandError unless the policy's observations are those of the environment."""
+    if policy != env:
+        what = f"variant '{variant}'" if variant else "the task"
+        raise CommandError(
+            f"the policy reads {policy} observations, {what} has {env}: "
+            "it was trained on another one"
+        )
+
+
+def print_summary(found: Evaluation) -> None:
+    """Print the figures beside the controls', and the reward terms."""
+    from rich.console import Console
+
+    columns = {"policy": found, **{f"{name} actions": c for name, c in found.controls.items()}}
+    title = f"{found.task} on {found.robot}: {found.episodes} episodes, seeds {list(found.seeds)}"
+    table = make_table(title, ["mean, 95 % interval"], list(columns))
+    figures = [_figures(evaluation) for evaluation in columns.values()]
+    for row in figures[0]:
+        table.add_row(row, *(f.get(row, "-") for f in figures))
+    terms = make_table("reward terms of the policy", ["term"], ["raw", "per second", "share"])
+    for name, term in found.terms.items():
+        terms.add_row(name, f"{term.raw:.4g}", f"{term.per_second:.4g}", f"{term.share:.1%}")
+    console = Console()
+    console.print(table)
+    console.print(terms)
+
+
+def _figures(found: Evaluation) -> dict[str, str]:
+    """Name and text of every figure, intervals included."""
+    rates = {"success": found.success, "fall rate": found.fall_rate}
+    means = {"episode length s": found.episode_length, **found.metrics}
+    means |= {
+        name: mean
+        for name, mean in (("power W", found.power), ("cost of transport", found.cost_of_transport))
+        if mean is not None
+    }
+    shown = {name: f"{r.rate:.1%} [{r.low:.1%}, {r.high:.1%}]" for name, r in rates.items()}
+    return shown | {name: f"{m.mean:.3g} [{m.low:.3g}, {m.high:.3g}]" for name, m in means.items()}

@@ -1,0 +1,90 @@
+"""`pyembody list`: the robots, tasks and runs at hand."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import tyro
+
+from .locate import list_runs
+from .tables import make_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.table import Table
+
+What = Literal["all", "robots", "tasks", "runs"]
+
+
+@dataclass(frozen=True)
+class List:
+    """Show the robots, the tasks with their variants, and the runs made so far."""
+
+    what: tyro.conf.Positional[What] = "all"
+    """What to show."""
+    out: Path = Path("runs")
+    """Folder of the runs."""
+
+    def run(self) -> int:
+        """Print one table for each kind asked for."""
+        from rich.console import Console
+
+        console = Console()
+        tables: dict[str, Callable[[], Table]] = {
+            "robots": _robots,
+            "tasks": _tasks,
+            "runs": functools.partial(_runs, self.out),
+        }
+        for name, table in tables.items():
+            if self.what in ("all", name):
+                console.print(table())
+        return 0
+
+
+def _robots() -> Table:
+    from ..spec import list_robots, load_robot
+
+    table = make_table("robots", ["robot"], ["joints", "feet", "signals"], "what it is")
+    for name in list_robots():
+        robot = load_robot(name)
+        counts = (len(robot.joints), len(robot.feet), len(robot.signal_table()))
+        table.add_row(name, *(str(c) for c in counts), robot.description)
+    return table
+
+
+def _tasks() -> Table:
+    from ..spec import list_tasks, list_variants, load_task
+
+    table = make_table("tasks", ["task", "variant"], [], "channels", "what it is")
+    for name in list_tasks():
+        for variant in ("", *list_variants(name)):
+            task = load_task(name, variant)
+            about = _variant_description(name, variant) if variant else task.description
+            table.add_row("" if variant else name, variant, ", ".join(task.channels), about)
+    return table
+
+
+def _variant_description(task: str, variant: str) -> str:
+    import tomllib
+
+    from ..spec import find_folder
+
+    path = find_folder("task", task) / "variants" / f"{variant}.toml"
+    return str(tomllib.loads(path.read_text(encoding="utf-8")).get("description", ""))
+
+
+def _runs(root: Path) -> Table:
+    table = make_table(f"runs in {root}/", ["run"], [], "newest checkpoint", "report")
+    for folder in list_runs(root):
+        checkpoints = sorted(p.name for p in (folder / "checkpoints").glob("[0-9]*"))
+        report = folder / "report.html"
+        table.add_row(
+            str(folder),
+            checkpoints[-1] if checkpoints else "none",
+            str(report) if report.exists() else "none",
+        )
+    return table

@@ -1,0 +1,41 @@
+"""`pyembody resume`: go on with a run that was stopped, exactly where it was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from .checks import at_least
+from .locate import locate
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Go on with a run from its newest checkpoint; the result is that of a run that was never
+    stopped.
+    """
+
+    path: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")] = "latest"
+    """A run folder, or 'latest'."""
+    iterations: int = 0
+    """Iterations in total; 0: as the run was started with."""
+    out: Path = Path("runs")
+    """Folder of the runs, for 'latest'."""
+    video: bool = True
+    """Write the video and the recording at the end."""
+    report: bool = True
+    """Evaluate shortly and write the report at the end."""
+
+    def run(self) -> int:
+        """Train on; print where the results are and what to run next."""
+        at_least("iterations", self.iterations, 0)
+        folder = locate(self.path, self.out).folder
+
+        from ..learn import resume
+        from .finish import finish
+
+        resume(folder, iterations=self.iterations or None)
+        return finish(folder, video=self.video, report=self.report)

@@ -1,0 +1,81 @@
+"""`pyembody train`: a task, a robot and perhaps a sentence in; a run folder with a policy and its
+report out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from .checks import at_least
+
+if TYPE_CHECKING:
+    from ..spec import Robot, Task
+    from ..spec import Train as TrainSpec
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a task on a robot, then evaluate it and write video, recording and report."""
+
+    task: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="TASK")]
+    """The task: a shipped name (see 'pyembody list') or the path of a task folder."""
+    robot: str = "go2"
+    """The robot: a shipped name or the path of a robot folder."""
+    variant: str = ""
+    """A variant of the task, such as deployable."""
+    say: str = ""
+    """What you want, in words: "trot forward at 1 m/s, keep your back level"."""
+    seed: int = 0
+    """The same seed on the same machine gives the same run."""
+    iterations: int = 0
+    """Iterations of training; 0: as the task says."""
+    num_envs: int = 0
+    """Environments over all workers; 0: as the task says."""
+    workers: int = 0
+    """Worker processes; 0: as the task says, and where it says nothing, one per core."""
+    out: Path = Path("runs")
+    """Folder of the runs."""
+    video: bool = True
+    """Write the video and the recording at the end."""
+    report: bool = True
+    """Evaluate shortly and write the report at the end."""
+
+    def run(self) -> int:
+        """Train; print where the results are and what to run next."""
+        from .finish import finish, is_lead, shared_run
+        from .reward import compile_pair
+
+        for option in ("seed", "iterations", "num_envs", "workers"):
+            at_least(option.replace("_", "-"), getattr(self, option), 0)
+        task, robot, config = self._specs()
+        task, edits = self._edited(task)
+        compile_pair(task, robot)  # an illegal pair leaves no run folder behind
+
+        from ..learn import create_run, train
+
+        run = shared_run(lambda: create_run(task, robot, config, self.seed, edits, self.out))
+        if is_lead():
+            print(f"run: {run}", flush=True)
+        train(run, workers=self.workers)
+        return finish(run, video=self.video, report=self.report)
+
+    def _specs(self) -> tuple[Task, Robot, TrainSpec]:
+        from msgspec.structs import replace
+
+        from ..spec import load_robot, load_task, load_train
+
+        task, robot = load_task(self.task, self.variant), load_robot(self.robot)
+        config = load_train(self.task, self.variant)
+        given = {
+            name: getattr(self, name) for name in ("iterations", "num_envs") if getattr(self, name)
+        }
+        return task, robot, replace(config, **given)
+
+    def _edited(self, task: Task) -> tuple[Task, tuple[object, ...]]:
+        from .words import apply_sentence
+
+        return apply_sentence(task, self.say) if self.say.strip() else (task, ())

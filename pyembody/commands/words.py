@@ -1,0 +1,40 @@
+"""`--say`: a sentence to checked edits of a task, shown before anything runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .failure import CommandError
+from .tables import make_table
+
+if TYPE_CHECKING:
+    from ..language import Edit
+    from ..spec import Task
+
+LANGUAGE = "language.toml"
+
+
+def apply_sentence(task: Task, sentence: str) -> tuple[Task, tuple[Edit, ...]]:
+    """Print the table of edits that `sentence` asks for; return the edited task and the edits.
+
+    Raises CommandError with every refused part and the nearest things that are understood.
+    """
+    from rich.console import Console
+
+    from ..language import apply_edits, current_values, edit_table, load_language, translate
+
+    if not (Path(task.folder) / LANGUAGE).is_file():
+        raise CommandError(
+            f"--say: task {task.name} has no {LANGUAGE}: words can change nothing in it"
+        )
+    language = load_language(task.folder)
+    translation = translate(sentence, language, current_values(task, language))
+    if translation.refused:
+        raise CommandError("--say: " + "; ".join(str(refusal) for refusal in translation.refused))
+    title = f'"{translation.text}"'
+    table = make_table(title, ["parameter"], ["was", "becomes"], "unit", "because of", "")
+    for row in edit_table(translation, language, task):
+        table.add_row(row.parameter, row.before, row.after, row.unit, row.words, row.note)
+    Console().print(table)
+    return apply_edits(task, language, translation.edits), translation.edits

@@ -1,0 +1,23 @@
+"""Words to typed edits of a task: offline, deterministic, and refused rather than guessed."""
+
+from .apply import apply_edits, check_edit, current_values
+from .edit import Edit, Refusal, Translation, Understood
+from .table import EditRow, edit_table
+from .translate import translate
+from .vocabulary import Language, LanguageParameter, load_language
+
+__all__ = [
+    "Edit",
+    "EditRow",
+    "Language",
+    "LanguageParameter",
+    "Refusal",
+    "Translation",
+    "Understood",
+    "apply_edits",
+    "check_edit",
+    "current_values",
+    "edit_table",
+    "load_language",
+    "translate",
+]

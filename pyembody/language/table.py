@@ -1,0 +1,59 @@
+"""What an edit changes, as rows of plain data."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from ..spec.task import Task
+from .apply import apply_edits
+from .edit import Translation
+from .paths import plain_data, read_path
+from .vocabulary import Language, LanguageParameter
+
+
+class EditRow(Struct, frozen=True):
+    """What a parameter was and becomes (an interval as `0 .. 1`), its unit, words and a note."""
+
+    parameter: str
+    before: str
+    after: str
+    unit: str
+    words: str
+    note: str = ""
+
+
+def edit_table(translation: Translation, language: Language, task: Task) -> list[EditRow]:
+    """Return one row per edit, in the order of the edits. Raises what `apply_edits` raises."""
+    old = plain_data(task)
+    new = plain_data(apply_edits(task, language, translation.edits))
+    said = {u.parameter: u for u in translation.understood}
+    rows = []
+    for edit in translation.edits:
+        parameter = language.parameters[edit.parameter]
+        source = said.get(edit.parameter)
+        rows.append(
+            EditRow(
+                edit.parameter,
+                _shown(old, parameter),
+                _shown(new, parameter),
+                edit.unit,
+                " ".join(source.words) if source else "",
+                source.note if source else "",
+            )
+        )
+    return rows
+
+
+def _shown(data: object, parameter: LanguageParameter) -> str:
+    if parameter.interval:
+        low, high = (read_path(data, path) for path in parameter.interval)
+        return f"{low:.3g} .. {high:.3g}" if low != high else f"{low:.3g}"
+    if parameter.target:
+        return f"{read_path(data, parameter.target):.3g}"
+    for name, settings in parameter.choices.items():
+        wanted = {
+            path: list(s) if isinstance(s, tuple) else s or None for path, s in settings.items()
+        }
+        if all(read_path(data, path) == value for path, value in wanted.items()):
+            return name
+    return "other"

@@ -1,0 +1,202 @@
+"""The data of a translator: the parameters that a task exposes, and the words that set them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct, field
+
+from ..spec.errors import SpecError, unknown
+from ..spec.load import convert
+from .paths import split_path
+
+Setting = float | str | tuple[float, ...]
+MAX_FILE_BYTES = 256 * 1024
+ENGLISH = Path(__file__).with_name("english.toml")
+
+
+class LanguageParameter(Struct, frozen=True, forbid_unknown_fields=True):
+    """A parameter of a task that words may change. It has exactly one kind of goal inside the task:
+
+    `target` a path such as `params.body_height`, set to the value; `interval` two paths, set to the
+    interval from 0 to the value; `choices` named tables of path = setting (`""` clears an optional
+    one). `range` is legal, inclusive. `typical` is meant when words name no amount; `side` is the
+    sign meant when they name no direction (0: they must).
+    """
+
+    doc: str
+    target: str = ""
+    interval: tuple[str, str] | None = None
+    choices: dict[str, dict[str, Setting]] = field(default_factory=dict)
+    unit: str = ""
+    range: tuple[float, float] = (0.0, 0.0)
+    default: float | str = 0.0
+    typical: float = 0.0
+    side: Literal[-1, 0, 1] = 0
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every path of the task that this parameter writes."""
+        chosen = sorted({path for settings in self.choices.values() for path in settings})
+        return (*(self.interval or ()), *((self.target,) if self.target else ()), *chosen)
+
+
+class Entry(Struct, frozen=True, forbid_unknown_fields=True):
+    """Phrases that mean the same. One phrase may play several roles; the sentence decides which.
+
+    `moves` a verb of motion along an axis, with a typical `speed` and `side`; `towards` a
+    direction: axis = sign; `manner` a factor on the typical speed; `attribute` and `topic` meet in
+    a `Meaning`; `comparative` makes an attribute or manner relative to what is set now; `stand` all
+    axes zero; `sets` parameter = value, as it is; `needs` an axis without which the phrase says
+    nothing.
+    """
+
+    say: tuple[str, ...]
+    moves: str = ""
+    speed: float | None = None
+    side: Literal[-1, 0, 1] = 0
+    towards: dict[str, Literal[-1, 1]] = field(default_factory=dict)
+    manner: float | None = None
+    topic: str = ""
+    attribute: str = ""
+    comparative: bool = False
+    stand: bool = False
+    sets: dict[str, float | str] = field(default_factory=dict)
+    needs: str = ""
+
+
+class Meaning(Struct, frozen=True, forbid_unknown_fields=True):
+    """One of `topics` with one of `attributes` sets `parameter` to `value`; as a comparative it
+    adds `step` to it.
+
+    Without attributes: an amount said of the topic, in the parameter's unit, is the value. Topic ""
+    is no topic.
+    """
+
+    parameter: str
+    topics: tuple[str, ...]
+    attributes: tuple[str, ...] = ("",)
+    value: float | None = None
+    step: float = 0.0
+
+
+class English(Struct, frozen=True, forbid_unknown_fields=True):
+    """What every task's language shares: small words, number words, and units as unit = {phrase =
+    factor}.
+    """
+
+    filler: tuple[str, ...]
+    boundary: tuple[str, ...]
+    negation: tuple[str, ...]
+    degrees: dict[str, float]
+    numbers: dict[str, int]
+    fractions: dict[str, float]
+    units: dict[str, dict[str, float]]
+
+
+class Language(Struct, frozen=True, forbid_unknown_fields=True):
+    """A task folder's `language.toml`, checked. `axes` are parameters of motion: naming one sets
+    the others to 0.
+    """
+
+    parameters: dict[str, LanguageParameter]
+    english: English
+    axes: tuple[str, ...] = ()
+    words: tuple[Entry, ...] = ()
+    meanings: tuple[Meaning, ...] = ()
+    filler: tuple[str, ...] = ()
+    hints: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    examples: tuple[str, ...] = ()
+    file: str = ""
+
+    def rows(self, topic: str, attribute: str) -> tuple[Meaning, ...]:
+        """Return the meanings of an attribute said of a topic."""
+        return tuple(m for m in self.meanings if topic in m.topics and attribute in m.attributes)
+
+    def entry_parameters(self, entry: Entry) -> set[str]:
+        """Return the names of the parameters that a phrase may touch."""
+        names = {*entry.sets, *entry.towards, *((entry.moves,) if entry.moves else ())}
+        if entry.attribute:
+            rows = (m for m in self.meanings if entry.attribute in m.attributes)
+            names |= {m.parameter for m in rows if not entry.topic or entry.topic in m.topics}
+        return names | (set(self.axes) if entry.stand else set())
+
+
+def load_language(path: str | Path) -> Language:
+    """Return the checked language of a task folder (or of its `language.toml`); a SpecError names
+    file and fault.
+    """
+    file = Path(path)
+    file = file / "language.toml" if file.is_dir() else file
+    data = _read(file)
+    data["english"] = _read(ENGLISH)
+    data["file"] = str(file)
+    language = convert(data, Language, str(file))
+    for fault in _faults(language):
+        raise fault
+    return language
+
+
+def _read(file: Path) -> dict[str, object]:
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise SpecError(f"{file}: cannot be read: {error.strerror}") from None
+    if len(data) > MAX_FILE_BYTES:
+        raise SpecError(f"{file}: expected at most {MAX_FILE_BYTES} bytes, got {len(data)}")
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SpecError(f"{file}: not TOML: {error}") from None
+
+
+def _faults(language: Language) -> Iterator[SpecError]:
+    yield from _parameter_faults(language)
+    for place, name in _used_parameters(language):
+        if name not in language.parameters:
+            yield unknown(f"{language.file}: {place}", "parameter", name, language.parameters)
+    owner: dict[str, tuple[str, ...]] = {}
+    for entry in language.words:
+        for phrase in entry.say:
+            if phrase in owner or phrase != " ".join(phrase.lower().replace("-", " ").split()):
+                why = (
+                    "said twice"
+                    if phrase in owner
+                    else "expected lower-case words with single spaces"
+                )
+                yield SpecError(f"{language.file}: words: '{phrase}': {why}")
+            owner[phrase] = entry.say
+
+
+def _parameter_faults(language: Language) -> Iterator[SpecError]:
+    writer: dict[str, str] = {}
+    for name, p in language.parameters.items():
+        place = f"{language.file}: parameters.{name}"
+        if bool(p.target) + (p.interval is not None) + bool(p.choices) != 1:
+            yield SpecError(f"{place}: expected exactly one of target, interval, choices")
+        if not p.choices and not p.range[0] < p.range[1]:
+            yield SpecError(f"{place}.range: expected low < high, got {list(p.range)}")
+        if p.choices and p.default not in p.choices:
+            yield unknown(f"{place}.default", "choice", str(p.default), p.choices)
+        for path in p.paths:
+            yield from _path_faults(place, path)
+            if writer.setdefault(path, name) != name:
+                yield SpecError(f"{place}: '{path}' is already written by {writer[path]}")
+
+
+def _path_faults(place: str, path: str) -> Iterator[SpecError]:
+    try:
+        split_path(path)
+    except SpecError as error:
+        yield SpecError(f"{place}: {error}")
+
+
+def _used_parameters(language: Language) -> Iterator[tuple[str, str]]:
+    yield from (("axes", name) for name in language.axes)
+    yield from ((f"meanings of {m.attributes[0]}", m.parameter) for m in language.meanings)
+    for entry in language.words:
+        names = {*entry.sets, *entry.towards, entry.moves, entry.needs} - {""}
+        yield from ((f"words '{entry.say[0]}'", name) for name in sorted(names))

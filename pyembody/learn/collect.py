@@ -1,0 +1,124 @@
+"""Collection: T steps of all environments into the rollout, with one policy call a step."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from .buffers import Rollout
+from .networks import ActorCritic
+from .normaliser import ObservationNormaliser
+from .ppo import NotFiniteError
+
+Array = npt.NDArray[Any]
+
+
+@dataclass
+class Tally:
+    """Sums over the steps of one iteration: of weighted terms `[K]`, channels `[C]`, metrics `[M]`, and of episodes."""
+
+    terms: Array
+    channels: Array
+    metrics: Array
+    episodes: Array = field(default_factory=lambda: np.zeros(4))
+    """Ended episodes, the sum of their lengths in steps, how many terminated, how many succeeded."""
+    environment_s: float = 0.0
+    policy_s: float = 0.0
+
+
+class Collector:
+    """Steps an environment with the stochastic policy. `lengths [N]` counts the steps of running episodes."""
+
+    def __init__(self, env: Any, rollout: Rollout) -> None:
+        self.env = env
+        self.rollout = rollout
+        self.lengths = np.zeros(env.num_envs, np.int64)
+        self._actions = np.zeros((env.num_envs, rollout.actions.shape[2]), np.float32)
+
+    def collect(
+        self, networks: ActorCritic, normaliser: ObservationNormaliser, generator: torch.Generator
+    ) -> Tally:
+        """Fill the rollout from the environment's present state and return what happened.
+
+        Raises NotFiniteError naming the reward channel or observation that is not finite.
+        """
+        env, rollout = self.env, self.rollout
+        names = (env.term_names, env.channel_names, env.metric_names)
+        terms, channels, metrics = (np.zeros(len(n)) for n in names)
+        tally = Tally(terms, channels, metrics)
+        rollout.clear()
+        torch.randn(rollout.noise.shape, generator=generator, out=rollout.noise)
+        std = networks.log_std.detach().exp()
+        for t in range(rollout.horizon):
+            start = time.perf_counter()
+            self._act(t, networks, normaliser, std)
+            acted = time.perf_counter()
+            _, _, terminated, truncated, info = env.step(self._actions)
+            stepped = time.perf_counter()
+            self._keep(t, terminated, truncated, info, tally)
+            tally.environment_s += stepped - acted
+            tally.policy_s += acted - start + time.perf_counter() - stepped
+        self._observe(rollout.horizon)
+        self._check_finite()
+        return tally
+
+    def _observe(self, t: int) -> Array | None:
+        """Store the present observations as step t; return which rows are mirrored."""
+        env, rollout = self.env, self.rollout
+        flags: Array | None = env.mirror.flag(env.observations) if env.mirror is not None else None
+        rollout.policy.store(t, env.observations, flags)
+        if rollout.critic is not rollout.policy:
+            rollout.critic.store(t, env.critic_observations, flags)
+        return flags
+
+    def _act(self, t: int, networks: ActorCritic, normaliser: ObservationNormaliser, std: Tensor) -> None:
+        rollout, mirror = self.rollout, self.env.mirror
+        flags = self._observe(t)
+        rows = normaliser(torch.from_numpy(rollout.policy.raw[t]), out=rollout.policy.normalised[t])
+        rollout.mean[t] = networks.mean(rows)
+        torch.addcmul(rollout.mean[t], rollout.noise[t], std, out=rollout.actions[t])
+        self._actions[:] = rollout.actions[t].numpy()
+        if flags is not None:
+            self._actions[flags] = self._actions[flags][:, mirror.action_index] * mirror.action_sign
+
+    def _keep(self, t: int, terminated: Array, truncated: Array, info: dict[str, Any], tally: Tally) -> None:
+        # the environment's own arrays already describe the next episode where one ended: info holds the step's
+        env, rollout = self.env, self.rollout
+        rollout.rewards[t], rollout.terminated[t], rollout.truncated[t] = info["channels"], terminated, truncated
+        tally.terms += info.get("weighted", env.weighted).sum(0, dtype=np.float64)
+        tally.channels += info["channels"].sum(0, dtype=np.float64)
+        tally.metrics += info["metrics"].sum(0, dtype=np.float64)
+        self.lengths += 1
+        ended = terminated | truncated
+        if ended.any():
+            success = info["success"][ended].sum()
+            tally.episodes += (ended.sum(), self.lengths[ended].sum(), terminated.sum(), success)
+            self.lengths[ended] = 0
+            self._keep_finals(truncated & ~terminated)
+
+    def _keep_finals(self, rows: Array) -> None:
+        env, rollout = self.env, self.rollout
+        if not rows.any():
+            return
+        finals = env.final_observations[rows]
+        flags = env.mirror.flag(finals) if env.mirror is not None else None
+        rollout.policy.store_finals(finals, flags)
+        if rollout.critic is not rollout.policy:
+            rollout.critic.store_finals(env.final_critic_observations[rows], flags)
+
+    def _check_finite(self) -> None:
+        rollout = self.rollout
+        for c, name in enumerate(self.env.channel_names):
+            if not np.isfinite(rollout.rewards[..., c]).all():
+                raise NotFiniteError(f"not finite: rewards of channel '{name}'; the parameters were left as they were")
+        for name, views in (("policy", rollout.policy), ("critic", rollout.critic)):
+            finite = np.isfinite(views.raw).all(axis=(0, 1))
+            if not finite.all():
+                columns = np.flatnonzero(~finite).tolist()
+                raise NotFiniteError(f"not finite: {name} observations, columns {columns}")

@@ -1,0 +1,163 @@
+"""Actor and critics: stacks of equal multi-layer perceptrons whose parameters live in one flat tensor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pyembody.spec import Train
+
+ALIGN = 16
+"""Parameters start at multiples of 64 bytes, so that matrix products take the same path in every run."""
+
+
+class GroupedMLP(nn.Module):
+    """`groups` equal networks evaluated as one batched product; weights `[G, in, out]`, biases `[G, 1, out]`.
+
+    Each group is initialised by itself: orthogonal weights of gain sqrt(2), the last layer of `last_gain`, zero biases.
+    """
+
+    def __init__(
+        self,
+        groups: int,
+        sizes: Sequence[int],
+        activation: str,
+        last_gain: float,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.activation = activation
+        self.weights = nn.ParameterList()
+        self.biases = nn.ParameterList()
+        for i, (inputs, outputs) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+            gain = last_gain if i == len(sizes) - 2 else math.sqrt(2.0)
+            weight = torch.empty(groups, inputs, outputs)
+            for g in range(groups):
+                nn.init.orthogonal_(weight[g], gain, generator=generator)
+            self.weights.append(nn.Parameter(weight))
+            self.biases.append(nn.Parameter(torch.zeros(groups, 1, outputs)))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Return `[G, B, out]` for rows `[B, in]`."""
+        groups = self.weights[0].shape[0]
+        hidden = rows.expand(groups, *rows.shape)
+        last = len(self.weights) - 1
+        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            hidden = torch.baddbmm(bias, hidden, weight)
+            if i < last:
+                hidden = activate(hidden, self.activation)
+        return hidden
+
+
+def activate(x: Tensor, name: str) -> Tensor:
+    """Return the activation `elu`, `relu` or `tanh` of x."""
+    if name == "elu":
+        return F.elu(x)
+    return torch.relu(x) if name == "relu" else torch.tanh(x)
+
+
+class ActorCritic:
+    """A Gaussian policy with a state-independent log standard deviation, and the critics of C channels.
+
+    `critic = "grouped"` gives each channel its own network, `"shared"` one network with C outputs. `flat [P]` holds
+    every parameter and `grads [P]` every gradient: one optimiser call serves all of them, and `message [P + 2 + C]`,
+    the gradients followed by the step's statistics, is what ranks average. Row g of `critic_grads [G, .]` is the
+    gradient of critic g alone.
+    """
+
+    def __init__(
+        self, config: Train, observations: int, critic_observations: int, actions: int, channels: Sequence[str], seed: int
+    ) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        grouped = config.critic == "grouped"
+        self.channels = tuple(channels)
+        self.actor = GroupedMLP(1, (observations, *config.actor_hidden, actions), config.activation, 0.01, generator)
+        self._log_std = nn.Parameter(torch.full((1, actions), math.log(config.initial_std)))
+        self.critic = GroupedMLP(
+            len(channels) if grouped else 1,
+            (critic_observations, *config.critic_hidden, 1 if grouped else len(channels)),
+            config.activation,
+            0.01,
+            generator,
+        )
+        self._log_std_range = (math.log(config.min_std), math.log(config.max_std))
+        self._flatten()
+
+    @property
+    def log_std(self) -> Tensor:
+        """Log standard deviation of the actions `[A]`."""
+        return self._log_std[0]
+
+    def mean(self, observations: Tensor) -> Tensor:
+        """Return the mean action `[B, A]` of normalised observations `[B, O]`."""
+        mean: Tensor = self.actor(observations)[0]
+        return mean
+
+    def values(self, observations: Tensor) -> Tensor:
+        """Return values in normalised units `[B, C]` of normalised critic observations `[B, Oc]`."""
+        out: Tensor = self.critic(observations)
+        return out[:, :, 0].t() if out.shape[2] == 1 else out[0]
+
+    def clamp_std(self) -> None:
+        """Bring the standard deviation back into its range; the parameter itself, so that its gradient never dies."""
+        with torch.no_grad():
+            self._log_std.clamp_(*self._log_std_range)
+
+    def rescale_values(self, ratio: Tensor, shift: Tensor) -> None:
+        """Change the last critic layer so that its outputs `[C]` become `output * ratio + shift` (PopArt)."""
+        weight, bias = self.critic.weights[-1], self.critic.biases[-1]
+        shape = (-1, 1, 1) if weight.shape[2] == 1 else (1, 1, -1)
+        with torch.no_grad():
+            weight.copy_(weight.double() * ratio.view(shape))
+            bias.copy_(bias.double() * ratio.view(shape) + shift.view(shape))
+
+    def differentiate(self, loss: Tensor) -> None:
+        """Write the gradient of a scalar loss into `grads`."""
+        for view, gradient in zip(self._leaf_grads, torch.autograd.grad(loss, self.leaves), strict=True):
+            view.copy_(gradient)
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Return every parameter by name: `actor.weights.0`, `log_std`, `critic.biases.2`, ..."""
+        named = {f"actor.{n}": p.data for n, p in self.actor.named_parameters()}
+        named |= {f"critic.{n}": p.data for n, p in self.critic.named_parameters()}
+        return named | {"log_std": self._log_std.data[0]}
+
+    def _flatten(self) -> None:
+        """Move all parameters into `flat`: a row for the actor, then a row per critic."""
+        own = [*self.actor.parameters(), self._log_std]
+        critic = list(self.critic.parameters())
+        groups = critic[0].shape[0]
+        first = sum(_padded(p[0].numel()) for p in own)
+        size = first + groups * sum(_padded(p[0].numel()) for p in critic)
+        self.flat = torch.zeros(size)
+        self.message = torch.zeros(size + 2 + len(self.channels))
+        self.grads = self.message[:size]
+        self.actor_grads = self.grads[:first].view(1, -1)
+        self.critic_grads = self.grads[first:].view(groups, -1)
+        self.leaves = [*own, *critic]
+        self._leaf_grads = [
+            *_rebind(own, self.flat[:first].view(1, -1), self.actor_grads),
+            *_rebind(critic, self.flat[first:].view(groups, -1), self.critic_grads),
+        ]
+
+
+def _padded(count: int) -> int:
+    return -(-count // ALIGN) * ALIGN
+
+
+def _rebind(parameters: Sequence[nn.Parameter], values: Tensor, grads: Tensor) -> list[Tensor]:
+    """Make parameters `[G, ...]` views of the columns of `values [G, P]`; return the same views of `grads [G, P]`."""
+    offset = 0
+    views = []
+    for p in parameters:
+        columns = slice(offset, offset + p[0].numel())
+        view, gradient = (x[:, columns].view(p.shape) for x in (values, grads))
+        view.copy_(p.data)
+        p.data = view
+        views.append(gradient)
+        offset += _padded(p[0].numel())
+    return views

@@ -1,0 +1,104 @@
+"""A trained policy as a function of NumPy arrays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from pyembody.spec import SpecError
+
+from . import checkpoint
+from .networks import activate
+from .normaliser import ObservationNormaliser
+from .symmetry import mirror_rows
+
+Array = npt.NDArray[Any]
+
+
+class Policy:
+    """The deterministic policy of a checkpoint: observation normaliser and mirror are inside."""
+
+    def __init__(self, arrays: dict[str, Array], meta: checkpoint.Meta, place: str) -> None:
+        """`arrays` are those of model.safetensors. Raises SpecError naming `place` if some are missing or misshapen."""
+        self.meta = meta
+        self._layers = _layers(arrays, place)
+        width = self._layers[0][0].shape[0]
+        self._normaliser = ObservationNormaliser(width, meta.observation_clip)
+        shapes = {"count": (), "mean": (width,), "var": (width,)}
+        self._normaliser.load(
+            {k: torch.from_numpy(_array(arrays, f"observations.{k}", shape, place)) for k, shape in shapes.items()}
+        )
+        self._mirror: tuple[Array, ...] | None = None
+        if meta.mirror_clock >= 0:
+            self._mirror = tuple(
+                _array(arrays, f"mirror.{k}", None, place)
+                for k in ("obs_index", "obs_sign", "action_index", "action_sign")
+            )
+        self.observation_size = width
+        self.action_size = self._layers[-1][0].shape[1]
+
+    def __call__(self, observations: Array) -> Array:
+        """Return actions `[N, A]` float32 for observations `[N, O]` float32. Raises ValueError for another shape."""
+        if observations.ndim != 2 or observations.shape[1] != self.observation_size:
+            raise ValueError(f"observations: expected (N, {self.observation_size}), got {observations.shape}")
+        rows = np.array(observations, np.float32)
+        if self._mirror is None:
+            return self._actions(rows)
+        obs_index, obs_sign, action_index, action_sign = self._mirror
+        flags = rows[:, self.meta.mirror_clock] < 0
+        mirror_rows(rows, flags, obs_index, obs_sign)
+        actions = self._actions(rows)
+        mirror_rows(actions, flags, action_index, action_sign)
+        return actions
+
+    def _actions(self, rows: Array) -> Array:
+        with torch.inference_mode():
+            hidden = torch.from_numpy(rows)
+            hidden = self._normaliser(hidden, out=torch.empty_like(hidden))
+            for weight, bias in self._layers[:-1]:
+                hidden = activate(torch.addmm(bias, hidden, weight), self.meta.activation)
+            weight, bias = self._layers[-1]
+            actions: Array = torch.addmm(bias, hidden, weight).numpy()
+        return actions
+
+
+def load_policy(path: Path) -> Policy:
+    """Return the policy of a run (its newest checkpoint) or of one checkpoint folder.
+
+    Raises SpecError naming the file that is missing, cut off or damaged.
+    """
+    path = Path(path)
+    folder = path if (path / "meta.json").is_file() else checkpoint.latest(path)
+    meta = checkpoint.read_meta(folder)
+    return Policy(checkpoint.read_part(folder, meta, checkpoint.MODEL), meta, str(folder / checkpoint.MODEL))
+
+
+def _layers(arrays: dict[str, Array], place: str) -> list[tuple[Tensor, Tensor]]:
+    """The actor's layers: weight `[in, out]`, bias `[out]`."""
+    count = sum(name.startswith("actor.weights.") for name in arrays)
+    if count == 0:
+        raise SpecError(f"{place}: expected arrays 'actor.weights.*', found none")
+    layers = []
+    inputs = None
+    for i in range(count):
+        weight = _array(arrays, f"actor.weights.{i}", None, place)
+        if weight.ndim != 3 or weight.shape[0] != 1 or weight.shape[1] != (inputs or weight.shape[1]):
+            raise SpecError(f"{place}: actor.weights.{i}: expected (1, {inputs or 'in'}, out), got {weight.shape}")
+        inputs = weight.shape[2]
+        bias = _array(arrays, f"actor.biases.{i}", (1, 1, inputs), place)
+        layers.append((torch.from_numpy(weight[0].copy()), torch.from_numpy(bias[0, 0].copy())))
+    return layers
+
+
+def _array(arrays: dict[str, Array], name: str, shape: tuple[int, ...] | None, place: str) -> Array:
+    """An array of the given shape (any, if None)."""
+    if name not in arrays:
+        raise SpecError(f"{place}: expected an array '{name}', found none")
+    if shape is not None and arrays[name].shape != shape:
+        raise SpecError(f"{place}: {name}: expected shape {shape}, got {arrays[name].shape}")
+    return arrays[name]

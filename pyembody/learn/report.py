@@ -1,0 +1,79 @@
+"""What one iteration says about itself: a dictionary of numbers, equal on all ranks but for times."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from .collect import Tally
+from .ppo import Losses
+
+if TYPE_CHECKING:
+    from .learner import Learner
+
+Array = npt.NDArray[Any]
+Metrics = dict[str, Any]
+
+
+def summarise(
+    learner: Learner, tally: Tally, losses: Losses, advantage_std: Array, explained: Array, seconds: dict[str, float]
+) -> Metrics:
+    """Return the metrics of an iteration.
+
+    `terms` and `channels` are rewards per second (an event counts what it paid), `episode_length` is in seconds and
+    that of the last iteration in which an episode ended, `time` is in seconds of this rank.
+    """
+    env = learner.env
+    sums, mean_explained = _over_ranks(learner, tally, explained)
+    steps = learner.group.size * learner.rollout.rewards.shape[0] * env.num_envs
+    ended, length, terminated, succeeded = sums.episodes
+    metrics: Metrics = {
+        "iteration": learner.iteration,
+        "steps": learner.steps,
+        "steps_per_second": steps / seconds["total"],
+        "reward": float(sums.channels.sum() / steps / env.control_dt),
+        "episode_length": float(length / ended * env.control_dt) if ended else learner.episode_length,
+        "episodes": int(ended),
+        "terminated": float(terminated / ended) if ended else 0.0,
+        "success": float(succeeded / ended) if ended else 0.0,
+        "terms": _named(env.term_names, sums.terms / steps / env.control_dt),
+        "channels": _named(env.channel_names, sums.channels / steps / env.control_dt),
+        "metrics": _named(env.metric_names, sums.metrics / steps),
+        "value_loss": _named(env.channel_names, losses.value),
+        "explained_variance": _named(env.channel_names, mean_explained),
+    }
+    metrics |= _policy(learner, losses, advantage_std)
+    metrics["time"] = {"environment": tally.environment_s, "policy": tally.policy_s} | seconds
+    return metrics
+
+
+def _policy(learner: Learner, losses: Losses, advantage_std: Array) -> Metrics:
+    """The optimiser's side: losses, standard deviations, learning rate and what each channel weighs."""
+    names = learner.env.channel_names
+    floor = learner.floor * learner.running_std
+    scaled = learner.weights * advantage_std / np.maximum(np.maximum(advantage_std, floor), 1e-8)
+    return {
+        "advantage_std": _named(names, advantage_std),
+        "floor_active": _named(names, (advantage_std < floor).astype(float)),
+        "share": _named(names, scaled / max(float(scaled.sum()), 1e-8)),
+        "policy_loss": losses.policy,
+        "kl": losses.kl,
+        "gradient_norm": losses.gradient_norms,
+        "std": float(learner.networks.log_std.detach().exp().mean()),
+        "learning_rate": learner.learning_rate,
+    }
+
+
+def _over_ranks(learner: Learner, tally: Tally, explained: Array) -> tuple[Tally, Array]:
+    """Sum the tallies of all ranks and average the explained variances, in one message."""
+    parts = [tally.terms, tally.channels, tally.metrics, tally.episodes, explained / learner.group.size]
+    sums = learner.group.sum(torch.from_numpy(np.concatenate(parts).astype(np.float64))).numpy()
+    terms, channels, metrics, episodes, mean = np.split(sums, np.cumsum([len(p) for p in parts])[:-1])
+    return Tally(terms, channels, metrics, episodes), mean
+
+
+def _named(names: tuple[str, ...], values: Any) -> dict[str, float]:
+    return {name: float(value) for name, value in zip(names, values, strict=True)}

@@ -1,0 +1,86 @@
+"""Returns and advantages per channel in plain NumPy: the definition that the core's kernels are compared with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Ends = NDArray[Any]
+
+LEAST_DIVISOR = 1e-8
+MOMENTUM = 0.05
+
+
+def gae(
+    rewards: Floats,
+    values: Floats,
+    next_values: Floats,
+    terminated: Ends,
+    truncated: Ends,
+    gamma: Floats,
+    lam: Floats,
+) -> tuple[Floats, Floats]:
+    """Return advantages and returns `[T, N, C]` by generalised advantage estimation (Schulman et al. 2016).
+
+    `rewards`, `values`, `next_values` are `[T, N, C]`; `next_values` is the value of the true successor of each step.
+    `terminated` and `truncated` are `[T, N]`, `gamma` and `lam` `[C]`. A terminated step has no successor; a truncated one
+    bootstraps from its successor but ends the trace; terminated wins.
+    """
+    advantages = np.zeros_like(rewards)
+    later = np.zeros_like(rewards[0])
+    dead, cut = (terminated != 0)[..., None], (truncated != 0)[..., None]
+    for t in reversed(range(len(rewards))):
+        delta = rewards[t] + gamma * np.where(dead[t], np.float32(0), next_values[t]) - values[t]
+        trace = np.where(dead[t] | cut[t], np.float32(0), later)
+        advantages[t] = later = delta + gamma * lam * trace
+    return advantages, advantages + values
+
+
+def discounted_returns(
+    rewards: Floats, next_values: Floats, terminated: Ends, truncated: Ends, gamma: Floats
+) -> Floats:
+    """Return discounted returns `[T, N, C]`, bootstrapped from `next_values` where truncated and after the last step."""
+    returns = np.zeros_like(rewards)
+    later = next_values[-1]
+    dead, cut = (terminated != 0)[..., None], (truncated != 0)[..., None]
+    for t in reversed(range(len(rewards))):
+        successor = np.where(cut[t], next_values[t], later)
+        returns[t] = later = rewards[t] + gamma * np.where(dead[t], np.float32(0), successor)
+    return returns
+
+
+def normalise_advantages(
+    advantages: Floats, floor: Floats, running_std: Doubles, *, first: bool
+) -> tuple[Floats, Doubles]:
+    """Return advantages `[T, N, C]` with zero mean and unit deviation per channel, and the new running deviations `[C]`.
+
+    The divisor is never below `floor` times the running deviation, so that a nearly constant channel keeps its small size.
+    Rows that are not finite are left out of the moments and become 0.
+    """
+    out = np.zeros_like(advantages)
+    running = running_std.copy()
+    for c in range(advantages.shape[-1]):
+        channel = advantages[..., c].astype(np.float64)
+        valid = np.isfinite(channel)
+        if not valid.any():
+            continue
+        mean, std = channel[valid].mean(), channel[valid].std()
+        running[c] = std if first else running[c] + MOMENTUM * (std - running[c])
+        divisor = max(std, float(floor[c]) * running[c], LEAST_DIVISOR)
+        out[..., c] = np.where(valid, (channel - mean) / divisor, 0.0)
+    return out, running
+
+
+def combine(advantages: Floats, weights: Floats, *, renormalise: bool) -> Floats:
+    """Return the weighted sum over channels `[T, N]`, with zero mean and unit deviation if `renormalise`."""
+    total = weights[0] * advantages[..., 0]
+    for c in range(1, len(weights)):
+        total = total + weights[c] * advantages[..., c]
+    if not renormalise:
+        return total
+    wide = total.astype(np.float64)
+    return ((wide - wide.mean()) / max(wide.std(), LEAST_DIVISOR)).astype(np.float32)

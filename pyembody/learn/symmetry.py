@@ -1,0 +1,29 @@
+"""Mirror canonicalisation: policy and critics only ever see one of two mirrored states, so the policy is symmetric."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+class MirrorMap(Protocol):
+    """Index and sign of every component under the left-right mirror, and which rows to mirror (see `pyembody.envs`)."""
+
+    obs_index: Array
+    obs_sign: Array
+    critic_index: Array
+    critic_sign: Array
+    action_index: Array
+    action_sign: Array
+
+    def flag(self, obs: Array) -> Array:
+        """Return for observations `[N, O]` which rows `[N]` bool to mirror."""
+        ...
+
+
+def mirror_rows(rows: Array, flags: Array, index: Array, sign: Array) -> None:
+    """Mirror the flagged rows of `rows [N, F]` in place: x -> x[index] * sign. `flags [N]` bool."""
+    rows[flags] = rows[flags][:, index] * sign

@@ -1,0 +1,33 @@
+"""Entry of a worker process: `python -m pyembody.learn.worker RUN RANK SIZE PORT ITERATIONS RESUME`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from .distributed import worker_group
+from .launch import single_core
+from .run_folder import read_run
+from .runner import Interrupted, run_rank
+
+
+def main(arguments: list[str]) -> int:
+    """Train as one rank until rank 0 ends; return the exit status."""
+    run = Path(arguments[0])
+    rank, size, port, iterations, resumed = (int(a) for a in arguments[1:])
+    with single_core(rank):
+        group = worker_group(rank, size, port)
+        try:
+            run_rank(run, read_run(run), group, iterations=iterations, resumed=bool(resumed), progress=False)
+        except Interrupted:
+            return 0
+        except ValueError as error:
+            print(error, file=sys.stderr)
+            return 1
+        finally:
+            group.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

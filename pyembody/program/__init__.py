@@ -1,0 +1,13 @@
+"""The expression language: text to typed tree, to a lane program for the C++ core, and its NumPy twin."""
+
+from .compiled import Block, CompiledProgram, CompiledTask
+from .compiler import compile_task
+from .expression import compile_expression
+from .operations import OPERATIONS
+from .params import ParamInfo
+from .reference import Group, ReferenceEvaluator
+
+__all__ = [
+    "OPERATIONS", "Block", "CompiledProgram", "CompiledTask", "Group", "ParamInfo", "ReferenceEvaluator",
+    "compile_expression", "compile_task",
+]

@@ -1,0 +1,254 @@
+"""From Python's tree to the typed tree: names, subscripts, operators, calls."""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, NoReturn, Protocol
+
+from ..spec.errors import SpecError, unknown
+from .call import Call
+from .operations import OPERATIONS, Operation, Parameter
+from .operations.leaves import literal
+from .subscript import select
+from .syntax import MAX_DEPTH, MAX_NODES, parse
+from .types import Node, Type
+from .units import ONE, UnitMismatch, UnitSolver, parse_scaled
+
+MAX_TREE_DEPTH = 4 * MAX_DEPTH
+MAX_TREE_NODES = 16 * MAX_NODES
+BINARY = {"Add": "add", "Sub": "sub", "Mult": "mul", "Div": "div", "Mod": "mod", "Pow": "pow"}
+COMPARE = {"Lt": "lt", "LtE": "le", "Gt": "gt", "GtE": "ge", "Eq": "eq", "NotEq": "ne"}
+SYMBOLS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "mod": "%", "pow": "**", "neg": "-",
+           "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
+FLOAT_MAX = 3.4028234663852886e38
+
+
+class Names(Protocol):
+    """Where a checker finds the meaning of a name."""
+
+    solver: UnitSolver
+    angles: list[tuple[Call, Any]]
+
+    def lookup(self, name: str, place: str) -> Node:
+        """Return the node of a name. Raises SpecError at `place`."""
+
+
+class Checker:
+    """Types one expression. `pure_factors` is for definitions: literals that multiply are pure numbers there."""
+
+    def __init__(self, names: Names, place: str, local: Mapping[str, Node] | None = None, pure_factors: bool = False):
+        self.names = names
+        self.place = place
+        self.local = dict(local or {})
+        self.pure_factors = pure_factors
+
+    def check(self, tree: ast.expr) -> Node:
+        """Return the typed tree of an expression. Raises SpecError naming place, column and what does not fit."""
+        match tree:
+            case ast.Constant(value=bool(value)):
+                return Node("literal", (), Type("bool"), {"values": (float(value),)})
+            case ast.Constant() | ast.UnaryOp(op=ast.USub(), operand=ast.Constant()):
+                return self._literal([self._number(tree)], 0, isinstance(_value(tree), int))
+            case ast.List() | ast.Tuple():
+                return self._list(tree)
+            case ast.Name(id=name):
+                return self.local.get(name) or self.names.lookup(name, self._at(tree))
+            case ast.Subscript():
+                return select(self.check(tree.value), tree.slice, self._at(tree))
+            case ast.Call():
+                return self._call(tree)
+            case _:
+                return self._operator(tree)
+
+    def _operator(self, tree: ast.expr) -> Node:
+        match tree:
+            case ast.UnaryOp(op=ast.UAdd()):
+                return self.check(tree.operand)
+            case ast.UnaryOp(op=op):
+                name = "not" if isinstance(op, ast.Not) else "neg"
+                return self.apply(name, [self.check(tree.operand)], {}, tree)
+            case ast.BinOp(op=ast.Pow()):
+                return self.apply("pow", [self.check(tree.left)], {"c": self._number(tree.right)}, tree)
+            case ast.BinOp(op=op):
+                parts = [tree.left, tree.right]
+                factors = self.pure_factors and isinstance(op, ast.Mult | ast.Div)
+                args = [self._pure(self.check(p)) if factors and _value(p) is not None else self.check(p) for p in parts]
+                return self.apply(BINARY[type(op).__name__], args, {}, tree)
+            case ast.BoolOp(op=op, values=values):
+                name = "and" if isinstance(op, ast.And) else "or"
+                return self._chain(name, [self.check(v) for v in values], tree)
+            case ast.IfExp():
+                args = [self.check(t) for t in (tree.test, tree.body, tree.orelse)]
+                return self.apply("where", args, {}, tree)
+            case ast.Compare(left=left, ops=ops, comparators=comparators):
+                args = [self.check(t) for t in (left, *comparators)]
+                pairs = [
+                    self.apply(COMPARE[type(op).__name__], [a, b], {}, tree)
+                    for op, a, b in zip(ops, args, args[1:], strict=False)
+                ]
+                return self._chain("and", pairs, tree)
+        self._fail(tree, f"{type(tree).__name__} cannot stand here")
+
+    def _chain(self, name: str, args: list[Node], tree: ast.expr) -> Node:
+        total = args[0]
+        for node in args[1:]:
+            total = self.apply(name, [total, node], {}, tree)
+        return total
+
+    # --- constants --------------------------------------------------------------------------------------------
+
+    def _literal(self, values: list[float], width: int, integer: bool) -> Node:
+        t = Type("number", width, units=(self.names.solver.fresh(),), integer=integer)
+        return literal(tuple(values), t)
+
+    def _list(self, tree: ast.List | ast.Tuple) -> Node:
+        if not tree.elts or len(tree.elts) > 64:
+            self._fail(tree, f"expected 1 to 64 numbers in a list, got {len(tree.elts)}")
+        if all(_value(t) is not None and not isinstance(_value(t), bool | str) for t in tree.elts):
+            values = [self._number(t) for t in tree.elts]
+            return self._literal(values, len(values), all(isinstance(_value(t), int) for t in tree.elts))
+        return self.apply("list", [self.check(t) for t in tree.elts], {}, tree)
+
+    def _number(self, tree: ast.expr) -> float:
+        """The value of a constant: a number, with a sign, or a constant parameter of a definition."""
+        value = _value(tree)
+        if value is None and isinstance(tree, ast.Name) and tree.id in self.local:
+            node = self.local[tree.id]
+            if node.op == "literal" and len(node.static["values"]) == 1:
+                value = node.static["values"][0]
+        if value is None or isinstance(value, bool | str):
+            self._fail(tree, "expected a constant number")
+        if not (math.isfinite(value) and abs(value) <= FLOAT_MAX):
+            self._fail(tree, f"expected a finite float32 number, got {value}")
+        return float(value)
+
+    def _pure(self, node: Node) -> Node:
+        self.names.solver.equal(node.type.unit, ONE)
+        return node
+
+    # --- calls ------------------------------------------------------------------------------------------------
+
+    def _call(self, tree: ast.Call) -> Node:
+        if not isinstance(tree.func, ast.Name):
+            self._fail(tree, "expected the name of an operation before (")
+        name = tree.func.id
+        operation = OPERATIONS.get(name)
+        if operation is None or not (operation.public or self.pure_factors):
+            raise unknown(self._at(tree), "operation", name, (n for n, o in OPERATIONS.items() if o.public))
+        args, static = self._bind(operation, tree)
+        return self.apply(name, args, static, tree)
+
+    def _bind(self, operation: Operation, tree: ast.Call) -> tuple[list[Node], dict[str, Any]]:
+        """Match a call's arguments with the operation's parameters."""
+        values = [p for p in operation.parameters if p.kind == "value"]
+        ordered = values if operation.variadic else operation.parameters
+        given: dict[str, ast.expr] = {}
+        more = list(tree.args[len(ordered):])
+        if more and not operation.variadic:
+            self._fail(tree, f"{operation.name} takes {len(ordered)} arguments, got {len(tree.args)}")
+        for parameter, value in zip(ordered, tree.args, strict=False):
+            given[parameter.name] = value
+        for keyword in tree.keywords:
+            names = [p.name for p in operation.parameters]
+            if keyword.arg not in names:
+                raise unknown(self._at(tree), f"argument of {operation.name}", str(keyword.arg), names)
+            if keyword.arg in given:
+                self._fail(tree, f"{operation.name}: {keyword.arg} is given twice")
+            given[str(keyword.arg)] = keyword.value
+        args: list[Node] = []
+        static: dict[str, Any] = {}
+        for parameter in operation.parameters:
+            self._bind_one(operation, parameter, given.get(parameter.name), args, static, tree)
+        return args + [self.check(t) for t in more], static
+
+    def _bind_one(
+        self, operation: Operation, parameter: Parameter, value: ast.expr | None, args: list[Node],
+        static: dict[str, Any], tree: ast.Call,
+    ) -> None:
+        if value is None and parameter.default is None:
+            if parameter.kind == "word":
+                return
+            self._fail(tree, f"{operation.name}: argument '{parameter.name}' is missing")
+        match parameter.kind:
+            case "value":
+                node = self._literal([float(str(parameter.default))], 0, False) if value is None else self.check(value)
+                args.append(node)
+            case "word":
+                static[parameter.name] = parameter.default if value is None else self._word(value)
+            case "unit":
+                static[parameter.name] = parse_scaled(self._word(value or tree), self._at(tree))
+            case kind:
+                number = float(str(parameter.default)) if value is None else self._number(value)
+                if kind == "int" and number != int(number):
+                    self._fail(tree, f"{operation.name}: {parameter.name}: expected a whole number, got {number}")
+                static[parameter.name] = int(number) if kind == "int" else number
+
+    def _word(self, tree: ast.expr) -> str:
+        if isinstance(tree, ast.Constant) and isinstance(tree.value, str):
+            return tree.value
+        self._fail(tree, "expected a word in quotes")
+
+    def apply(self, name: str, args: list[Node], static: dict[str, Any], tree: ast.expr) -> Node:
+        """Return the node of an operation applied to typed arguments. Raises SpecError."""
+        operation = OPERATIONS[name]
+        at = self._at(tree)
+        call = Call(SYMBOLS.get(name, name), args, static, at, self.names.solver, self.names.angles)
+        if operation.rule is None:
+            return self._expand(operation, call)
+        t = operation.rule(call)
+        size = 1 + sum(n.size for n in call.args)
+        depth = 1 + max((n.depth for n in call.args), default=0)
+        if size > MAX_TREE_NODES or depth > MAX_TREE_DEPTH:
+            raise SpecError(f"{at}: with [let] and definitions written out, expected at most {MAX_TREE_NODES} parts "
+                            f"and {MAX_TREE_DEPTH} levels, got {size} and {depth}")
+        return Node(name, tuple(call.args), t, call.static, size=size, depth=depth)
+
+    def _expand(self, operation: Operation, call: Call) -> Node:
+        """The node of an operation that the language itself defines."""
+        text = operation.text if isinstance(operation.text, str) else operation.text(call)
+        values = [p.name for p in operation.parameters if p.kind == "value"]
+        local = dict(zip(values, call.args, strict=True))
+        for name, value in call.static.items():
+            if isinstance(value, int | float):
+                local[name] = literal((float(value),), Type(units=(ONE,)))
+        inner = Checker(self.names, f"{call.place}: {call.name}", local, pure_factors=True)
+        *parts, (_, last) = definition(text)
+        for name, tree in parts:
+            inner.local[name] = inner.check(tree)
+        node = inner.check(last)
+        if operation.pure:
+            try:
+                self.names.solver.equal(node.type.unit, ONE)
+            except UnitMismatch as clash:
+                call.fail(f"expected a pure number, got {clash.left}")
+            node = replace(node, type=replace(node.type, integer=False))
+        return node
+
+    def _at(self, tree: ast.expr) -> str:
+        return self.place if self.pure_factors else f"{self.place}: column {tree.col_offset + 1}"
+
+    def _fail(self, tree: ast.expr, message: str) -> NoReturn:
+        raise SpecError(f"{self._at(tree)}: {message}")
+
+
+@lru_cache(maxsize=512)
+def definition(text: str) -> tuple[tuple[str, ast.expr], ...]:
+    """Return the parts `name = expression` of a definition, the last one unnamed."""
+    parts: list[tuple[str, ast.expr]] = []
+    for part in text.split(";"):
+        name, equals, rest = part.partition(" = ")
+        parts.append((name.strip(), parse(rest, text)) if equals else ("", parse(part, text)))
+    return tuple(parts)
+
+
+def _value(tree: ast.expr) -> int | float | str | None:
+    if isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.USub) and isinstance(tree.operand, ast.Constant):
+        value = tree.operand.value
+        return -value if isinstance(value, int | float) else None
+    if isinstance(tree, ast.Constant) and isinstance(tree.value, int | float | str):
+        return tree.value
+    return None

@@ -1,0 +1,117 @@
+"""Compiled programs: their outputs, parameters, lane form and twin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..spec.errors import unknown
+from ..spec.robot import Mirror
+from ..spec.signal import Signal
+from .lanes import LaneNode
+from .lower import GroupRow, Store, lower
+from .mirror import mirror_map
+from .params import ParamInfo, set_params
+from .reference import Group, ReferenceEvaluator
+
+if TYPE_CHECKING:
+    from .. import _core
+
+LaneProgram = tuple[
+    list[LaneNode], list[tuple[str, int]], list[GroupRow], list[Store], NDArray[np.float32], float
+]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A named part of an observation: columns `start` to `start + width`, its type, units, and noise half-width."""
+
+    name: str
+    start: int
+    width: int
+    kind: str
+    units: tuple[str, ...]
+    noise: float = 0.0
+
+    @property
+    def columns(self) -> slice:
+        """The block's columns of the observation."""
+        return slice(self.start, self.start + self.width)
+
+
+@dataclass(frozen=True)
+class CompiledProgram:
+    """Outputs over signals, with parameters. `groups` are the output arrays by name, in evaluation order."""
+
+    dt: float
+    groups: dict[str, Group]
+    signals: Mapping[str, Signal]
+    params: dict[str, ParamInfo]
+    robot_mirror: Mirror | None
+
+    @cached_property
+    def _lowered(self) -> tuple[list[LaneNode], list[str], list[GroupRow], list[Store]]:
+        return lower(list(self.groups.values()), self.dt)
+
+    @cached_property
+    def inputs(self) -> tuple[Signal, ...]:
+        """The signals that are read, in slot order: bind one array `[N, lanes]` for each."""
+        return tuple(self.signals[name] for name in self._lowered[1])
+
+    @cached_property
+    def defaults(self) -> NDArray[np.float32]:
+        """The default parameter buffer, float32 `[P]`."""
+        return np.array([p.value for p in self.params.values()], np.float32)
+
+    @property
+    def lane_program(self) -> LaneProgram:
+        """The arguments of `_core.Program`."""
+        nodes, _, groups, stores = self._lowered
+        return nodes, [(s.name, s.lanes) for s in self.inputs], groups, stores, self.defaults, self.dt
+
+    def build(self) -> _core.Program:
+        """Return the program of the C++ core."""
+        from .. import _core
+
+        return _core.Program(*self.lane_program)
+
+    def reference(self, n: int) -> ReferenceEvaluator:
+        """Return the NumPy twin for `n` environments."""
+        return ReferenceEvaluator(list(self.groups.values()), self.inputs, self.defaults, self.dt, n)
+
+    def set_params(self, buffer: NDArray[np.float32], edits: Mapping[str, float]) -> None:
+        """Write parameters into a buffer like `defaults`, all or none; a short name is legal if it is unique.
+
+        Raises SpecError for an unknown name, with the nearest one, and for a value out of range.
+        """
+        set_params(self.params, buffer, edits)
+
+    def mirror(self, group: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return (index, sign) of a group: `x[..., index] * sign` is what the mirrored robot would give.
+
+        Raises SpecError if a part of the group has no known mirror image.
+        """
+        if group not in self.groups:
+            raise unknown("mirror", "group", group, self.groups)
+        return mirror_map(self, self.groups[group])
+
+
+@dataclass(frozen=True)
+class CompiledTask(CompiledProgram):
+    """The program of a task. Terms are `channel.term`; `guard_names` says what a `bad_term` index means."""
+
+    observation_layout: dict[str, tuple[Block, ...]] = field(default_factory=dict)
+    term_names: tuple[str, ...] = ()
+    term_channel: tuple[int, ...] = ()
+    channel_names: tuple[str, ...] = ()
+    channel_weights: tuple[float, ...] = ()
+    gammas: tuple[float, ...] = ()
+    lams: tuple[float, ...] = ()
+    metric_names: tuple[str, ...] = ()
+    termination_names: tuple[str, ...] = ()
+    guard_names: tuple[str, ...] = ()

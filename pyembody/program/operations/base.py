@@ -1,0 +1,117 @@
+"""What an operation is: a signature, a typing rule, its meaning in NumPy, and its lowering to lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..call import Call
+from ..lanes import Builder, Lanes
+from ..types import Node, Type
+
+Array = NDArray[Any]
+"""Values of one node in the twin: `[N, axis, components]`, float32 or bool."""
+
+
+class Frame(Protocol):
+    """What the twin offers to an operation besides its arguments' values."""
+
+    dt: float
+    rows: int
+    params: NDArray[np.float32]
+    mask: NDArray[np.bool_] | None
+
+    def memory(self, node: Node) -> dict[str, Array]:
+        """Return the state of a node, float64 `[N, axis, components]` by name; empty before its first reset."""
+
+    def raw(self, node: Node) -> Array:
+        """Return a signal's numbers in double, before they were rounded to float32."""
+
+    def flag(self, rows: NDArray[np.bool_], bit: int, term: int = -1) -> None:
+        """Set a bit of the flags of `rows`, and the first offending term if `term` is given."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of an operation: a `value`, or a constant `number`, `int` or `word`."""
+
+    name: str
+    kind: str = "value"
+    default: str | None = None
+
+
+Rule = Callable[[Call], Type]
+Twin = Callable[..., Array]
+Lowering = Callable[..., Lanes]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation of the language. `text` is set instead of `rule` for one defined by an expression."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    variadic: bool
+    doc: str
+    public: bool
+    rule: Rule | None = None
+    twin: Callable[[Frame, Node, list[Array]], Array] | None = None
+    lower: Callable[[Builder, Node, list[Lanes]], Lanes] | None = None
+    text: str | Callable[[Call], str] = ""
+    pure: bool = False
+
+
+OPERATIONS: dict[str, Operation] = {}
+"""Every operation by name."""
+
+
+def signature(text: str) -> tuple[tuple[Parameter, ...], bool]:
+    """Return the parameters of a signature such as `x, k:int=1` or `a, *more`, and whether it takes more values."""
+    parameters: list[Parameter] = []
+    variadic = False
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        if part.startswith("*"):
+            variadic = True
+            continue
+        head, _, default = part.partition("=")
+        name, _, kind = head.partition(":")
+        parameters.append(Parameter(name.strip(), kind.strip() or "value", default or None))
+    return tuple(parameters), variadic
+
+
+def operation(
+    name: str,
+    text: str,
+    rule: Rule,
+    twin: Callable[[Frame, Node, list[Array]], Array],
+    lower: Callable[[Builder, Node, list[Lanes]], Lanes],
+    doc: str = "",
+    *,
+    public: bool = True,
+) -> None:
+    """Add an operation of signature `text` to the language."""
+    parameters, variadic = signature(text)
+    OPERATIONS[name] = Operation(name, parameters, variadic, doc, public, rule, twin, lower)
+
+
+def define(
+    name: str, text: str, expression: str | Callable[[Call], str], doc: str = "", *, pure: bool = False,
+    public: bool = True,
+) -> None:
+    """Add an operation that an expression over its parameters defines; `pure` makes its result a pure number."""
+    parameters, variadic = signature(text)
+    OPERATIONS[name] = Operation(name, parameters, variadic, doc, public, text=expression, pure=pure)
+
+
+def plain(function: Callable[..., Array]) -> Callable[[Frame, Node, list[Array]], Array]:
+    """Return a twin that needs only the arguments' values."""
+    return lambda frame, node, values: function(*values)
+
+
+def lane(name: str) -> Callable[[Builder, Node, list[Lanes]], Lanes]:
+    """Return the lowering to one lane operation of that name."""
+    return lambda builder, node, values: builder.op(name, *values)

@@ -1,0 +1,242 @@
+"""Operations with memory. Each is updated exactly once a step; what is not finite is never remembered."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..call import Call
+from ..lanes import Builder, Lanes
+from ..types import Node, Type
+from ..units import ONE, S
+from .base import Array, Frame, operation
+
+MAX_DEPTH = 16
+State = dict[str, Array]
+Step = Callable[[State, Array, float, float], tuple[State, Array | None]]
+
+
+def _number(call: Call) -> Type:
+    if call.args[0].type.kind != "number":
+        call.fail(f"expected numbers, got {call.args[0].type}")
+    return replace(call.args[0].type, integer=False)
+
+
+def _keep_rule(call: Call) -> Type:
+    return call.args[0].type
+
+
+def _depth_rule(call: Call) -> Type:
+    k = call.static["k"]
+    if not 1 <= k <= MAX_DEPTH:
+        call.fail(f"k: expected 1 to {MAX_DEPTH}, got {k}")
+    return call.args[0].type
+
+
+def _change_rule(call: Call) -> Type:
+    return replace(_number(call), point=False)
+
+
+def _rate_rule(call: Call) -> Type:
+    t = _change_rule(call)
+    return replace(t, units=tuple(u / S for u in t.units))
+
+
+def _extreme_rule(call: Call) -> Type:
+    call.plain()
+    return _number(call)
+
+
+def _bool_rule(call: Call) -> Type:
+    call.bools()
+    return call.args[0].type
+
+
+def _seconds_rule(call: Call) -> Type:
+    call.bools()
+    return replace(call.args[0].type, kind="number", units=(S,))
+
+
+def _steps_rule(call: Call) -> Type:
+    call.bools()
+    return replace(call.args[0].type, kind="number", units=(ONE,), integer=True)
+
+
+def _cycle_rule(call: Call) -> Type:
+    t = _number(call)
+    call.plain()
+    call.equal(t.unit, ONE / S)
+    return replace(t, units=(ONE,))
+
+
+# --- one step of each: the state before, the value, a constant and dt; the state after, and the value if it is not it
+
+
+def _delta(s: State, x: Array, c: float, dt: float) -> tuple[State, Array | None]:
+    return {"x": x}, x - s["x"]
+
+
+def _rate(s: State, x: Array, c: float, dt: float) -> tuple[State, Array | None]:
+    return {"x": x}, (x - s["x"]) / dt
+
+
+def _ema(s: State, x: Array, tau: float, dt: float) -> tuple[State, Array | None]:
+    y = s["x"] - math.expm1(-dt / tau) * (x - s["x"]) if tau > 0 else x
+    return {"x": y}, y
+
+
+def _initial(s: State, x: Array, c: float, dt: float) -> tuple[State, Array | None]:
+    return s, s["x"]
+
+
+def _latch(s: State, x: Array, c: float, dt: float) -> tuple[State, Array | None]:
+    y = np.maximum(s["on"], x)
+    return {"on": y}, y
+
+
+def _hold(s: State, x: Array, seconds: float, dt: float) -> tuple[State, Array | None]:
+    steps = np.where(x != 0, s["steps"] + 1, 0.0)
+    return {"steps": steps}, steps >= math.ceil(seconds / dt - 1e-9)
+
+
+def _air_time(s: State, x: Array, c: float, dt: float) -> tuple[State, Array | None]:
+    steps = np.where(x != 0, 0.0, s["steps"] + 1)
+    return {"steps": steps}, steps * dt
+
+
+def _contact_time(s: State, x: Array, c: float, dt: float) -> tuple[State, Array | None]:
+    steps = np.where(x != 0, s["steps"] + 1, 0.0)
+    return {"steps": steps}, steps * dt
+
+
+def _first_contact(s: State, x: Array, c: float, dt: float) -> tuple[State, Array | None]:
+    return {"air": np.where(x != 0, 0.0, 1.0)}, np.where(x != 0, s["air"], 0.0)
+
+
+def _last_air_time(s: State, x: Array, c: float, dt: float) -> tuple[State, Array | None]:
+    landed = (x != 0) & (s["air"] > 0)
+    last = np.where(landed, s["air"], s["last"])
+    return {"air": np.where(x != 0, 0.0, s["air"] + 1), "last": last}, last * dt
+
+
+def _count_steps(s: State, x: Array, c: float, dt: float) -> tuple[State, Array | None]:
+    steps = s["steps"] + x
+    return {"steps": steps}, steps
+
+
+def _since(s: State, x: Array, c: float, dt: float) -> tuple[State, Array | None]:
+    seen = np.maximum(s["seen"], x)
+    steps = np.where(x != 0, 0.0, np.where(seen > 0, s["steps"] + 1, 0.0))
+    return {"seen": seen, "steps": steps}, steps * dt
+
+
+def _running_max(s: State, x: Array, c: float, dt: float) -> tuple[State, Array | None]:
+    y = np.maximum(s["x"], x)
+    return {"x": y}, y
+
+
+def _running_min(s: State, x: Array, c: float, dt: float) -> tuple[State, Array | None]:
+    y = np.minimum(s["x"], x)
+    return {"x": y}, y
+
+
+def _running_mean(s: State, x: Array, c: float, dt: float) -> tuple[State, Array | None]:
+    total, steps = s["total"] + x, s["steps"] + 1
+    return {"total": total, "steps": steps}, total / steps
+
+
+def _cycle(s: State, x: Array, phase: float, dt: float) -> tuple[State, Array | None]:
+    return {"turns": s["turns"] + x * dt}, None
+
+
+def _remembered(frame: Frame, node: Node, values: list[Array]) -> Array:
+    arg = node.args[0]
+    if arg.raw and node.op in ("delta", "rate"):
+        return frame.raw(arg)
+    return values[0].astype(np.float64)
+
+
+def _rounded(node: Node, value: Array) -> Array:
+    return value != 0 if node.type.kind == "bool" else value.astype(np.float32)
+
+
+def remember(
+    name: str, text: str, rule: Callable[[Call], Type], step: Step, slots: str, doc: str, *, constant: str = ""
+) -> None:
+    """Add an operation with memory. Slots named `x` are seeded with the reset state's value, others with 0."""
+
+    def value_of(node: Node, state: State) -> Array:
+        if name == "cycle":
+            turns = state["turns"] + 1 - node.static["phase"]
+            y = (turns - np.floor(turns)).astype(np.float32)
+            return np.where(y >= 1, np.float32(0), y)
+        return state["x"] if "x" in state and name not in ("delta", "rate") else np.zeros_like(state[slots.split()[0]])
+
+    def seed(frame: Frame, node: Node, x: Array) -> Array:
+        memory, mask = frame.memory(node), frame.mask
+        assert mask is not None
+        for slot in slots.split():
+            value = x if slot == "x" else np.zeros_like(x)
+            fine = np.isfinite(value)
+            frame.flag(mask & ~fine.all(axis=(1, 2)), 4)
+            old = memory.setdefault(slot, np.zeros_like(x))
+            old[mask] = np.where(fine, value, 0.0)[mask]
+        return _rounded(node, value_of(node, memory))
+
+    def twin(frame: Frame, node: Node, values: list[Array]) -> Array:
+        x = _remembered(frame, node, values)
+        if frame.mask is not None:
+            return seed(frame, node, x)
+        memory = frame.memory(node)
+        after, value = step(memory, x, float(node.static.get(constant, 0.0)), frame.dt)
+        fine = np.logical_and.reduce([np.isfinite(a) for a in after.values()])
+        frame.flag(~fine.all(axis=(1, 2)), 4)
+        memory.update({slot: np.where(fine, a, memory[slot]) for slot, a in after.items()})
+        return _rounded(node, value_of(node, memory) if value is None else value)
+
+    def lower(builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
+        return builder.remember(name, values[0], (), [float(node.static[constant])] if constant else ())
+
+    operation(name, text, rule, twin, lower, doc)
+
+
+def _prev(frame: Frame, node: Node, values: list[Array]) -> Array:
+    """Slot j holds the value of j + 1 steps ago."""
+    k, x = node.static["k"], values[0].astype(np.float64)
+    memory, fine = frame.memory(node), np.isfinite(x)
+    slots: Any = memory.setdefault("slots", np.zeros((k, *x.shape)))
+    if frame.mask is not None:
+        frame.flag(frame.mask & ~fine.all(axis=(1, 2)), 4)
+        slots[:, frame.mask] = np.where(fine, x, 0.0)[frame.mask]
+        return _rounded(node, slots[-1].copy())
+    value = slots[-1].copy()
+    frame.flag(~fine.all(axis=(1, 2)), 4)
+    slots[1:] = slots[:-1].copy()
+    slots[0] = np.where(fine, x, slots[0])
+    return _rounded(node, value)
+
+
+operation(
+    "prev", "x, k:int=1", _depth_rule, _prev,
+    lambda builder, node, values: builder.remember("prev", values[0], (node.static["k"],)), "x of k steps ago",
+)
+remember("delta", "x", _change_rule, _delta, "x", "x minus x of the step before")
+remember("rate", "x", _rate_rule, _rate, "x", "change of x per second")
+remember("ema", "x, tau:number", _number, _ema, "x", "x smoothed with the time constant tau, s", constant="tau")
+remember("initial", "x", _keep_rule, _initial, "x", "x at the start of the episode")
+remember("latch", "c", _bool_rule, _latch, "on", "true from the first true c on")
+remember("hold", "c, s:number", _bool_rule, _hold, "steps", "c was true for the last s seconds", constant="s")
+remember("air_time", "c", _seconds_rule, _air_time, "steps", "seconds without contact so far")
+remember("contact_time", "c", _seconds_rule, _contact_time, "steps", "seconds in contact so far")
+remember("first_contact", "c", _bool_rule, _first_contact, "air", "contact begins in this step")
+remember("last_air_time", "c", _seconds_rule, _last_air_time, "air last", "seconds of the air phase that ended last")
+remember("count_steps", "c", _steps_rule, _count_steps, "steps", "steps with c so far")
+remember("since", "c", _seconds_rule, _since, "seen steps", "seconds since c was true")
+remember("running_max", "x", _extreme_rule, _running_max, "x", "greatest x of the episode")
+remember("running_min", "x", _extreme_rule, _running_min, "x", "least x of the episode")
+remember("running_mean", "x", _extreme_rule, _running_mean, "total steps", "mean x over the episode's steps")
+remember("cycle", "freq, phase:number=0", _cycle_rule, _cycle, "turns", "phase of a clock in [0, 1)", constant="phase")

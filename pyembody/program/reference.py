@@ -1,0 +1,111 @@
+"""The twin: the meaning of a program, in NumPy, read directly off the typed tree. It is the definition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..spec.signal import Signal
+from .operations import OPERATIONS, Array
+from .types import Node
+
+
+@dataclass(frozen=True)
+class Group:
+    """An output `[N, width]` of a program: `stores` are nodes and the columns where their numbers begin."""
+
+    name: str
+    width: int
+    dtype: str
+    on_reset: bool
+    stores: tuple[tuple[int, Node], ...]
+
+
+class ReferenceEvaluator:
+    """Evaluates groups for `rows` environments, remembering between steps as the language says.
+
+    `flags` `[N]` uint32 and `bad_term` `[N]` int32 are set by each step: 1 not finite, 2 clipped, 4 not remembered.
+    """
+
+    def __init__(
+        self, groups: Sequence[Group], inputs: Sequence[Signal], params: NDArray[np.float32], dt: float, rows: int
+    ) -> None:
+        self.groups, self.dt, self.rows = groups, dt, rows
+        self.inputs = {s.name: s for s in inputs}
+        self.params = params.copy()
+        self.mask: NDArray[np.bool_] | None = None
+        self.flags = np.zeros(rows, np.uint32)
+        self.bad_term = np.full(rows, -1, np.int32)
+        self.outputs = {g.name: np.zeros((rows, g.width), "f4" if g.dtype == "f4" else "u1") for g in groups}
+        self._memory: dict[int, dict[str, Array]] = {}
+        self._values: dict[int, Array] = {}
+        self._signals: dict[str, Array] = {}
+
+    def reset(self, signals: Mapping[str, ArrayLike], mask: ArrayLike) -> dict[str, Array]:
+        """Seed the rows of `mask` `[N]` from the reset state's signals; return the groups, those rows rewritten."""
+        self.mask = np.asarray(mask, bool)
+        values = self._evaluate(signals)
+        for group in self.groups:
+            if group.on_reset:
+                self.outputs[group.name][self.mask] = values[group.name][self.mask]
+        self.mask = None
+        return {name: array.copy() for name, array in self.outputs.items()}
+
+    def step(self, signals: Mapping[str, ArrayLike]) -> dict[str, Array]:
+        """Return all groups for signals `[N, lanes]` (or `[N]`) by name; every memory is updated once."""
+        self.flags[:], self.bad_term[:] = 0, -1
+        self.outputs = self._evaluate(signals)
+        return {name: array.copy() for name, array in self.outputs.items()}
+
+    def memory(self, node: Node) -> dict[str, Array]:
+        """Return the state of a node by slot name."""
+        return self._memory.setdefault(id(node), {})
+
+    def raw(self, node: Node) -> Array:
+        """Return a signal, or a part of one, in double: `[N, axis, components]`."""
+        t = node.type
+        if node.op == "select":
+            flat = self.raw(node.args[0]).reshape(self.rows, -1)[:, node.static["lanes"]]
+        else:
+            flat = self._signals[node.static["name"]]
+        return flat.reshape(self.rows, t.count, t.columns)
+
+    def flag(self, rows: NDArray[np.bool_], bit: int, term: int = -1) -> None:
+        """Set a bit of `flags`; the first offender of a row is kept in `bad_term`."""
+        self.flags[rows] |= np.uint32(bit)
+        if term >= 0:
+            self.bad_term[rows & (self.bad_term < 0)] = term
+
+    def _evaluate(self, signals: Mapping[str, ArrayLike]) -> dict[str, Array]:
+        self._values.clear()
+        self._signals = {name: self._read(signal, signals) for name, signal in self.inputs.items()}
+        outputs: dict[str, Array] = {}
+        with np.errstate(all="ignore"):
+            for group in self.groups:
+                out: Any = np.zeros((self.rows, group.width), "f4" if group.dtype == "f4" else "u1")
+                for column, node in group.stores:
+                    out[:, column : column + node.type.lanes] = self._value(node).reshape(self.rows, -1)
+                outputs[group.name] = out
+        return outputs
+
+    def _read(self, signal: Signal, signals: Mapping[str, ArrayLike]) -> Array:
+        if signal.name not in signals:
+            raise ValueError(f"signals: expected '{signal.name}', got {', '.join(signals)}")
+        values = np.asarray(signals[signal.name]).astype(np.float64)
+        values = values[:, None] if values.ndim == 1 else values
+        if values.shape != (self.rows, signal.lanes):
+            raise ValueError(f"signals: {signal.name}: expected ({self.rows}, {signal.lanes}), got {values.shape}")
+        return values
+
+    def _value(self, node: Node) -> Array:
+        """The value of a node, computed once an evaluation: `[N, axis, components]` float32 or bool."""
+        if id(node) not in self._values:
+            twin = OPERATIONS[node.op].twin
+            assert twin is not None
+            values = [self._value(a) for a in node.args]
+            self._values[id(node)] = twin(self, node, values)
+        return self._values[id(node)]

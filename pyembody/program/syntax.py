@@ -1,0 +1,93 @@
+"""From text to Python's own syntax tree, with everything that the language does not have refused first."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+
+from ..spec.errors import SpecError
+
+MAX_LENGTH = 4096
+MAX_BRACKETS = 32
+MAX_DIGITS = 40
+MAX_NODES = 256
+MAX_DEPTH = 32
+
+ALLOWED: tuple[type[ast.AST], ...] = (
+    ast.Expression, ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.USub, ast.UAdd, ast.BinOp, ast.Add,
+    ast.Sub, ast.Mult, ast.Div, ast.Mod, ast.Pow, ast.Compare, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq,
+    ast.IfExp, ast.Call, ast.keyword, ast.Name, ast.Load, ast.Constant, ast.Subscript, ast.Slice, ast.Tuple, ast.List,
+)
+WORDS = {
+    "Attribute": "an attribute", "Lambda": "a lambda", "JoinedStr": "an f-string", "NamedExpr": "an assignment (:=)",
+    "ListComp": "a comprehension", "GeneratorExp": "a comprehension", "SetComp": "a comprehension",
+    "DictComp": "a comprehension", "Await": "await", "Starred": "a star", "Dict": "a dictionary", "Set": "a set",
+    "MatMult": "the operator @", "FloorDiv": "the operator // (use floor(a / b))", "BitAnd": "the operator &",
+    "BitOr": "the operator |", "BitXor": "the operator ^ (powers are written **)", "LShift": "the operator <<",
+    "RShift": "the operator >>", "Invert": "the operator ~", "Is": "'is'", "IsNot": "'is not'", "In": "'in'",
+    "NotIn": "'not in'", "Yield": "yield", "YieldFrom": "yield",
+}
+
+
+def parse(text: str, place: str) -> ast.expr:
+    """Return the tree of an expression. Raises SpecError with place and column for anything outside the language."""
+    _check_text(text, place)
+    text = text.strip()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text.replace("\n", " "), mode="eval")
+    except SyntaxError as error:
+        raise SpecError(f"{place}: column {max(error.offset or 1, 1)}: not an expression: {error.msg}") from None
+    except (RecursionError, MemoryError, ValueError) as error:
+        raise SpecError(f"{place}: too deep or not an expression: {error}") from None
+    _check_tree(tree, place)
+    return tree.body
+
+
+def names(tree: ast.expr) -> list[tuple[str, int]]:
+    """Return the names of values in a tree (called names left out) with their columns, in order."""
+    called = {id(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}
+    found = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in called]
+    return [(n.id, n.col_offset + 1) for n in sorted(found, key=lambda n: n.col_offset)]
+
+
+def _check_text(text: str, place: str) -> None:
+    if len(text) > MAX_LENGTH:
+        raise SpecError(f"{place}: expected at most {MAX_LENGTH} characters, got {len(text)}")
+    if not text.strip():
+        raise SpecError(f"{place}: expected an expression, got nothing")
+    for column, character in enumerate(text, 1):
+        if not (character.isascii() and (character.isprintable() or character == "\n")) or character == "#":
+            raise SpecError(f"{place}: column {column}: expected printable ASCII but not #, got {character!r}")
+    digits = re.search(rf"\d{{{MAX_DIGITS + 1}}}", text)
+    if digits:
+        raise SpecError(f"{place}: column {digits.start() + 1}: expected numbers of at most {MAX_DIGITS} digits")
+    depth = 0
+    for column, character in enumerate(text, 1):
+        depth += (character in "([{") - (character in ")]}")
+        if depth > MAX_BRACKETS:
+            raise SpecError(f"{place}: column {column}: expected at most {MAX_BRACKETS} nested brackets")
+
+
+def _check_tree(tree: ast.Expression, place: str) -> None:
+    stack: list[tuple[ast.AST, int, int]] = [(tree, 0, 1)]
+    count = 0
+    while stack:
+        node, depth, column = stack.pop()
+        column = getattr(node, "col_offset", column - 1) + 1
+        if not isinstance(node, ALLOWED):
+            kind = type(node).__name__
+            raise SpecError(f"{place}: column {column}: {WORDS.get(kind, kind)} is not part of the language ({kind})")
+        if isinstance(node, ast.Constant) and not isinstance(node.value, int | float | str):
+            raise SpecError(f"{place}: column {column}: expected a number, got {node.value!r} (Constant)")
+        if isinstance(node, ast.keyword) and node.arg is None:
+            raise SpecError(f"{place}: column {column}: ** is not part of the language (keyword)")
+        if isinstance(node, ast.expr):
+            count, depth = count + 1, depth + 1
+        if depth > MAX_DEPTH:
+            raise SpecError(f"{place}: column {column}: expected at most {MAX_DEPTH} levels")
+        if count > MAX_NODES:
+            raise SpecError(f"{place}: expected at most {MAX_NODES} parts")
+        stack += [(child, depth, column) for child in ast.iter_child_nodes(node)]

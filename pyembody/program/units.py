@@ -1,0 +1,135 @@
+"""Units: rational exponents of m, kg, s and rad, read from text and inferred by solving linear equations."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+from ..spec.errors import SpecError, unknown
+
+Powers = tuple[tuple[str, Fraction], ...]
+
+
+def _power(name: str, power: Fraction) -> str:
+    return name if power == 1 else f"{name}^{power}"
+
+
+def _collect(powers: list[tuple[str, Fraction]]) -> Unit:
+    total: dict[str, Fraction] = {}
+    for name, power in powers:
+        total[name] = total.get(name, Fraction(0)) + power
+    return Unit(tuple(sorted((n, p) for n, p in total.items() if p)))
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A product of powers of m, kg, s, rad, and of unknowns (names that begin with `?`) still to be inferred."""
+
+    powers: Powers = ()
+
+    def __mul__(self, other: Unit) -> Unit:
+        return _collect([*self.powers, *other.powers])
+
+    def __truediv__(self, other: Unit) -> Unit:
+        return self * other ** Fraction(-1)
+
+    def __pow__(self, exponent: Fraction | int) -> Unit:
+        return _collect([(name, power * exponent) for name, power in self.powers])
+
+    def __str__(self) -> str:
+        shown = [(n, p) for n, p in self.powers if not n.startswith("?")]
+        above = " ".join(_power(n, p) for n, p in shown if p > 0)
+        below = "".join("/" + _power(n, -p) for n, p in shown if p < 0)
+        return (above or "1") + below
+
+    @property
+    def unknowns(self) -> tuple[str, ...]:
+        """Names of the unknowns in this unit."""
+        return tuple(name for name, _ in self.powers if name.startswith("?"))
+
+
+ONE = Unit()
+M, KG, S, RAD = (Unit(((name, Fraction(1)),)) for name in ("m", "kg", "s", "rad"))
+NEWTON = KG * M / S**2
+
+SYMBOLS: dict[str, tuple[Unit, float]] = {
+    "1": (ONE, 1.0), "m": (M, 1.0), "kg": (KG, 1.0), "s": (S, 1.0), "rad": (RAD, 1.0), "N": (NEWTON, 1.0),
+    "J": (NEWTON * M, 1.0), "W": (NEWTON * M / S, 1.0), "Pa": (NEWTON / M**2, 1.0), "Hz": (ONE / S, 1.0),
+    "cm": (M, 0.01), "mm": (M, 0.001), "km": (M, 1000.0), "g": (KG, 0.001), "ms": (S, 0.001),
+    "min": (S, 60.0), "h": (S, 3600.0), "deg": (RAD, math.pi / 180.0), "turn": (RAD, 2.0 * math.pi),
+}
+"""Unit symbols: the unit and how many SI units one of it is."""
+
+_FACTOR = re.compile(r"([A-Za-z]+|1)(?:\^(-?\d{1,2}))?")
+
+
+@lru_cache(maxsize=1024)
+def parse_scaled(text: str, place: str) -> tuple[Unit, float]:
+    """Return the unit of a text such as `N m` or `km/h`, and how many SI units one of it is. Raises SpecError."""
+    unit, scale = ONE, 1.0
+    for i, part in enumerate(text.split("/")):
+        for factor in part.replace("*", " ").split() or [""]:
+            match = _FACTOR.fullmatch(factor)
+            if match is None:
+                raise SpecError(f"{place}: expected a unit such as 'm/s^2' or 'N m', got '{text}'")
+            if match[1] not in SYMBOLS:
+                raise unknown(place, "unit", match[1], SYMBOLS)
+            base, size = SYMBOLS[match[1]]
+            exponent = int(match[2] or 1) * (1 if i == 0 else -1)
+            unit, scale = unit * base**exponent, scale * size**exponent
+    return unit, scale
+
+
+def parse_unit(text: str, place: str) -> Unit:
+    """Return the SI unit of a text such as `m/s`. Raises SpecError, also for a unit that is not SI."""
+    unit, scale = parse_scaled(text, place)
+    if not math.isclose(scale, 1.0, rel_tol=1e-12):
+        raise SpecError(f"{place}: expected an SI unit, got '{text}' (1 {text} is {scale:g} {unit})")
+    return unit
+
+
+class UnitMismatch(Exception):
+    """Two units that cannot be made equal, as resolved."""
+
+    def __init__(self, left: Unit, right: Unit) -> None:
+        super().__init__(left, right)
+        self.left, self.right = left, right
+
+
+class UnitSolver:
+    """Solves the equations between units that an expression poses.
+
+    Exponents are rational, so units form a vector space and one elimination step per equation is enough: each
+    equation either already holds, or fixes one unknown, or contradicts the others.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, Unit] = {}
+        self._count = 0
+
+    def fresh(self) -> Unit:
+        """Return a new unknown unit."""
+        self._count += 1
+        return Unit(((f"?{self._count}", Fraction(1)),))
+
+    def resolve(self, unit: Unit) -> Unit:
+        """Return `unit` with every solved unknown replaced."""
+        while any(name in self._known for name in unit.unknowns):
+            parts = [self._known[n] ** p if n in self._known else Unit(((n, p),)) for n, p in unit.powers]
+            unit = _collect([power for part in parts for power in part.powers])
+        return unit
+
+    def equal(self, left: Unit, right: Unit) -> None:
+        """Make two units equal. Raises UnitMismatch."""
+        quotient = self.resolve(left / right)
+        if not quotient.powers:
+            return
+        if not quotient.unknowns:
+            raise UnitMismatch(self.resolve(left), self.resolve(right))
+        name = quotient.unknowns[0]
+        power = dict(quotient.powers)[name]
+        rest = quotient / Unit(((name, power),))
+        self._known[name] = rest ** (-1 / power)

@@ -1,0 +1,61 @@
+"""A small line of text over a picture: time, command and what the robot does of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..analysis.record import Recording
+from .extra import need
+
+Array = npt.NDArray[Any]
+
+INK = (238, 242, 247, 255)
+FAINT = (176, 188, 204, 255)
+GOOD = (126, 214, 168, 255)
+PANEL = (14, 20, 30, 150)
+
+
+class Overlay:
+    """Draws a recording's time, command and measured velocity onto frames of one size."""
+
+    def __init__(self, recording: Recording, width: int, height: int) -> None:
+        self._recording, self._measured = recording, recording.measured()
+        self._image, self._draw = need("PIL.Image", "a video"), need("PIL.ImageDraw", "a video")
+        size = max(10, round(height / 27))
+        self._font = need("PIL.ImageFont", "a video").load_default(size)
+        self._size, self._width, self._height = size, width, height
+
+    def draw(self, frame: Array, t: int) -> Array:
+        """Return `frame` [height, width, 3] uint8 with the text of step `t`."""
+        rows = self._rows(t)
+        pad, line = self._size * 0.6, self._size * 1.4
+        tall = line * len(rows) + pad
+        wide = pad * 2 + self._size * (5.4 + 4.3 * max(len(row) - 1 for row in rows))
+        picture = self._image.fromarray(frame)
+        panel = self._image.new("RGBA", (self._width, self._height), (0, 0, 0, 0))
+        draw = self._draw.Draw(panel)
+        top = left = self._size * 0.8  # a player's own controls lie at the bottom
+        draw.rounded_rectangle((left, top, left + wide, top + tall), self._size * 0.5, fill=PANEL)
+        for k, row in enumerate(rows):
+            y = top + pad / 2 + line * (k + 0.5)
+            for column, (text, colour) in enumerate(row):
+                x = left + pad + (0 if column == 0 else self._size * (5.2 + 4.3 * (column - 1)))
+                draw.text((x, y), text, fill=colour, font=self._font, anchor="lm")
+        picture.paste(panel, (0, 0), panel)
+        return np.asarray(picture)
+
+    def _rows(self, t: int) -> list[list[tuple[str, tuple[int, int, int, int]]]]:
+        """Return lines of coloured columns."""
+        recording = self._recording
+        clock = f"{recording.time[t]:5.2f} s"
+        command = recording.command[t]
+        if len(command) != 3:
+            return [[("time", FAINT), (clock, INK)]]
+        head = [(clock, INK), ("forward", FAINT), ("lateral", FAINT), ("turn", FAINT)]
+        rows = [head, [("command", FAINT)] + [(f"{v:+.2f}", INK) for v in command]]
+        if self._measured is not None:
+            rows.append([("measured", FAINT)] + [(f"{v:+.2f}", GOOD) for v in self._measured[t]])
+        return rows

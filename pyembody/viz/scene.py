@@ -1,0 +1,106 @@
+"""What a picture needs to know of a model: which geoms are seen, their colours and sizes, where the robot is."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import mujoco
+import numpy as np
+import numpy.typing as npt
+
+from .terrain import HeightField, find_height_field
+
+Array = npt.NDArray[Any]
+
+VISIBLE_GROUPS = (
+    3  # geoms of groups 0 to 2 are seen; MuJoCo Menagerie keeps collision shapes in group 3
+)
+HIDDEN_GROUP = 5
+DEFAULT_RGBA = (0.5, 0.5, 0.5, 1.0)  # MuJoCo's colour for a geom that was given none
+PLAIN = (0.62, 0.66, 0.72)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A model prepared for rays: the ground is taken out of them, because it is found by arithmetic.
+
+    `colours` [ngeom, 3] linear RGB; `shapes` the geoms that rays see; `moving` those that belong to the robot;
+    `floor` height of the ground plane in m or None; `terrain` a height field in its place; `base` the body that the camera follows; `radius` m.
+    """
+
+    model: mujoco.MjModel
+    groups: Array
+    colours: Array
+    shapes: Array
+    moving: Array
+    floor: float | None
+    terrain: HeightField | None
+    base: int
+    radius: float
+
+
+def make_scene(model: mujoco.MjModel, qpos: Array) -> Scene:
+    """Return the scene of `model`; the robot's size is taken in the pose `qpos` [nq]."""
+    model = copy.copy(model)
+    plane = model.geom_type == int(mujoco.mjtGeom.mjGEOM_PLANE)
+    if not np.any((model.geom_group < VISIBLE_GROUPS) & ~plane):
+        model.geom_group[:] = 0
+    data = mujoco.MjData(model)
+    data.qpos[:] = qpos
+    mujoco.mj_kinematics(model, data)
+    field = find_height_field(model, data)
+    model.geom_group[plane] = HIDDEN_GROUP
+    if field is not None:
+        model.geom_group[field[0]] = HIDDEN_GROUP
+    shapes = np.flatnonzero(model.geom_group < VISIBLE_GROUPS)
+    moves = model.body_weldid[model.geom_bodyid] != 0
+    moving = shapes[moves[shapes]]
+
+    base = base_body(model)
+    flat = plane & (model.body_weldid[model.geom_bodyid] == 0) & (data.geom_xmat[:, 8] > 0.999)
+    followed = moving if moving.size else shapes
+    reach = (
+        np.linalg.norm(data.geom_xpos[followed] - data.xpos[base], axis=1)
+        + model.geom_rbound[followed]
+    )
+    groups = np.array([g < VISIBLE_GROUPS for g in range(mujoco.mjNGROUP)], np.uint8)
+    terrain = None if field is None else field[1]
+    floor = float(data.geom_xpos[flat, 2].max()) if flat.any() and terrain is None else None
+    radius = float(reach.max()) if reach.size else 1.0
+    return Scene(model, groups, _colours(model), shapes, moving, floor, terrain, base, radius)
+
+
+def base_body(model: mujoco.MjModel) -> int:
+    """Return the first floating body, or else the first body that hangs on the world (0 in an empty world)."""
+    free = np.flatnonzero(model.jnt_type == int(mujoco.mjtJoint.mjJNT_FREE))
+    if free.size:
+        return int(model.jnt_bodyid[free[0]])
+    return 1 if model.nbody > 1 else 0
+
+
+def body_positions(model: mujoco.MjModel, qpos: Array, body: int) -> Array:
+    """Return the world positions [T, 3] of one body for configurations `qpos` [T, nq]."""
+    data, found = mujoco.MjData(model), np.empty((len(qpos), 3))
+    for t, row in enumerate(qpos):
+        data.qpos[:] = row
+        mujoco.mj_kinematics(model, data)
+        found[t] = data.xpos[body]
+    return found
+
+
+def geom_rgba(model: mujoco.MjModel) -> Array:
+    """Return the colour [ngeom, 4] of every geom as it is meant to be seen: its material's, its own, or a plain one."""
+    rgba = model.geom_rgba.astype(np.float64)
+    material = model.geom_matid >= 0
+    rgba[material] = model.mat_rgba[model.geom_matid[material]]
+    plain = np.all(np.isclose(rgba, DEFAULT_RGBA), axis=1) & ~material
+    rgba[plain, :3] = PLAIN
+    coloured: Array = rgba
+    return coloured
+
+
+def _colours(model: mujoco.MjModel) -> Array:
+    linear: Array = (geom_rgba(model)[:, :3] ** 2.2).astype(np.float32)
+    return linear

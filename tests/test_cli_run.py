@@ -1,0 +1,107 @@
+"""A run from its first iteration to its report, by the commands that a person would type."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pyembody.cli import main
+
+TRAIN = ["train", "velocity", "--robot", "go2", "--num-envs", "32", "--workers", "1"]
+QUICK = ["--no-video", "--no-report"]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of runs with one of two iterations in it."""
+    out = tmp_path_factory.mktemp("runs")
+    assert main([*TRAIN, "--iterations", "2", "--out", str(out), *QUICK]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def run(runs: Path) -> Path:
+    return next((runs / "velocity").iterdir())
+
+
+def test_a_run_holds_spec_metrics_and_checkpoint(run: Path) -> None:
+    assert json.loads((run / "spec.json").read_text())["task"]["name"] == "velocity"
+    assert len((run / "metrics.jsonl").read_text().splitlines()) == 2
+    assert (run / "checkpoints" / "000002" / "model.safetensors").is_file()
+
+
+def test_training_says_where_the_run_is_and_what_is_next(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*TRAIN, "--iterations", "1", "--out", str(tmp_path), *QUICK]) == 0
+    shown = capsys.readouterr().out
+    assert f"run: {tmp_path}" in shown
+    assert "next: pyembody eval" in shown
+
+
+def test_a_sentence_is_shown_as_edits_and_kept_in_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say = ["--say", "lift your feet 10 cm"]
+    assert main([*TRAIN, *say, "--iterations", "1", "--out", str(tmp_path), *QUICK]) == 0
+    assert "foot_clearance" in capsys.readouterr().out
+    spec = json.loads(next(tmp_path.glob("velocity/*/spec.json")).read_text())
+    assert spec["edits"] == [{"parameter": "foot_clearance", "value": 0.1, "unit": "m"}]
+    assert spec["task"]["params"]["foot_clearance"]["value"] == 0.1
+
+
+def test_eval_writes_the_figures(
+    runs: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "figures.json"
+    arguments = ["eval", "latest", "--out", str(runs), "--episodes", "4", "--json", str(file)]
+    assert main(arguments) == 0
+    figures = json.loads(file.read_text())
+    assert figures["success"]["n"] == 4
+    assert set(figures["controls"]) == {"zero", "random"}
+    assert figures == json.loads((run / "evaluation.json").read_text())
+    shown = capsys.readouterr().out
+    assert "linear_velocity_error" in shown
+    assert "task.track_lin_vel" in shown
+
+
+def test_eval_of_a_variant_with_other_observations_is_refused(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["eval", str(run), "--variant", "deployable", "--episodes", "2"]) == 2
+    assert "deployable" in capsys.readouterr().err
+
+
+def test_resume_goes_on_to_the_iterations_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*TRAIN, "--iterations", "1", "--out", str(tmp_path), *QUICK]) == 0
+    folder = next((tmp_path / "velocity").iterdir())
+    assert main(["resume", str(folder), "--iterations", "2", *QUICK]) == 0
+    assert len((folder / "metrics.jsonl").read_text().splitlines()) == 2
+    capsys.readouterr()
+    assert main(["resume", str(folder), "--iterations", "2", *QUICK]) == 2
+    assert "iterations" in capsys.readouterr().err
+
+
+def test_view_writes_video_and_recording_of_a_checkpoint(run: Path, tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    video = tmp_path / "clip.mp4"
+    checkpoint = run / "checkpoints" / "000002"
+    command = ["--command", "0.5 0 0", "--seconds", "0.2", "--out", str(video)]
+    assert main(["view", str(checkpoint), *command]) == 0
+    assert video.stat().st_size > 0
+    assert video.with_suffix(".rrd").stat().st_size > 0
+
+
+def test_report_writes_one_page(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(run)]) == 0
+    assert "report.html" in capsys.readouterr().out
+    assert (run / "report.html").read_text().lstrip().lower().startswith("<!doctype html>")
+
+
+def test_list_shows_runs(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "runs", "--out", str(runs)]) == 0
+    assert "000002" in capsys.readouterr().out

@@ -1,0 +1,185 @@
+"""Sentences to exact edits, honest refusals, and text that was written to do harm."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyembody.language import Language, Translation, load_language, translate
+from pyembody.spec import find_folder
+
+DATA = Path(__file__).parent / "data"
+LANGUAGE = load_language(find_folder("task", "velocity"))
+
+
+def cases(name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(
+        (DATA / f"language_{name}.json").read_text(encoding="utf-8")
+    )
+    return found
+
+
+def expected(case: dict[str, Any], language: Language = LANGUAGE) -> dict[str, float | str]:
+    motion = dict(zip(language.axes, case["motion"], strict=True)) if "motion" in case else {}
+    return {**motion, **case.get("edits", {})}
+
+
+def values(translation: Translation) -> dict[str, float | str]:
+    return {edit.parameter: edit.value for edit in translation.edits}
+
+
+def same(got: dict[str, float | str], wanted: dict[str, float | str]) -> bool:
+    return got.keys() == wanted.keys() and all(
+        value == got[name]
+        if isinstance(value, str)
+        else got[name] == pytest.approx(value, rel=1e-5)
+        for name, value in wanted.items()
+    )
+
+
+def say(text: str, **current: float | str) -> Translation:
+    return translate(text, LANGUAGE, current)
+
+
+@pytest.mark.parametrize("case", cases("canonical"), ids=lambda c: c["say"])
+def test_canonical_sentence_gives_exactly_its_edits(case: dict[str, Any]) -> None:
+    translation = say(case["say"])
+    assert not translation.refused, [str(r) for r in translation.refused]
+    assert same(values(translation), expected(case))
+
+
+# Understood, refused and wrong when a set was first run, before anything was changed for it:
+# paraphrases 39, 1, 1; heldout 27, 13, 0; fresh 19, 6, 0. The floors are of today.
+@pytest.mark.parametrize(("name", "floor"), [("paraphrases", 41), ("heldout", 37), ("fresh", 23)])
+def test_paraphrases_are_understood_or_refused_but_never_wrong(name: str, floor: int) -> None:
+    understood = 0
+    for case in cases(name):
+        translation = say(case["say"])
+        if not translation.refused:
+            assert same(values(translation), expected(case)), case["say"]
+            understood += 1
+    assert understood >= floor
+
+
+@pytest.mark.parametrize("case", cases("refusals"), ids=lambda c: c["say"] or "(empty)")
+def test_sentence_out_of_scope_is_refused_whole_and_names_the_part(case: dict[str, Any]) -> None:
+    translation = say(case["say"])
+    assert translation.edits == ()
+    assert any(case["part"] in refusal.text for refusal in translation.refused)
+    assert all(refusal.reason for refusal in translation.refused)
+
+
+@pytest.mark.parametrize(
+    ("text", "part", "limit"),
+    [
+        ("trot forward at 3 m/s", "3 m/s", "-1.5 to 1.5 m/s"),
+        ("go left at 1 m/s", "1 m/s", "-0.8 to 0.8 m/s"),
+        ("turn right at 90 deg/s", "90 deg/s", "-1.5 to 1.5 rad/s"),
+        ("lift your feet 20 cm", "20 cm", "0.03 to 0.14 m"),
+        ("body height of 50 cm", "50 cm", "0.22 to 0.36 m"),
+        ("step at 5 Hz", "5 Hz", "1.2 to 3.5 Hz"),
+    ],
+)
+def test_number_out_of_range_is_refused_with_the_range(text: str, part: str, limit: str) -> None:
+    (refusal,) = say(text).refused
+    assert refusal.text == part
+    assert f"expected {limit}" in refusal.reason
+
+
+def test_contradiction_names_both_parts() -> None:
+    (refusal,) = say("forward and backward at the same time").refused
+    assert refusal.text == "backward"
+    assert "'forward'" in refusal.reason
+
+
+def test_negation_is_never_read_as_its_opposite() -> None:
+    for text in ("don't trot", "never walk backwards", "walk without lifting your feet high"):
+        assert say(text).edits == ()
+    assert values(say("don't move")) == dict.fromkeys(LANGUAGE.axes, 0.0)
+
+
+def test_unknown_word_is_answered_with_what_is_known() -> None:
+    assert "trot" in say("trott forward").refused[0].nearest
+    assert "bound forward" in say("jump over the fence").refused[0].nearest
+    assert say("fetch the ball").refused[0].nearest == LANGUAGE.examples[:3]
+
+
+def test_relative_words_change_what_is_set_now() -> None:
+    assert values(say("faster", forward_speed=0.8)) == pytest.approx({"forward_speed": 1.2})
+    assert values(say("slow down", forward_speed=-0.9)) == pytest.approx({"forward_speed": -0.6})
+    assert values(say("turn faster", turn_rate=0.4, forward_speed=1.0)) == pytest.approx(
+        {"turn_rate": 0.6}
+    )
+    assert values(say("a bit higher steps", foot_clearance=0.09)) == pytest.approx(
+        {"foot_clearance": 0.1}
+    )
+    assert values(say("2 cm lower", body_height=0.3)) == pytest.approx({"body_height": 0.28})
+
+
+def test_words_without_a_number_are_limited_to_the_range_and_say_so() -> None:
+    translation = say("run forward as fast as you can")
+    assert values(translation)["forward_speed"] == 1.5
+    assert "limited to 1.5 m/s" in [u.note for u in translation.understood]
+
+
+def test_words_behind_each_edit_are_told() -> None:
+    said = {u.parameter: u.words for u in say("trot forward at 1 m/s, back level").understood}
+    assert said["forward_speed"] == ("trot", "forward", "1 m/s")
+    assert said["gait"] == ("trot",)
+    assert said["level_weight"] == ("back", "level")
+    assert said["turn_rate"] == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "trot forward at {0.__class__} m/s",
+        "%s %n %d {} {0}",
+        "[bold red]trot[/bold red]",
+        "walk forward at 1 m/s; rm -rf /",
+        "trot\x00forward\x1b[31m at 1 m/s",
+        "walk forward at \u0661 m/s",
+        "walk forward at \u00bd m/s",
+        "w\u0430lk forward",
+        "\u202etrot forward",
+        "walk forward at 1e400 m/s",
+        "walk forward at nan m/s",
+        "walk forward at -inf m/s",
+        "()" * 100,
+        "\U0001f415 trot",
+    ],
+)
+def test_hostile_text_is_refused_and_shown_without_control_characters(text: str) -> None:
+    translation = say(text)
+    assert translation.refused
+    assert translation.edits == ()
+    shown = translation.text + "".join(str(refusal) for refusal in translation.refused)
+    assert shown.isprintable()
+
+
+def test_long_text_is_refused_with_the_limit_and_cut_short() -> None:
+    (refusal,) = say("trot " * 2000).refused
+    assert "at most 400 characters, got 10000" in refusal.reason
+    assert len(refusal.text) < 100
+
+
+def test_huge_number_is_out_of_range() -> None:
+    (refusal,) = say("walk forward at " + "9" * 380 + " m/s").refused
+    assert "expected -1.5 to 1.5 m/s" in refusal.reason
+
+
+def test_sentence_takes_less_than_five_milliseconds() -> None:
+    texts = [case["say"] for name in ("canonical", "refusals") for case in cases(name)]
+    times = []
+    for text in texts * 3:
+        start = time.perf_counter()
+        say(text)
+        times.append(time.perf_counter() - start)
+    assert sorted(times)[len(times) // 2] < 0.005
+
+
+def test_same_sentence_gives_the_same_translation() -> None:
+    for case in cases("canonical") + cases("refusals"):
+        assert say(case["say"]) == say(case["say"])

@@ -1,0 +1,18 @@
+"""The README's example runs as it stands there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).resolve().parent.parent / "README.md"
+
+
+def test_the_example_in_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) == 1
+    assert len(blocks[0].splitlines()) == 12
+    exec(compile(blocks[0], "README.md", "exec"), {})  # noqa: S102 - our own text
+    assert "task.track_lin_vel" in capsys.readouterr().out

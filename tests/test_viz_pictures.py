@@ -1,0 +1,272 @@
+"""Ray-cast frames, videos, rerun files and plots of a small scripted recording."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import mujoco
+import numpy as np
+import pytest
+
+from pyembody.analysis import Recording
+from pyembody.viz import render_video, write_rrd
+from pyembody.viz.camera import follow, look
+from pyembody.viz.plots import gait_diagram, learning_curves, term_bars, velocities
+from pyembody.viz.raycast import Raycaster
+from pyembody.viz.rerun_log import curves
+from pyembody.viz.scene import make_scene
+from pyembody.viz.shading import checker
+from pyembody.viz.video import render_frames
+
+WIDTH, HEIGHT = 96, 64
+STEPS, DT = 20, 0.05
+MODEL = """<mujoco><asset><mesh name="wedge" vertex="0 0 0 .1 0 0 0 .1 0 0 0 .1"/></asset><worldbody>
+<geom type="plane" size="0 0 1"/>{ground}
+<body name="base" pos="0 0 0.3"><freejoint/><geom name="trunk" type="box" size=".15 .08 .05" rgba="1 0 0 1"/>
+<body name="leg" pos="0 0 -.1"><joint name="hip" axis="0 1 0"/>
+<geom type="capsule" fromto="0 0 0 0 0 -.15" size=".02" mass=".1"/>
+<geom name="foot" type="sphere" pos="0 0 -.17" size=".03"/><geom type="cylinder" size=".02 .02"/>
+<geom type="ellipsoid" size=".02 .03 .02"/><geom type="mesh" mesh="wedge" group="1"/>
+<geom name="hidden" type="box" size="1 1 1" group="3" mass="0" contype="0" conaffinity="0"/></body></body></worldbody></mujoco>"""
+
+
+@pytest.fixture(scope="module")
+def model() -> mujoco.MjModel:
+    return mujoco.MjModel.from_xml_string(MODEL.format(ground=""))
+
+
+@pytest.fixture(scope="module")
+def recording(model: mujoco.MjModel) -> Recording:
+    time = np.arange(STEPS) * DT
+    qpos = np.tile(model.qpos0, (STEPS, 1))
+    qpos[:, 0] = time
+    rng = np.random.default_rng(0)
+    command = np.tile([1.0, 0.0, 0.2], (STEPS, 1)).astype(np.float32)
+    signals = {
+        "base_lin_vel": command * 0.9, "base_ang_vel": command * 0.9,
+        "foot_force": np.where(np.arange(STEPS)[:, None] % 8 < 4, 20.0, 0.0), "joint_pos": qpos[:, 7:],
+    }  # fmt: skip
+    terms = rng.normal(size=(STEPS, 2))
+    flags = np.zeros(STEPS, bool)
+    return Recording(
+        time=time, qpos=qpos, command=command, action=np.zeros((STEPS, 1)), raw=terms, weighted=terms, channels=terms,
+        metrics=terms[:, :1], values=np.zeros((STEPS, 0)), terminated=flags, truncated=flags, control_dt=DT,
+        signals=signals, term_names=("task.go", "safety.torque"), channel_names=("task", "safety"),
+        metric_names=("speed_error",), joint_names=("hip",), foot_names=("foot",), robot="toy", task="walk",
+    )  # fmt: skip
+
+
+def test_a_frame_shows_the_robot_its_shadow_the_floor_and_the_sky(model: mujoco.MjModel) -> None:
+    scene = make_scene(model, model.qpos0)
+    camera = look(WIDTH, HEIGHT, scene.radius)
+    eye = np.array([0, 0, 0.25]) + camera.offset
+    caster = Raycaster(scene, camera)
+    frame = caster.frame(model.qpos0, eye).astype(int)
+    assert frame.shape == (HEIGHT, WIDTH, 3)
+    red = (frame[:, :, 0] > 1.6 * frame[:, :, 1]) & (frame[:, :, 0] > 1.6 * frame[:, :, 2])
+    assert 100 < red.sum() < WIDTH * HEIGHT / 4
+    sky, ground = frame[:4].mean(), frame[-8:].mean()
+    assert sky > ground + 30
+    away = model.qpos0.copy()
+    away[0] += 50
+    empty = caster.frame(away, eye).astype(int)
+    darker = (empty - frame).sum(axis=2) > 60
+    assert (darker & ~red)[HEIGHT // 2 :].sum() > 30  # the shadow on the floor
+
+
+def test_the_same_pose_gives_the_same_pixels_on_any_number_of_threads(
+    model: mujoco.MjModel, recording: Recording
+) -> None:
+    steps = np.array([0, 5, 10])
+    first = render_frames(recording, model, steps, width=WIDTH, height=HEIGHT)
+    second = render_frames(recording, model, steps, width=WIDTH, height=HEIGHT, threads=1)
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert (first[0] != first[1]).any()
+
+
+def test_hidden_groups_are_not_drawn_and_the_model_is_left_alone(model: mujoco.MjModel) -> None:
+    groups = model.geom_group.copy()
+    scene = make_scene(model, model.qpos0)
+    np.testing.assert_array_equal(model.geom_group, groups)
+    assert model.geom("hidden").id not in scene.shapes
+    assert scene.floor == 0.0
+    assert 0.2 < scene.radius < 0.6
+
+
+def test_a_model_with_nothing_but_hidden_groups_is_drawn_all_the_same() -> None:
+    model = mujoco.MjModel.from_xml_string(
+        '<mujoco><worldbody><body><joint/><geom size=".1" group="3"/></body></worldbody></mujoco>'
+    )
+    scene = make_scene(model, model.qpos0)
+    assert scene.shapes.tolist() == [0]
+    assert scene.floor is None
+    camera = look(WIDTH, HEIGHT, scene.radius)
+    frame = Raycaster(scene, camera).frame(model.qpos0, camera.offset)
+    assert (frame[HEIGHT // 2, WIDTH // 2] != frame[HEIGHT // 2, 0]).any()
+
+
+def test_uneven_ground_is_drawn() -> None:
+    field = '<geom type="hfield" hfield="hills"/>'
+    text = MODEL.format(ground=field).replace(
+        "<asset>", '<asset><hfield name="hills" nrow="8" ncol="8" size="2 2 .2 .1"/>'
+    ).replace('<geom type="plane" size="0 0 1"/>', "")  # fmt: skip
+    model = mujoco.MjModel.from_xml_string(text)
+    model.hfield_data[:] = np.linspace(0, 1, 64)
+    scene = make_scene(model, model.qpos0)
+    camera = look(WIDTH, HEIGHT, scene.radius)
+    frame = Raycaster(scene, camera).frame(model.qpos0, np.array([0, 0, 0.3]) + camera.offset)
+    assert len(np.unique(frame.reshape(-1, 3), axis=0)) > 50
+
+
+def test_the_camera_keeps_every_sphere_inside_its_box() -> None:
+    camera = look(WIDTH, HEIGHT, 0.5)
+    eye = camera.offset
+    x0, y0, x1, y1 = camera.box(eye, np.zeros((1, 3)), np.array([0.2]))
+    assert 0 < x0 < WIDTH / 2 < x1 < WIDTH
+    assert 0 < y0 < HEIGHT / 2 < y1 < HEIGHT
+    assert camera.box(eye, eye[None], np.array([0.2])) == (0, 0, WIDTH, HEIGHT)
+    assert camera.box(eye, np.zeros((0, 3)), np.zeros(0)) == (0, 0, 0, 0)
+
+
+def test_following_keeps_a_still_target_still_and_smooths_a_jump() -> None:
+    still = np.tile([1.0, 2.0, 3.0], (30, 1))
+    np.testing.assert_allclose(follow(still, 0.02), still)
+    jump = np.zeros((60, 3))
+    jump[30:] = 1.0
+    assert np.abs(np.diff(follow(jump, 0.02)[:, 0])).max() < 0.05
+
+
+def test_a_far_checker_is_grey_and_a_near_one_is_not() -> None:
+    u = np.array([0.5, 1.5, 0.5], np.float32)
+    v = np.array([0.5, 0.5, 0.5], np.float32)
+    near = checker(u, v, np.full(3, 0.01, np.float32), np.full(3, 0.01, np.float32))
+    assert near.tolist() == pytest.approx([1, 0, 1], abs=1e-3)
+    far = checker(u, v, np.full(3, 40.0, np.float32), np.full(3, 40.0, np.float32))
+    assert far.tolist() == pytest.approx([0.5] * 3, abs=0.01)
+
+
+def test_a_video_has_the_length_of_the_recording(
+    model: mujoco.MjModel, recording: Recording, tmp_path: Path
+) -> None:
+    import av
+
+    told: list[float] = []
+    path = render_video(
+        recording,
+        model,
+        tmp_path / "sub" / "a.mp4",
+        width=WIDTH,
+        height=HEIGHT,
+        fps=20,
+        progress=lambda _, s: told.append(s),
+    )
+    with av.open(str(path)) as file:
+        frames = [f.to_ndarray(format="rgb24") for f in file.decode(video=0)]
+    assert len(frames) == 20
+    assert frames[0].shape == (HEIGHT, WIDTH, 3)
+    assert told[-1] == 1.0
+    assert [p.name for p in path.parent.iterdir()] == ["a.mp4"]
+
+
+def test_a_failing_video_leaves_the_old_one(
+    model: mujoco.MjModel, recording: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"old")
+
+    def fail(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Raycaster, "frame", fail)
+    with pytest.raises(KeyboardInterrupt):
+        render_video(recording, model, path, width=WIDTH, height=HEIGHT)
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_video_arguments_are_checked(
+    model: mujoco.MjModel, recording: Recording, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.mp4"
+    with pytest.raises(ValueError, match="expected even numbers from 16 on, got 95 x 64"):
+        render_video(recording, model, path, width=95, height=64)
+    with pytest.raises(ValueError, match="expected 'rays' or 'mujoco', got 'vulkan'"):
+        render_video(recording, model, path, renderer="vulkan")  # type: ignore[arg-type]
+    other = mujoco.MjModel.from_xml_string("<mujoco/>")
+    with pytest.raises(ValueError, match=r"expected positions of shape \(T, 0\)"):
+        render_video(recording, other, path)
+    assert not path.exists()
+
+
+def test_mujocos_renderer_without_gl_is_one_clear_error(
+    model: mujoco.MjModel, recording: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError("no display")
+
+    monkeypatch.setattr(mujoco, "Renderer", fail)
+    with pytest.raises(RuntimeError, match=r"renderer 'mujoco': no OpenGL here \(no display\)"):
+        render_video(recording, model, tmp_path / "a.mp4", renderer="mujoco")
+
+
+@pytest.mark.parametrize("module", ["av", "rerun"])
+def test_a_missing_extra_is_named(
+    module: str,
+    model: mujoco.MjModel,
+    recording: Recording,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    write: Any = render_video if module == "av" else write_rrd
+    with pytest.raises(ImportError, match=r"pip install 'pyembody\[viz\]'"):
+        write(recording, model, tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rerun_file_is_written_whole(
+    model: mujoco.MjModel, recording: Recording, tmp_path: Path
+) -> None:
+    told: list[float] = []
+    path = write_rrd(recording, model, tmp_path / "a.rrd", progress=lambda _, s: told.append(s))
+    data = path.read_bytes()
+    assert data[:4] == b"RRF2"
+    for entity in (b"world/base", b"terms/task/go", b"velocity/command/forward", b"trunk"):
+        assert entity in data
+    assert told[-1] == 1.0
+    assert [p.name for p in tmp_path.iterdir()] == ["a.rrd"]
+
+
+def test_curves_leave_out_what_was_not_recorded(recording: Recording) -> None:
+    found = curves(recording)
+    assert "values/task" not in found
+    assert "joint_vel/hip" not in found
+    np.testing.assert_allclose(found["velocity/measured/forward"], 0.9, rtol=1e-6)
+    assert set(found) >= {
+        "terms/safety/torque",
+        "channels/task",
+        "metrics/speed_error",
+        "foot_force/foot",
+    }
+
+
+def test_plots_are_the_same_text_for_the_same_data(recording: Recording) -> None:
+    rows = [{"steps": i * 100, "elapsed": i * 1.0, "channels": {"task": i}, "metrics": {"speed_error": 1 / (i + 1)},
+             "terminated": 0.5, "success": 0.1} for i in range(5)]  # fmt: skip
+    for draw in (
+        lambda: learning_curves(rows),
+        lambda: velocities(recording),
+        lambda: gait_diagram(recording),
+    ):
+        first = draw()
+        assert first == draw()
+        assert "<svg" in first
+    assert "speed error" in learning_curves(rows)
+
+
+def test_plot_text_is_escaped() -> None:
+    svg = term_bars({"task.<b>&$x$": 1.0})
+    assert "&lt;b&gt;&amp;$x$" in svg

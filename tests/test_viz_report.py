@@ -1,0 +1,160 @@
+"""The report of runs in every state: complete, half done, empty, damaged."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pyembody.analysis import Recording
+from pyembody.spec import SpecError
+from pyembody.viz import write_plots, write_report
+from pyembody.viz.run_files import read_metrics, wall_clock
+
+NASTY = '<script>alert("x")</script>'
+VOID = {"meta", "br", "img", "path", "use", "rect", "link", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Collects tags and checks that every one is closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.links: list[str] = []
+        self.text = ""
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.links += [value or "" for name, value in attrs if name in ("src", "href")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def rate(value: float) -> dict[str, float]:
+    return {"rate": value, "low": value * 0.9, "high": value, "n": 50}
+
+
+def mean(value: float) -> dict[str, float]:
+    return {"mean": value, "low": value * 0.9, "high": value * 1.1, "n": 50}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """Return a complete run folder whose names try to break out of the page."""
+    folder = tmp_path / "runs" / "walk" / "20300101-000000"
+    folder.mkdir(parents=True)
+    rows = [
+        {
+            "steps": i * 10,
+            "elapsed": i * 2.0,
+            "channels": {"task": i},
+            "metrics": {"speed_error": 0.5},
+        }
+        for i in range(4)
+    ]
+    (folder / "metrics.jsonl").write_text("\n".join(json.dumps(r) for r in rows) + "\n")
+    spec: dict[str, Any] = {
+        "task": {"name": "walk", "description": NASTY}, "robot": {"name": "toy"}, "train": {"num_envs": 8}, "seed": 3,
+        "hash": "abc123", "sentence": f"walk {NASTY}",
+        "edits": [{"parameter": "forward_speed", "value": 1.5, "unit": "m/s"}],
+    }  # fmt: skip
+    (folder / "spec.json").write_text(json.dumps(spec))
+    evaluation: dict[str, Any] = {
+        "success": rate(0.9), "fall_rate": rate(0.1), "episode_length": mean(20), "metric_names": ["speed_error"],
+        "speed_error": mean(0.123), "seeds": [0, 1], "episodes": 50, "power": None,
+        "terms": {f"task.{NASTY}": {"raw": 1.0, "per_second": 2.0, "share": 1.0}},
+        "controls": {"zero": {"success": rate(0.0), "speed_error": mean(0.9)}},
+        "gait": {"clear_swings": rate(0.8), "duty": {"FL": 0.5}, "only_feet": None},
+    }  # fmt: skip
+    (folder / "evaluation.json").write_text(json.dumps(evaluation))
+    (folder / "video.mp4").write_bytes(b"\x00video")
+    return folder
+
+
+def test_a_complete_run_gives_a_self_contained_page(run: Path) -> None:
+    told: list[float] = []
+    text = write_report(run, progress=lambda _, s: told.append(s)).read_text()
+    page = Page(text)
+    assert {"svg", "video", "table", "blockquote"} <= page.tags
+    assert page.links
+    assert all(link.startswith(("data:", "#")) for link in page.links)
+    for expected in (
+        "forward_speed",
+        "1.5 m/s",
+        "0.123",
+        "abc123",
+        "90.0 %",
+        "zero actions",
+        "pyembody resume",
+    ):
+        assert expected in page.text
+    assert told[-1] == 1.0
+
+
+def test_everything_that_a_person_wrote_is_escaped(run: Path) -> None:
+    text = write_report(run).read_text()
+    assert "<script" not in text
+    assert Page(text).text.count(NASTY) >= 3
+
+
+def test_an_empty_folder_gets_a_page_that_says_what_to_run(tmp_path: Path) -> None:
+    page = Page(write_report(tmp_path).read_text())
+    assert f"pyembody eval {tmp_path}" in page.text
+    assert f"pyembody view {tmp_path}" in page.text
+    assert "video" not in page.tags
+
+
+def test_the_recording_is_drawn(run: Path) -> None:
+    t, flags = np.arange(10) * 0.02, np.zeros(10, bool)
+    none, one = np.zeros((10, 0)), np.ones((10, 3))
+    signals = {"base_lin_vel": one, "base_ang_vel": one, "foot_force": one * 9}
+    Recording(
+        time=t, qpos=none, command=one, action=none, raw=none, weighted=none, channels=none, metrics=none, values=none,
+        terminated=flags, truncated=flags, control_dt=0.02, signals=signals, foot_names=("a", "b", "c"),
+    ).save(run / "recording.safetensors")  # fmt: skip
+    assert "feet on the ground" in write_report(run).read_text()
+    assert [p.stem for p in write_plots(run)] == ["learning", "terms", "velocities", "gait"]
+
+
+def test_a_cut_off_last_line_is_left_out_and_a_damaged_one_is_an_error(run: Path) -> None:
+    path = run / "metrics.jsonl"
+    whole = path.read_text()
+    path.write_text(whole + '{"steps": 4')
+    assert len(read_metrics(run)) == 4
+    path.write_text("{oops\n" + whole)
+    with pytest.raises(SpecError, match=r"metrics.jsonl: cannot read: line 1"):
+        write_report(run)
+
+
+def test_a_damaged_evaluation_is_one_clear_error(run: Path) -> None:
+    (run / "evaluation.json").write_text("{")
+    with pytest.raises(SpecError, match=r"evaluation.json: cannot read"):
+        write_report(run)
+
+
+def test_a_run_that_is_no_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="run: expected the folder of a run"):
+        write_report(tmp_path / "nothing")
+
+
+def test_wall_clock_goes_on_after_a_resume() -> None:
+    rows = [{"elapsed": e, "time": {"total": 1.0}} for e in (1.0, 2.0, 1.0, 2.0)]
+    assert wall_clock(rows).tolist() == [1, 2, 3, 4]  # the second part counted from zero again
