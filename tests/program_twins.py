@@ -31,7 +31,13 @@ SIGNALS = {
         Signal("offset", "vector", 3, values=(0.5, -0.0, 2.0)),
     )
 }
-DTYPES = {"x": np.float32, "v": np.float32, "force": np.float32, "on": np.bool_, "contact": np.uint8}
+DTYPES = {
+    "x": np.float32,
+    "v": np.float32,
+    "force": np.float32,
+    "on": np.bool_,
+    "contact": np.uint8,
+}
 EDGES = np.array([0.0, -0.0, 1e-45, 1e-38, 1.0, -1.0, 1e30, -1e30, np.inf, -np.inf, np.nan])
 
 
@@ -47,8 +53,14 @@ class CoreRun:
         built = program.build()
         self.state = _core.State(built, n)
         self.evaluator = _core.Evaluator(
-            built, self.state, list(self.inputs.values()), list(self.outputs.values()), self.params, self.flags,
-            self.bad_term, threads,
+            built,
+            self.state,
+            list(self.inputs.values()),
+            list(self.outputs.values()),
+            self.params,
+            self.flags,
+            self.bad_term,
+            threads,
         )
 
     def reset(self, signals: Mapping[str, Array], mask: Array) -> dict[str, Array]:
@@ -85,8 +97,12 @@ def draw(program: CompiledProgram, n: int, rng: np.random.Generator, edges: floa
     return signals
 
 
-def both(program: CompiledProgram, n: int, seed: int, *, steps: int = 5, edges: float = 0.2) -> list[tuple[Array, Array]]:
-    """Return (twin, core) values of the group `value` over a run with masked resets; flags must agree."""
+def both(
+    program: CompiledProgram, n: int, seed: int, *, steps: int = 5, edges: float = 0.2
+) -> list[tuple[Array, Array]]:
+    """Return (twin, core) values of the group `value` over a run with masked resets; flags must
+    agree.
+    """
     rng = np.random.default_rng(seed)
     twin, core = program.reference(n), CoreRun(program, n)
     pairs: list[tuple[Array, Array]] = []
@@ -98,4 +114,5 @@ def both(program: CompiledProgram, n: int, seed: int, *, steps: int = 5, edges: 
             np.testing.assert_array_equal(twin.bad_term, core.bad_term)
         mask = rng.random(n) < (0.3 if step else 2.0)
         pairs.append((twin.reset(signals, mask)["value"], core.reset(signals, mask)["value"]))
+        np.testing.assert_array_equal(twin.flags, core.flags)
     return pairs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from pyembody.analysis import Recording, evaluate, record
+from pyembody.analysis import Recording, evaluate, gait, record
 from pyembody.spec import SpecError
 
 DT = 0.1
@@ -20,7 +21,8 @@ MAX_STEPS = 10
 FEET = ("L", "R")
 HEIGHT = 0.3
 SWING = (0.0, 0.02, 0.05, 0.02)  # height of a foot over four steps: one down, three up
-MODEL = """<mujoco><worldbody><geom type="plane" size="1 1 1"/><body name="base" pos="0 0 0.3"><freejoint/>
+MODEL = """<mujoco><worldbody><geom type="plane" size="1 1 1"/><body name="base">
+<freejoint/>
 <geom name="trunk" type="box" size=".1 .1 .1"/><geom name="L" type="sphere" size=".02"/>
 <geom name="R" type="sphere" size=".02"/></body></worldbody></mujoco>"""
 
@@ -51,12 +53,7 @@ class ScriptedEnv:
         self.channels, self.metrics = np.zeros((n, 2), np.float32), np.zeros((n, 1), np.float32)
         self.success = np.zeros(n, bool)
         self.steps = np.zeros(n, int)
-        self.fields = {
-            "qpos": np.zeros((n, 7)),
-            "geom_xpos": np.zeros((n, self.model.ngeom, 3)),
-            "geom_xmat": np.tile(np.eye(3).ravel(), (n, self.model.ngeom, 1)),
-        }
-        self.fields["geom_xpos"][:, 1, 2] = HEIGHT
+        self.fields = {"qpos": np.tile([0.0, 0, HEIGHT, 1, 0, 0, 0], (n, 1))}
         self.batch = SimpleNamespace(bind=lambda name: self.fields[name])
         self.seeds: list[int | None] = []
 
@@ -66,11 +63,15 @@ class ScriptedEnv:
         foot = np.zeros((n, 2, 3))
         foot[:, :, 2] = np.array(SWING)[phase]
         table = {
-            "base_pos": np.tile([0, 0, HEIGHT], (n, 1)), "base_quat": quat,
-            "base_lin_vel_world": np.tile([1.0, 0, 0], (n, 1)), "base_ang_vel": np.zeros((n, 3)),
-            "joint_torque": np.full((n, 2), 3.0), "joint_vel": np.full((n, 2), -2.0),
-            "foot_pos": foot.reshape(n, -1), "foot_force": np.where(phase == 0, 50.0, 0.0),
-        }  # fmt: skip
+            "base_pos": np.tile([0, 0, HEIGHT], (n, 1)),
+            "base_quat": quat,
+            "base_lin_vel_world": np.tile([1.0, 0, 0], (n, 1)),
+            "base_ang_vel": np.zeros((n, 3)),
+            "joint_torque": np.full((n, 2), 3.0),
+            "joint_vel": np.full((n, 2), -2.0),
+            "foot_pos": foot.reshape(n, -1),
+            "foot_force": np.where(phase == 0, 50.0, 0.0),
+        }
         if name not in table:
             raise SpecError(f"unknown signal '{name}'")
         return table[name]
@@ -114,6 +115,13 @@ class ScriptedEnv:
             truncated,
             info,
         )
+
+
+@pytest.fixture(autouse=True)
+def _toy_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the gait's geometry be that of the toy above."""
+    whole = SimpleNamespace(model=mujoco.MjModel.from_xml_string(MODEL))
+    monkeypatch.setattr(gait, "build_model", lambda *_args, **_settings: whole)
 
 
 def still(observations: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -178,24 +186,44 @@ def test_power_and_cost_of_transport_follow_from_torques_and_speeds() -> None:
 
 
 def test_gait_counts_swings_and_heights() -> None:
-    gait = evaluate(ScriptedEnv(), still, 4, controls=False).gait  # type: ignore[arg-type]
-    assert gait is not None
-    assert gait.clear_swings.rate == 1.0
-    assert gait.swing_peak.mean == pytest.approx(0.05)
-    # nine judged steps of each row: the left foot is down at steps 4 and 8, the right one at 2 and 6
-    assert gait.clear_swings.n == 4 * (2 + 1)
-    assert gait.duty["L"] == pytest.approx(2 / 9)
-    assert gait.base_height == pytest.approx(HEIGHT)
-    assert gait.height_ratio == pytest.approx(HEIGHT / 0.25)
-    assert gait.only_feet == 1.0
+    facts = evaluate(ScriptedEnv(), still, 4, controls=False).gait  # type: ignore[arg-type]
+    assert facts is not None
+    assert facts.clear_swings.rate == 1.0
+    assert facts.swing_peak.mean == pytest.approx(0.05)
+    # of nine judged steps the left foot is down at 4 and 8, the right one at 2 and 6
+    assert facts.clear_swings.n == 4 * (2 + 1)
+    assert facts.duty["L"] == pytest.approx(2 / 9)
+    assert facts.base_height == pytest.approx(HEIGHT)
+    assert facts.height_ratio == pytest.approx(HEIGHT / 0.25)
+    assert facts.only_feet == 1.0
 
 
 def test_a_trunk_on_the_floor_is_seen() -> None:
     env: Any = ScriptedEnv()
-    env.fields["geom_xpos"][:, 1, 2] = 0.1  # the trunk's half height
-    gait = evaluate(env, still, 4, controls=False).gait
-    assert gait is not None
-    assert gait.only_feet == 0.0
+    env.fields["qpos"][:, 2] = 0.1  # the trunk's half height
+    facts = evaluate(env, still, 4, controls=False).gait
+    assert facts is not None
+    assert facts.only_feet == 0.0
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "reach"),
+    [
+        ("sphere", ".1", 0.1),
+        ("capsule", ".1 .2", 0.1 + 0.2 * math.cos(0.5)),
+        ("cylinder", ".1 .2", 0.1 * math.sin(0.5) + 0.2 * math.cos(0.5)),
+        ("box", ".1 .3 .2", 0.1 * math.sin(0.5) + 0.2 * math.cos(0.5)),
+        ("ellipsoid", ".1 .3 .2", math.hypot(0.1 * math.sin(0.5), 0.2 * math.cos(0.5))),
+    ],
+)
+def test_the_lowest_point_of_a_tilted_shape_is_exact(shape: str, size: str, reach: float) -> None:
+    model = mujoco.MjModel.from_xml_string(
+        f'''<mujoco><worldbody><geom type="plane" size="1 1 1" pos="0 0 .5"/><body><freejoint/>
+        <geom type="{shape}" size="{size}"/></body></worldbody></mujoco>'''
+    )
+    tilted = [0, 0, 2.0, math.cos(0.25), 0, math.sin(0.25), 0]  # 0.5 rad about y
+    lowest = gait.Shapes(model, (), 2).lowest(np.tile(tilted, (2, 1)))
+    assert lowest.tolist() == pytest.approx([1.5 - reach] * 2)
 
 
 def test_without_a_success_expression_an_episode_has_to_last() -> None:

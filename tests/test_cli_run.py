@@ -102,6 +102,6 @@ def test_report_writes_one_page(run: Path, capsys: pytest.CaptureFixture[str]) -
     assert (run / "report.html").read_text().lstrip().lower().startswith("<!doctype html>")
 
 
-def test_list_shows_runs(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_shows_runs(runs: Path, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "runs", "--out", str(runs)]) == 0
-    assert "000002" in capsys.readouterr().out
+    assert f"{run.name} " in capsys.readouterr().out

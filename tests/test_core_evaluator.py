@@ -9,8 +9,8 @@ import sys
 
 import numpy as np
 import pytest
-from core_programs import EDGES, Draft, same_bits
 
+from core_programs import EDGES, Draft, same_bits
 from pyembody import _core
 
 SIZES = [1, 63, 64, 65, 257]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from core_programs import EDGES, Draft, evaluate
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from core_programs import EDGES, Draft, evaluate
 
 UNARY = {
     "neg": np.negative,

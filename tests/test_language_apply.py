@@ -98,11 +98,9 @@ def test_current_values_of_an_edited_task_are_the_edits(data: st.DataObject) -> 
     edits = []
     for name, parameter in LANGUAGE.parameters.items():
         low, high = parameter.range
-        value = data.draw(
-            st.sampled_from(sorted(parameter.choices))
-            if parameter.choices
-            else st.floats(low, high)
-        )
+        value: float | str = data.draw(st.floats(low, high))
+        if parameter.choices:
+            value = data.draw(st.sampled_from(sorted(parameter.choices)))
         edits.append(Edit(name, value, parameter.unit))
     current = current_values(apply(*edits), LANGUAGE)
     assert current == {edit.parameter: edit.value for edit in edits}

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from pyembody.language import Language, Translation, load_language, translate
+from pyembody.language import Language, Translation, check_edit, load_language, translate
 from pyembody.spec import find_folder
 
 DATA = Path(__file__).parent / "data"
@@ -106,6 +108,12 @@ def test_unknown_word_is_answered_with_what_is_known() -> None:
     assert say("fetch the ball").refused[0].nearest == LANGUAGE.examples[:3]
 
 
+def test_everything_that_is_suggested_is_understood() -> None:
+    suggested = {thing for things in LANGUAGE.hints.values() for thing in things}
+    for text in sorted(suggested | set(LANGUAGE.examples)):
+        assert not say(text, forward_speed=0.5).refused, text
+
+
 def test_relative_words_change_what_is_set_now() -> None:
     assert values(say("faster", forward_speed=0.8)) == pytest.approx({"forward_speed": 1.2})
     assert values(say("slow down", forward_speed=-0.9)) == pytest.approx({"forward_speed": -0.6})
@@ -157,6 +165,34 @@ def test_hostile_text_is_refused_and_shown_without_control_characters(text: str)
     assert translation.edits == ()
     shown = translation.text + "".join(str(refusal) for refusal in translation.refused)
     assert shown.isprintable()
+
+
+PHRASES = sorted(
+    {phrase for entry in LANGUAGE.words for phrase in entry.say}
+    | {
+        *LANGUAGE.english.degrees,
+        *LANGUAGE.english.boundary,
+        *LANGUAGE.english.negation,
+        "by",
+        "the",
+    }
+    | {"1 m/s", "half a metre per second", "30 deg/s", "10 cm", "2 Hz", "-1 m/s", "5", "jump"}
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(PHRASES), max_size=8), st.booleans())
+def test_any_known_words_give_edits_in_range_or_refusals(said: list[str], moving: bool) -> None:
+    translation = say(" ".join(said), **({"forward_speed": 1.0} if moving else {}))
+    assert bool(translation.edits) != bool(translation.refused)
+    assert [check_edit(LANGUAGE, edit) for edit in translation.edits] == list(translation.edits)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=60))
+def test_any_text_is_translated_or_refused_without_an_exception(text: str) -> None:
+    translation = say(text)
+    assert bool(translation.edits) != bool(translation.refused)
 
 
 def test_long_text_is_refused_with_the_limit_and_cut_short() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,14 +23,17 @@ from pyembody.viz.video import render_frames
 
 WIDTH, HEIGHT = 96, 64
 STEPS, DT = 20, 0.05
-MODEL = """<mujoco><asset><mesh name="wedge" vertex="0 0 0 .1 0 0 0 .1 0 0 0 .1"/></asset><worldbody>
+MODEL = """<mujoco>
+<asset><mesh name="wedge" vertex="0 0 0 .1 0 0 0 .1 0 0 0 .1"/></asset><worldbody>
 <geom type="plane" size="0 0 1"/>{ground}
-<body name="base" pos="0 0 0.3"><freejoint/><geom name="trunk" type="box" size=".15 .08 .05" rgba="1 0 0 1"/>
+<body name="base" pos="0 0 0.3"><freejoint/>
+<geom name="trunk" type="box" size=".15 .08 .05" rgba="1 0 0 1"/>
 <body name="leg" pos="0 0 -.1"><joint name="hip" axis="0 1 0"/>
 <geom type="capsule" fromto="0 0 0 0 0 -.15" size=".02" mass=".1"/>
 <geom name="foot" type="sphere" pos="0 0 -.17" size=".03"/><geom type="cylinder" size=".02 .02"/>
 <geom type="ellipsoid" size=".02 .03 .02"/><geom type="mesh" mesh="wedge" group="1"/>
-<geom name="hidden" type="box" size="1 1 1" group="3" mass="0" contype="0" conaffinity="0"/></body></body></worldbody></mujoco>"""
+<geom name="hidden" type="box" size="1 1 1" group="3" mass="0" contype="0" conaffinity="0"/>
+</body></body></worldbody></mujoco>"""
 
 
 @pytest.fixture(scope="module")
@@ -45,17 +49,35 @@ def recording(model: mujoco.MjModel) -> Recording:
     rng = np.random.default_rng(0)
     command = np.tile([1.0, 0.0, 0.2], (STEPS, 1)).astype(np.float32)
     signals = {
-        "base_lin_vel": command * 0.9, "base_ang_vel": command * 0.9,
-        "foot_force": np.where(np.arange(STEPS)[:, None] % 8 < 4, 20.0, 0.0), "joint_pos": qpos[:, 7:],
-    }  # fmt: skip
+        "base_lin_vel": command * 0.9,
+        "base_ang_vel": command * 0.9,
+        "foot_force": np.where(np.arange(STEPS)[:, None] % 8 < 4, 20.0, 0.0),
+        "joint_pos": qpos[:, 7:],
+    }
     terms = rng.normal(size=(STEPS, 2))
     flags = np.zeros(STEPS, bool)
     return Recording(
-        time=time, qpos=qpos, command=command, action=np.zeros((STEPS, 1)), raw=terms, weighted=terms, channels=terms,
-        metrics=terms[:, :1], values=np.zeros((STEPS, 0)), terminated=flags, truncated=flags, control_dt=DT,
-        signals=signals, term_names=("task.go", "safety.torque"), channel_names=("task", "safety"),
-        metric_names=("speed_error",), joint_names=("hip",), foot_names=("foot",), robot="toy", task="walk",
-    )  # fmt: skip
+        time=time,
+        qpos=qpos,
+        command=command,
+        action=np.zeros((STEPS, 1)),
+        raw=terms,
+        weighted=terms,
+        channels=terms,
+        metrics=terms[:, :1],
+        values=np.zeros((STEPS, 0)),
+        terminated=flags,
+        truncated=flags,
+        control_dt=DT,
+        signals=signals,
+        term_names=("task.go", "safety.torque"),
+        channel_names=("task", "safety"),
+        metric_names=("speed_error",),
+        joint_names=("hip",),
+        foot_names=("foot",),
+        robot="toy",
+        task="walk",
+    )
 
 
 def test_a_frame_shows_the_robot_its_shadow_the_floor_and_the_sky(model: mujoco.MjModel) -> None:
@@ -108,27 +130,61 @@ def test_a_model_with_nothing_but_hidden_groups_is_drawn_all_the_same() -> None:
     assert (frame[HEIGHT // 2, WIDTH // 2] != frame[HEIGHT // 2, 0]).any()
 
 
-def test_uneven_ground_is_drawn() -> None:
-    field = '<geom type="hfield" hfield="hills"/>'
-    text = MODEL.format(ground=field).replace(
-        "<asset>", '<asset><hfield name="hills" nrow="8" ncol="8" size="2 2 .2 .1"/>'
-    ).replace('<geom type="plane" size="0 0 1"/>', "")  # fmt: skip
+@pytest.fixture(scope="module")
+def hills() -> mujoco.MjModel:
+    """Return a slope from 0 to 0.2 m along x under the toy."""
+    text = MODEL.format(ground='<geom type="hfield" hfield="hills"/>')
+    asset = '<asset><hfield name="hills" nrow="9" ncol="9" size="2 2 .2 .1"/>'
+    text = text.replace("<asset>", asset).replace('<geom type="plane" size="0 0 1"/>', "")
     model = mujoco.MjModel.from_xml_string(text)
-    model.hfield_data[:] = np.linspace(0, 1, 64)
-    scene = make_scene(model, model.qpos0)
+    model.hfield_data[:] = np.tile(np.linspace(0, 1, 9), 9)
+    return model
+
+
+def test_a_height_field_is_found_where_mujocos_rays_find_it(hills: mujoco.MjModel) -> None:
+    scene, data = make_scene(hills, hills.qpos0), mujoco.MjData(hills)
+    assert scene.terrain is not None
+    mujoco.mj_forward(hills, data)
+    eye = np.array([-1.5, 0.3, 1.0])
+    rng = np.random.default_rng(0)
+    directions = rng.normal(size=(50, 3)) * 0.3 + [1.0, 0, -0.7]
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    field, only = np.zeros(1, np.int32), np.array([1, 0, 0, 0, 0, 0], np.uint8)
+    found = scene.terrain.distance(eye, directions)
+    for ray, distance in zip(directions, found, strict=True):
+        true = mujoco.mj_ray(hills, data, eye, ray, only, True, hills.body("base").id, field)
+        if true >= 0 and field[0] == 0:
+            assert distance == pytest.approx(true, abs=2e-3)
+    height, normal = scene.terrain.at(np.array([0.0, 1.0]), np.array([0.0, -1.0]))
+    assert height.tolist() == pytest.approx([0.1, 0.15])
+    assert normal[0].tolist() == pytest.approx(
+        [-0.05 / math.hypot(1, 0.05), 0, 1 / math.hypot(1, 0.05)]
+    )
+
+
+def test_uneven_ground_carries_a_shadow(hills: mujoco.MjModel) -> None:
+    scene = make_scene(hills, hills.qpos0)
     camera = look(WIDTH, HEIGHT, scene.radius)
-    frame = Raycaster(scene, camera).frame(model.qpos0, np.array([0, 0, 0.3]) + camera.offset)
-    assert len(np.unique(frame.reshape(-1, 3), axis=0)) > 50
+    caster = Raycaster(scene, camera)
+    eye = np.array([0, 0, 0.35]) + camera.offset
+    qpos = hills.qpos0.copy()
+    qpos[2] = 0.4
+    frame = caster.frame(qpos, eye).astype(int)
+    qpos[0] = 50
+    darker = (caster.frame(qpos, eye).astype(int) - frame).sum(axis=2) > 60
+    assert darker.sum() > 100
 
 
-def test_the_camera_keeps_every_sphere_inside_its_box() -> None:
+def test_the_camera_masks_what_may_show_a_sphere() -> None:
     camera = look(WIDTH, HEIGHT, 0.5)
     eye = camera.offset
-    x0, y0, x1, y1 = camera.box(eye, np.zeros((1, 3)), np.array([0.2]))
-    assert 0 < x0 < WIDTH / 2 < x1 < WIDTH
-    assert 0 < y0 < HEIGHT / 2 < y1 < HEIGHT
-    assert camera.box(eye, eye[None], np.array([0.2])) == (0, 0, WIDTH, HEIGHT)
-    assert camera.box(eye, np.zeros((0, 3)), np.zeros(0)) == (0, 0, 0, 0)
+    mask = camera.mask(eye, np.zeros((1, 3)), np.array([0.2]))
+    y, x = np.nonzero(mask)
+    assert mask[HEIGHT // 2, WIDTH // 2]
+    assert (x.min() > 0, x.max() < WIDTH - 1, y.min() > 0, y.max() < HEIGHT - 1) == (True,) * 4
+    assert camera.mask(eye, eye[None], np.array([0.2])).all()
+    assert not camera.mask(eye, 3 * eye[None], np.array([0.2])).any()  # behind the camera
+    assert not camera.mask(eye, np.zeros((0, 3)), np.zeros(0)).any()
 
 
 def test_following_keeps_a_still_target_still_and_smooths_a_jump() -> None:
@@ -254,8 +310,17 @@ def test_curves_leave_out_what_was_not_recorded(recording: Recording) -> None:
 
 
 def test_plots_are_the_same_text_for_the_same_data(recording: Recording) -> None:
-    rows = [{"steps": i * 100, "elapsed": i * 1.0, "channels": {"task": i}, "metrics": {"speed_error": 1 / (i + 1)},
-             "terminated": 0.5, "success": 0.1} for i in range(5)]  # fmt: skip
+    rows = [
+        {
+            "steps": i * 100,
+            "elapsed": i * 1.0,
+            "channels": {"task": i},
+            "metrics": {"speed_error": 1 / (i + 1)},
+            "terminated": 0.5,
+            "success": 0.1,
+        }
+        for i in range(5)
+    ]
     for draw in (
         lambda: learning_curves(rows),
         lambda: velocities(recording),

@@ -38,7 +38,8 @@ class Page(HTMLParser):
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
 
     def handle_endtag(self, tag: str) -> None:
         if tag not in VOID:
@@ -72,18 +73,28 @@ def run(tmp_path: Path) -> Path:
     ]
     (folder / "metrics.jsonl").write_text("\n".join(json.dumps(r) for r in rows) + "\n")
     spec: dict[str, Any] = {
-        "task": {"name": "walk", "description": NASTY}, "robot": {"name": "toy"}, "train": {"num_envs": 8}, "seed": 3,
-        "hash": "abc123", "sentence": f"walk {NASTY}",
+        "task": {"name": "walk", "description": NASTY},
+        "robot": {"name": "toy"},
+        "train": {"num_envs": 8},
+        "seed": 3,
+        "hash": "abc123",
+        "sentence": f"walk {NASTY}",
         "edits": [{"parameter": "forward_speed", "value": 1.5, "unit": "m/s"}],
-    }  # fmt: skip
+    }
     (folder / "spec.json").write_text(json.dumps(spec))
     evaluation: dict[str, Any] = {
-        "success": rate(0.9), "fall_rate": rate(0.1), "episode_length": mean(20), "metric_names": ["speed_error"],
-        "speed_error": mean(0.123), "seeds": [0, 1], "episodes": 50, "power": None,
+        "success": rate(0.9),
+        "fall_rate": rate(0.1),
+        "episode_length": mean(20),
+        "metric_names": ["speed_error"],
+        "speed_error": mean(0.123),
+        "seeds": [0, 1],
+        "episodes": 50,
+        "power": None,
         "terms": {f"task.{NASTY}": {"raw": 1.0, "per_second": 2.0, "share": 1.0}},
         "controls": {"zero": {"success": rate(0.0), "speed_error": mean(0.9)}},
         "gait": {"clear_swings": rate(0.8), "duty": {"FL": 0.5}, "only_feet": None},
-    }  # fmt: skip
+    }
     (folder / "evaluation.json").write_text(json.dumps(evaluation))
     (folder / "video.mp4").write_bytes(b"\x00video")
     return folder
@@ -127,9 +138,21 @@ def test_the_recording_is_drawn(run: Path) -> None:
     none, one = np.zeros((10, 0)), np.ones((10, 3))
     signals = {"base_lin_vel": one, "base_ang_vel": one, "foot_force": one * 9}
     Recording(
-        time=t, qpos=none, command=one, action=none, raw=none, weighted=none, channels=none, metrics=none, values=none,
-        terminated=flags, truncated=flags, control_dt=0.02, signals=signals, foot_names=("a", "b", "c"),
-    ).save(run / "recording.safetensors")  # fmt: skip
+        time=t,
+        qpos=none,
+        command=one,
+        action=none,
+        raw=none,
+        weighted=none,
+        channels=none,
+        metrics=none,
+        values=none,
+        terminated=flags,
+        truncated=flags,
+        control_dt=0.02,
+        signals=signals,
+        foot_names=("a", "b", "c"),
+    ).save(run / "recording.safetensors")
     assert "feet on the ground" in write_report(run).read_text()
     assert [p.stem for p in write_plots(run)] == ["learning", "terms", "velocities", "gait"]
 

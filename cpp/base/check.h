@@ -24,7 +24,8 @@ template <class... Parts>
     throw std::invalid_argument(text(parts...));
 }
 
-// ", did you mean 'name'?" for the legal name with the smallest edit distance, or "" when none is near.
+// ", did you mean 'name'?" for the legal name with the smallest edit distance, or "" when none is
+// near.
 std::string suggestion(std::string_view wrong, std::span<const std::string_view> legal);
 
 }  // namespace embody

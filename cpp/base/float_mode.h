@@ -7,7 +7,8 @@
 
 namespace embody {
 
-// Other libraries of the process may have set flush-to-zero on this thread; results must not depend on that.
+// Other libraries of the process may have set flush-to-zero on this thread; results must not depend
+// on that.
 class FloatMode {
   public:
 #if defined(__x86_64__)

@@ -14,7 +14,8 @@ namespace embody {
 
 enum class SimdLevel : std::uint8_t { generic, avx2, avx512 };
 
-// The level in use. Throws std::invalid_argument when EMBODY_SIMD names a level that is unknown or that this CPU lacks.
+// The level in use. Throws std::invalid_argument when EMBODY_SIMD names a level that is unknown or
+// that this CPU lacks.
 SimdLevel simd_level();
 
 std::string_view simd_name(SimdLevel level);

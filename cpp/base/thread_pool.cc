@@ -27,14 +27,16 @@ struct Job {
     }
 };
 
-// Workers are detached and the pool is never destroyed: nothing has to be joined when the interpreter or a forked child ends.
+// Workers are detached and the pool is never destroyed: nothing has to be joined when the
+// interpreter or a forked child ends.
 class Pool {
   public:
     // False when another caller is using the pool; the caller then does the whole job itself.
     bool try_run(const Job& job) {
         if (process_id() != owner_) {
             throw std::runtime_error(
-                "thread pool: used after fork, expected the process that made it; start workers with 'spawn'");
+                "thread pool: used after fork, expected the process that made it; start workers "
+                "with 'spawn'");
         }
         const std::unique_lock<std::mutex> turn(turn_, std::try_to_lock);
         if (!turn.owns_lock()) {
@@ -112,7 +114,8 @@ Pool& pool() {
     return *made;
 }
 
-constexpr double kWakeNanoseconds = 50e3;  // two wake-ups and a lost time slice, measured on busy machines
+constexpr double kWakeNanoseconds =
+    50e3;  // two wake-ups and a lost time slice, measured on busy machines
 
 }  // namespace
 

@@ -52,8 +52,8 @@ std::string type_name(const py::handle& object) {
 py::array check_array(const py::handle& object, const std::string& name,
                       const std::vector<std::string>& dtypes, Access access) {
     if (!py::isinstance<py::array>(object)) {
-        throw py::type_error(text(name, ": expected a numpy array of ", list(dtypes), ", got ",
-                                  type_name(object)));
+        throw py::type_error(
+            text(name, ": expected a numpy array of ", list(dtypes), ", got ", type_name(object)));
     }
     py::array array = py::reinterpret_borrow<py::array>(object);
     const std::string got = dtype_of(array);

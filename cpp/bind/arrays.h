@@ -1,4 +1,5 @@
-// Checks of the caller's arrays. An error names the argument, what was expected and what was got; nothing is copied.
+// Checks of the caller's arrays. An error names the argument, what was expected and what was got;
+// nothing is copied.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -18,12 +19,13 @@ enum class Access : std::uint8_t { read, write };
 
 std::string type_name(const py::handle& object);
 
-// The array itself. Throws TypeError when `object` is no array of one of the dtypes ("float32", ...), ValueError when it is
-// read-only but has to be written or when its memory is not aligned.
+// The array itself. Throws TypeError when `object` is no array of one of the dtypes ("float32",
+// ...), ValueError when it is read-only but has to be written or when its memory is not aligned.
 py::array check_array(const py::handle& object, const std::string& name,
                       const std::vector<std::string>& dtypes, Access access);
 
-// Throws ValueError unless the shape is the expected one (-1: any) and, where asked, the memory C-contiguous.
+// Throws ValueError unless the shape is the expected one (-1: any) and, where asked, the memory
+// C-contiguous.
 void check_shape(const py::array& array, const std::string& name,
                  const std::vector<std::int64_t>& expected);
 void check_contiguous(const py::array& array, const std::string& name);
@@ -53,7 +55,8 @@ T* writable(const py::handle& object, const std::string& name, const std::string
     return static_cast<T*>(array.mutable_data());
 }
 
-// Throws ValueError when two of the named contiguous arrays share memory and the first one is written.
+// Throws ValueError when two of the named contiguous arrays share memory and the first one is
+// written.
 void check_apart(const py::handle& written, const std::string& name, const py::handle& other,
                  const std::string& other_name);
 

@@ -42,8 +42,10 @@ ProgramSpec read_spec(const py::list& nodes, const py::list& inputs, const py::l
     ProgramSpec spec;
     for (std::size_t i = 0; i < nodes.size(); ++i) {
         auto [op, args, lanes, ints, floats] = entry<NodeTuple>(
-            nodes[i], "node", i, "(str op, list[int] args, int lanes, list[int] ints, list[float] floats)");
-        spec.nodes.push_back({std::move(op), std::move(args), lanes, std::move(ints), std::move(floats)});
+            nodes[i], "node", i,
+            "(str op, list[int] args, int lanes, list[int] ints, list[float] floats)");
+        spec.nodes.push_back(
+            {std::move(op), std::move(args), lanes, std::move(ints), std::move(floats)});
     }
     for (std::size_t i = 0; i < inputs.size(); ++i) {
         auto [name, width] = entry<InputTuple>(inputs[i], "input", i, "(str name, int width)");
@@ -64,8 +66,8 @@ ProgramSpec read_spec(const py::list& nodes, const py::list& inputs, const py::l
 }
 
 std::shared_ptr<Program> make_program(const py::list& nodes, const py::list& inputs,
-                                            const py::list& groups, const py::list& stores,
-                                            const py::object& params, double dt) {
+                                      const py::list& groups, const py::list& stores,
+                                      const py::object& params, double dt) {
     ProgramSpec spec = read_spec(nodes, inputs, groups, stores);
     const py::array array = check_array(params, "params", {"float32"}, Access::read);
     const float* values = read_only<float>(params, "params", {"float32"}, {-1});
@@ -80,7 +82,9 @@ class BoundEvaluator {
     BoundEvaluator(std::shared_ptr<Program> program, const py::object& state,
                    const py::list& inputs, const py::list& outputs, const py::object& params,
                    const py::object& flags, const py::object& bad_term, int threads)
-        : program_(std::move(program)), kept_(py::make_tuple(state, py::tuple(inputs), py::tuple(outputs), params, flags, bad_term)) {
+        : program_(std::move(program)),
+          kept_(py::make_tuple(state, py::tuple(inputs), py::tuple(outputs), params, flags,
+                               bad_term)) {
         if (threads < 1 || threads > 1024) {
             fail("threads: expected 1 to 1024, got ", threads);
         }
@@ -113,7 +117,8 @@ class BoundEvaluator {
     }
 
   private:
-    // Registers and state serve one call at a time; two Python threads get an error instead of a race.
+    // Registers and state serve one call at a time; two Python threads get an error instead of a
+    // race.
     class Turn {
       public:
         explicit Turn(std::atomic<bool>& busy) : busy_(busy) {
@@ -179,7 +184,8 @@ py::array state_array(const py::object& self) {
 }  // namespace
 
 void register_program(py::module_& module) {
-    py::class_<Program, std::shared_ptr<Program>>(module, "Program",
+    py::class_<Program, std::shared_ptr<Program>>(
+        module, "Program",
         "A compiled program: immutable, validated, shared by any number of states and evaluators.")
         .def(py::init(&make_program), py::arg("nodes"), py::arg("inputs"), py::arg("groups"),
              py::arg("stores"), py::arg("params"), py::arg("dt"))
@@ -187,18 +193,21 @@ void register_program(py::module_& module) {
                                "Registers of 64 floats in use at once.")
         .def_property_readonly("state_slots", &Program::state_slots,
                                "Doubles of state an environment.")
-        .def_property_readonly("instructions",
-                               [](const Program& p) { return p.prologue().size() + p.body().size(); },
-                               "Instructions left after dead nodes are dropped.");
-    py::class_<State>(module, "State", "What the operations with memory know, [state_slots, n] float64.")
+        .def_property_readonly(
+            "instructions", [](const Program& p) { return p.prologue().size() + p.body().size(); },
+            "Instructions left after dead nodes are dropped.");
+    py::class_<State>(module, "State",
+                      "What the operations with memory know, [state_slots, n] float64.")
         .def(py::init<const Program&, std::int64_t>(), py::arg("program"), py::arg("n"))
         .def_property_readonly("array", &state_array, "A writable view [state_slots, n], float64.")
         .def_property_readonly("n", &State::n, "Environments.");
-    py::class_<BoundEvaluator>(module, "Evaluator", "A program bound to the arrays it reads and writes.")
-        .def(py::init<std::shared_ptr<Program>, const py::object&, const py::list&,
-                      const py::list&, const py::object&, const py::object&, const py::object&, int>(),
-             py::arg("program").none(false), py::arg("state"), py::arg("inputs"), py::arg("outputs"),
-             py::arg("params"), py::arg("flags"), py::arg("bad_term"), py::arg("threads") = 1)
+    py::class_<BoundEvaluator>(module, "Evaluator",
+                               "A program bound to the arrays it reads and writes.")
+        .def(py::init<std::shared_ptr<Program>, const py::object&, const py::list&, const py::list&,
+                      const py::object&, const py::object&, const py::object&, int>(),
+             py::arg("program").none(false), py::arg("state"), py::arg("inputs"),
+             py::arg("outputs"), py::arg("params"), py::arg("flags"), py::arg("bad_term"),
+             py::arg("threads") = 1)
         .def("step", &BoundEvaluator::step, "Evaluates all rows and writes all groups.")
         .def("reset", &BoundEvaluator::reset, py::arg("mask"),
              "Seeds the rows of mask [N] bool and writes their part of the groups with on_reset.");

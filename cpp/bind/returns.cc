@@ -54,7 +54,8 @@ void bind_gae(const py::object& rewards, const py::object& values, const py::obj
     auto* a = writable<float>(advantages, "advantages", "float32", shape);
     auto* r = writable<float>(returns, "returns", "float32", shape);
     check_apart(advantages, "advantages", returns, "returns");
-    for (const auto& [name, input] : {std::pair{"rewards", rewards}, {"values", values}, {"next_values", next_values}}) {
+    for (const auto& [name, input] :
+         {std::pair{"rewards", rewards}, {"values", values}, {"next_values", next_values}}) {
         check_apart(advantages, "advantages", input, name);
         check_apart(returns, "returns", input, name);
     }
@@ -85,7 +86,8 @@ py::array_t<double> bind_normalise(const py::object& advantages, const py::objec
     std::vector<ChannelMoments> moments(static_cast<std::size_t>(shape[2]));
     {
         const py::gil_scoped_release unlocked;
-        normalise_advantages(a, shape[0] * shape[1], shape[2], f, s, first, moments.data(), threads);
+        normalise_advantages(a, shape[0] * shape[1], shape[2], f, s, first, moments.data(),
+                             threads);
     }
     py::array_t<double> out({shape[2], std::int64_t{4}});
     auto cells = out.mutable_unchecked<2>();
@@ -122,10 +124,11 @@ void register_returns(py::module_& module) {
                py::arg("terminated"), py::arg("truncated"), py::arg("gamma"), py::arg("returns"),
                py::arg("threads") = 1,
                "Writes discounted returns [T, N, C], bootstrapped where truncated and at the end.");
-    module.def("normalise_advantages", &bind_normalise, py::arg("advantages"), py::arg("floor"),
-               py::arg("running_std"), py::arg("first"), py::arg("threads") = 1,
-               "Normalises advantages [T, N, C] per channel in place; gives back [C, 4] float64: mean, "
-               "deviation, divisor, count.");
+    module.def(
+        "normalise_advantages", &bind_normalise, py::arg("advantages"), py::arg("floor"),
+        py::arg("running_std"), py::arg("first"), py::arg("threads") = 1,
+        "Normalises advantages [T, N, C] per channel in place; gives back [C, 4] float64: mean, "
+        "deviation, divisor, count.");
     module.def("combine", &bind_combine, py::arg("advantages"), py::arg("weights"),
                py::arg("renormalise"), py::arg("out"), py::arg("threads") = 1,
                "Writes the weighted sum over channels into out [T, N].");

@@ -33,8 +33,8 @@ Evaluator::Evaluator(const Program& program, State& state, Bindings bindings, in
     : program_(program),
       state_(state),
       bindings_(std::move(bindings)),
-      threads_(useful_threads(threads, program.block_nanoseconds() *
-                                           static_cast<double>(blocks_of(state.n())))),
+      threads_(useful_threads(
+          threads, program.block_nanoseconds() * static_cast<double>(blocks_of(state.n())))),
       process_(process_id()) {
     if (state.slots() != program.state_slots()) {
         fail("state: expected the state of this program with ", program.state_slots(),
@@ -54,7 +54,8 @@ Evaluator::Evaluator(const Program& program, State& state, Bindings bindings, in
 void Evaluator::check_process() const {
     if (process_id() != process_) {
         throw std::runtime_error(
-            "evaluator: used after fork, expected the process that made it; start workers with 'spawn'");
+            "evaluator: used after fork, expected the process that made it; start workers with "
+            "'spawn'");
     }
 }
 

@@ -28,9 +28,9 @@ class State {
 struct Bindings {
     std::vector<InputView> inputs;
     std::vector<OutputView> outputs;
-    const float* params = nullptr;      // [P], read at every call
-    std::uint32_t* flags = nullptr;     // [N]
-    std::int32_t* bad_term = nullptr;   // [N]
+    const float* params = nullptr;     // [P], read at every call
+    std::uint32_t* flags = nullptr;    // [N]
+    std::int32_t* bad_term = nullptr;  // [N]
 };
 
 // The caller keeps the program, the state and the bound arrays alive. One call at a time.
@@ -41,7 +41,8 @@ class Evaluator {
     // One control step of every row: all groups, flags and bad_term are written.
     void step();
 
-    // Seeds the masked rows and writes their part of the groups that ask for it; mask [N], one byte a row.
+    // Seeds the masked rows and writes their part of the groups that ask for it; mask [N], one byte
+    // a row.
     void reset(const std::uint8_t* mask);
 
   private:

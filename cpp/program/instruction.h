@@ -16,22 +16,24 @@ struct Load {
     std::vector<std::int32_t> columns;
 };
 
-// One output group: for each column the register lane that goes there, or -1 when no node is stored.
+// One output group: for each column the register lane that goes there, or -1 when no node is
+// stored.
 struct GroupTable {
     std::vector<std::int32_t> lanes;
     DType dtype = DType::f4;
     bool on_reset = false;
 };
 
-// What one thread works on: up to 64 rows, by index. A step takes neighbours; a reset takes the masked rows packed together.
+// What one thread works on: up to 64 rows, by index. A step takes neighbours; a reset takes the
+// masked rows packed together.
 struct Block {
-    float* registers = nullptr;             // [lanes][64]
-    const float* params = nullptr;          // [P]
+    float* registers = nullptr;     // [lanes][64]
+    const float* params = nullptr;  // [P]
     const InputView* inputs = nullptr;
-    double* state = nullptr;                // [slots][N]
-    std::int64_t state_stride = 0;          // N
+    double* state = nullptr;        // [slots][N]
+    std::int64_t state_stride = 0;  // N
     double dt = 0;
-    std::int64_t count = 0;                 // rows in use; the registers of the others hold no meaning
+    std::int64_t count = 0;  // rows in use; the registers of the others hold no meaning
     alignas(64) std::array<std::int64_t, kBlock> rows{};
     alignas(64) std::array<std::uint32_t, kBlock> flags{};
     alignas(64) std::array<std::int32_t, kBlock> bad_term{};
@@ -39,24 +41,26 @@ struct Block {
 
 inline constexpr std::uint32_t kFlagNonFinite = 1;  // a guarded term was not finite
 inline constexpr std::uint32_t kFlagClipped = 2;    // a guarded term was clipped
-inline constexpr std::uint32_t kFlagMemory = 4;     // a value that was not finite was kept out of the state
+inline constexpr std::uint32_t kFlagMemory =
+    4;  // a value that was not finite was kept out of the state
 
 struct Instruction;
 using Kernel = void (*)(const Instruction&, Block&);
 
 struct Instruction {
     Kernel step = nullptr;
-    Kernel reset = nullptr;                     // differs from step only for operations with memory
-    std::int32_t target = 0;                    // register lane
+    Kernel reset = nullptr;   // differs from step only for operations with memory
+    std::int32_t target = 0;  // register lane
     std::int32_t lanes = 0;
-    std::array<std::int32_t, 3> args{};         // register lanes
-    std::array<std::int32_t, 3> strides{};      // floats from lane to lane: 64, or 0 for a broadcast lane
-    std::array<const Load*, 2> loads{};         // raw columns, where the operation reads them
-    std::vector<std::int32_t> list;             // gather: register lanes; param: indices
-    std::vector<float> values;                  // const
-    std::int32_t k = 0;                         // reduce: group size; prev: depth; guard: term id
-    std::int64_t slot = 0;                      // first row of the state
-    double number = 0;                          // ema: share; hold: steps; cycle: phase; guard: max_abs
+    std::array<std::int32_t, 3> args{};  // register lanes
+    std::array<std::int32_t, 3>
+        strides{};                       // floats from lane to lane: 64, or 0 for a broadcast lane
+    std::array<const Load*, 2> loads{};  // raw columns, where the operation reads them
+    std::vector<std::int32_t> list;      // gather: register lanes; param: indices
+    std::vector<float> values;           // const
+    std::int32_t k = 0;                  // reduce: group size; prev: depth; guard: term id
+    std::int64_t slot = 0;               // first row of the state
+    double number = 0;                   // ema: share; hold: steps; cycle: phase; guard: max_abs
 };
 
 }  // namespace embody

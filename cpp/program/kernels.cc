@@ -1,5 +1,5 @@
-// One source of kernels, compiled once per SIMD level. The standard headers come first: inside a target region they would be
-// compiled for that target.
+// One source of kernels, compiled once per SIMD level. The standard headers come first: inside a
+// target region they would be compiled for that target.
 #include "program/kernels.h"
 
 #include <algorithm>
@@ -25,8 +25,8 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr float kNanF = std::numeric_limits<float>::quiet_NaN();
 
 // tanh(x) = x + x^3 P(x^2) for |x| < 0.625: a least-maximum fit of P.
-constexpr float kTanh[5] = {-0.333333289F, 0.133327697F, -0.0538509096F,
-                             0.020997179F, -0.00609671417F};
+constexpr float kTanh[5] = {-0.333333289F, 0.133327697F, -0.0538509096F, 0.020997179F,
+                            -0.00609671417F};
 
 namespace generic {
 #if EMBODY_X86_LEVELS

@@ -9,15 +9,73 @@
 namespace embody {
 
 enum class Op : std::uint8_t {
-    input, constant, param, gather, concat,
-    neg, abs, sign, square, sqrt, exp, expm1, log, log1p, tanh, sigmoid, sin, cos, asin, acos, floor,
-    logical_not, isfinite,
-    add, sub, mul, div, min, max, mod, atan2, pow, lt, le, gt, ge, eq, ne, logical_and, logical_or,
-    sub64, where,
-    sum, prod, rmin, rmax, any, all, mean,
+    input,
+    constant,
+    param,
+    gather,
+    concat,
+    neg,
+    abs,
+    sign,
+    square,
+    sqrt,
+    exp,
+    expm1,
+    log,
+    log1p,
+    tanh,
+    sigmoid,
+    sin,
+    cos,
+    asin,
+    acos,
+    floor,
+    logical_not,
+    isfinite,
+    add,
+    sub,
+    mul,
+    div,
+    min,
+    max,
+    mod,
+    atan2,
+    pow,
+    lt,
+    le,
+    gt,
+    ge,
+    eq,
+    ne,
+    logical_and,
+    logical_or,
+    sub64,
+    where,
+    sum,
+    prod,
+    rmin,
+    rmax,
+    any,
+    all,
+    mean,
     guard,
-    prev, delta, rate, ema, initial, latch, hold, air_time, contact_time, first_contact,
-    last_air_time, count_steps, since, running_max, running_min, running_mean, cycle,
+    prev,
+    delta,
+    rate,
+    ema,
+    initial,
+    latch,
+    hold,
+    air_time,
+    contact_time,
+    first_contact,
+    last_air_time,
+    count_steps,
+    since,
+    running_max,
+    running_min,
+    running_mean,
+    cycle,
     count_
 };
 
@@ -39,11 +97,11 @@ struct OpInfo {
     std::string_view name;
     Op op;
     Shape shape;
-    int args;    // how many arguments, or kAny
-    int ints;    // how many integers, or kAny
-    int floats;  // how many floats, or kAny
-    int slots;   // doubles of state a lane; prev has as many as its depth
-    double cost; // rough nanoseconds for one lane of 64 rows
+    int args;     // how many arguments, or kAny
+    int ints;     // how many integers, or kAny
+    int floats;   // how many floats, or kAny
+    int slots;    // doubles of state a lane; prev has as many as its depth
+    double cost;  // rough nanoseconds for one lane of 64 rows
 };
 
 const OpInfo& info(Op op);

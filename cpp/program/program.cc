@@ -49,21 +49,21 @@ class Compiler {
         make_tables();
         out_.register_lanes_ = registers_.high_water();
         if (out_.register_lanes_ > kMaxRegisterLanes) {
-            fail("nodes: expected at most ", kMaxRegisterLanes, " register lanes in use at once, got ",
-                 out_.register_lanes_);
+            fail("nodes: expected at most ", kMaxRegisterLanes,
+                 " register lanes in use at once, got ", out_.register_lanes_);
         }
     }
 
   private:
     struct Node {
-        std::size_t root = 0;        // the node whose registers hold the lanes
-        std::int32_t offset = 0;     // first lane in the root
-        std::size_t last_use = 0;    // of the root
-        std::int32_t lane = kNone;   // register
-        std::int64_t slot = 0;       // first row of the state
-        bool needed = false;         // by a store, a guard or an operation with memory
-        bool in_reset = false;       // also by a reset
-        bool uniform = false;        // depends on constants and parameters only
+        std::size_t root = 0;       // the node whose registers hold the lanes
+        std::int32_t offset = 0;    // first lane in the root
+        std::size_t last_use = 0;   // of the root
+        std::int32_t lane = kNone;  // register
+        std::int64_t slot = 0;      // first row of the state
+        bool needed = false;        // by a store, a guard or an operation with memory
+        bool in_reset = false;      // also by a reset
+        bool uniform = false;       // depends on constants and parameters only
         const Load* load = nullptr;
     };
 
@@ -80,7 +80,8 @@ class Compiler {
                ((op == Op::delta || op == Op::rate) && ops_[arg(i, a)] == Op::input);
     }
 
-    // A slice of neighbouring lanes is a view of its argument; pure operations on uniform values are uniform.
+    // A slice of neighbouring lanes is a view of its argument; pure operations on uniform values
+    // are uniform.
     void settle(std::size_t i) {
         Node& node = nodes_[i];
         node.root = i;

@@ -53,7 +53,8 @@ inline constexpr std::int64_t kMaxDepth = 16;
 inline constexpr std::int64_t kMaxWidth = 65536;
 inline constexpr std::int64_t kMaxTables = 4096;  // inputs, groups
 
-// The operation of every node. Throws std::invalid_argument naming the first node, input, group or store that is wrong.
+// The operation of every node. Throws std::invalid_argument naming the first node, input, group or
+// store that is wrong.
 std::vector<Op> validate(const ProgramSpec& spec);
 
 // Doubles of state that the node keeps for an environment.

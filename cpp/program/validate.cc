@@ -42,6 +42,9 @@ class NodeChecker {
             fail_node(index, node, "lanes: expected 1 to ", kMaxLanes, ", got ", node.lanes);
         }
         check_count(index, node, "number of args", row.args, node.args.size());
+        if (row.args == kAny && node.args.empty()) {
+            fail_node(index, node, "number of args: expected at least 1, got 0");
+        }
         check_count(index, node, "number of ints", row.ints, node.ints.size());
         check_count(index, node, "number of floats", row.floats, node.floats.size());
         for (const std::int64_t arg : node.args) {
@@ -121,9 +124,6 @@ class NodeChecker {
     }
 
     void check_numbers(std::size_t index, const NodeSpec& node, Op op) const {
-        if (op == Op::concat && node.args.empty()) {
-            fail_node(index, node, "number of args: expected at least 1, got 0");
-        }
         if (op == Op::prev && (node.ints[0] < 1 || node.ints[0] > kMaxDepth)) {
             fail_node(index, node, "depth: expected 1 to ", kMaxDepth, ", got ", node.ints[0]);
         }

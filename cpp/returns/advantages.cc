@@ -12,8 +12,8 @@ namespace embody {
 namespace {
 
 constexpr std::int64_t kChunkRows = 4096;
-constexpr double kLeast = 1e-8;       // smallest divisor
-constexpr double kMomentum = 0.05;    // of the running deviation
+constexpr double kLeast = 1e-8;     // smallest divisor
+constexpr double kMomentum = 0.05;  // of the running deviation
 constexpr double kNanosecondsPerCell = 1.0;
 
 struct Moments {
@@ -127,8 +127,7 @@ void normalise_advantages(float* advantages, std::int64_t rows, std::int64_t cha
             running_std[c] = first ? sd : running_std[c] + kMomentum * (sd - running_std[c]);
         }
         centre.push_back(seen[c].mean);
-        divisor.push_back(
-            std::max({sd, static_cast<double>(floor[c]) * running_std[c], kLeast}));
+        divisor.push_back(std::max({sd, static_cast<double>(floor[c]) * running_std[c], kLeast}));
         moments[c] = {seen[c].mean, sd, divisor[c], seen[c].count};
     }
     standardise(advantages, rows, centre, divisor, used);

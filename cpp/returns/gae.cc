@@ -10,10 +10,12 @@
 namespace embody {
 namespace {
 
-constexpr std::int64_t kCells = 2048;              // cells walked back together: their rows stay in the first-level cache
+constexpr std::int64_t kCells =
+    2048;  // cells walked back together: their rows stay in the first-level cache
 constexpr double kNanosecondsPerCell = 0.4;
 
-// The per-cell copies of what is given per channel or per environment, for one stretch of environments.
+// The per-cell copies of what is given per channel or per environment, for one stretch of
+// environments.
 class Stretch {
   public:
     Stretch(const Rollout& rollout, const float* values, const float* lam, float* advantages,
@@ -80,7 +82,8 @@ void walk_back(const Rollout& rollout, const float* values, const float* lam, fl
     const std::int64_t n = rollout.environments;
     const std::int64_t rows = std::clamp<std::int64_t>(kCells / rollout.channels, 1, n);
     const std::int64_t stretches = (n + rows - 1) / rows;
-    const double cost = kNanosecondsPerCell * static_cast<double>(rollout.steps * n * rollout.channels);
+    const double cost =
+        kNanosecondsPerCell * static_cast<double>(rollout.steps * n * rollout.channels);
     parallel_for(stretches, useful_threads(threads, cost),
                  [&](std::int64_t begin, std::int64_t end, int) {
                      const FloatMode mode;

@@ -1,5 +1,5 @@
-// One source of kernels, compiled once per SIMD level. The standard headers come first: inside a target region they would be
-// compiled for that target.
+// One source of kernels, compiled once per SIMD level. The standard headers come first: inside a
+// target region they would be compiled for that target.
 #include "returns/kernels.h"
 
 #include <algorithm>

@@ -28,11 +28,15 @@ inline constexpr std::int64_t kMomentLanes = 8;
 struct ReturnKernels {
     void (*gae)(const GaeStep&) = nullptr;
     void (*discount)(const GaeStep&) = nullptr;
-    // Sums and counts of the finite cells, then sums of squares about `centre`, each over lane = cell mod lanes.
-    void (*sums)(const float* x, std::int64_t cells, std::int64_t lanes, double* total, double* count) = nullptr;
-    void (*squares)(const float* x, std::int64_t cells, std::int64_t lanes, const double* centre, double* total) = nullptr;
+    // Sums and counts of the finite cells, then sums of squares about `centre`, each over lane =
+    // cell mod lanes.
+    void (*sums)(const float* x, std::int64_t cells, std::int64_t lanes, double* total,
+                 double* count) = nullptr;
+    void (*squares)(const float* x, std::int64_t cells, std::int64_t lanes, const double* centre,
+                    double* total) = nullptr;
     // x = (x - centre) / divisor, or 0 where x is not finite.
-    void (*standardise)(float* x, std::int64_t cells, std::int64_t lanes, const double* centre, const double* divisor) = nullptr;
+    void (*standardise)(float* x, std::int64_t cells, std::int64_t lanes, const double* centre,
+                        const double* divisor) = nullptr;
 };
 
 const ReturnKernels& return_kernels();

@@ -25,11 +25,13 @@ RANDOM_RANGE = 1.0  # random actions are uniform in [-1, 1], in the policy's uni
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures of one policy; every episode counts once, each row's first after the reset of its seed.
+    """Figures of one policy; every episode counts once, each row's first after the reset of its
+    seed.
 
-    `success` and `fall_rate` are shares of episodes with Wilson intervals; `metrics` means over episodes of each
-    metric's mean over the episode; `episode_length` in s; `power` mechanical, W; `cost_of_transport` energy over
-    weight times distance; `terms` by name; `controls` the same figures of other policies on the same seeds.
+    `success` and `fall_rate` are shares of episodes with Wilson intervals; `metrics` means over
+    episodes of each metric's mean over the episode; `episode_length` in s; `power` mechanical, W;
+    `cost_of_transport` energy over weight times distance; `terms` by name; `controls` the same
+    figures of other policies on the same seeds.
     """
 
     robot: str
@@ -47,7 +49,9 @@ class Evaluation:
     controls: dict[str, Evaluation] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the figures as JSON values: each metric under its own name, beside `success`, `fall_rate`, ..."""
+        """Return the figures as JSON values: each metric under its own name, beside `success`,
+        `fall_rate`, ...
+        """
         own: dict[str, Any] = {
             "robot": self.robot,
             "task": self.task,
@@ -65,7 +69,7 @@ class Evaluation:
             "gait": None if self.gait is None else self.gait.to_json(),
             "controls": {name: control.to_json() for name, control in self.controls.items()},
         }
-        # a metric that a task calls like one of our own keys keeps its figures under `metric.<name>`
+        # a metric named like one of our own keys keeps its figures under `metric.<name>`
         return own | {
             (f"metric.{k}" if k in own else k): v.to_json() for k, v in self.metrics.items()
         }
@@ -82,9 +86,10 @@ def evaluate(
 ) -> Evaluation:
     """Return what `policy` achieves in `episodes` episodes spread evenly over `seeds`.
 
-    Each seed resets all rows of `env` and judges the first episode of as many rows as needed, so that short
-    episodes are not counted more often than long ones. With `controls`, zero and random actions are judged on the
-    same seeds. The same seeds give the same figures. Raises ValueError if `env` has too few rows.
+    Each seed resets all rows of `env` and judges the first episode of as many rows as needed, so
+    that short episodes are not counted more often than long ones. With `controls`, zero and random
+    actions are judged on the same seeds. The same seeds give the same figures. Raises ValueError if
+    `env` has too few rows.
     """
     counts = _split(env, episodes, seeds)
     width = int(np.prod(env.single_action_space.shape or ()))
@@ -125,8 +130,8 @@ def _split(env: VectorEnv, episodes: int, seeds: Sequence[int]) -> dict[int, int
     counts = {int(seed): share + (k < rest) for k, seed in enumerate(seeds)}
     if max(counts.values()) > env.num_envs:
         raise ValueError(
-            f"env: expected num_envs of at least {max(counts.values())} for {episodes} episodes over"
-            f" {len(seeds)} seeds, got {env.num_envs}"
+            f"env: expected num_envs of at least {max(counts.values())} for {episodes} episodes"
+            f" over {len(seeds)} seeds, got {env.num_envs}"
         )
     return counts
 
@@ -157,7 +162,9 @@ def _summarise(
 def _stand(
     env: VectorEnv, policy: Policy, seed: int, gait: Gait, progress: Progress | None
 ) -> Gait:
-    """Return `gait` with how far the robot creeps, and whether its feet stay down, at a zero command."""
+    """Return `gait` with how far the robot creeps, and whether its feet stay down, at a zero
+    command.
+    """
     steps, settle = round(STAND_S / env.control_dt), round(SETTLE_S / env.control_dt)
     observations, _ = env.reset(seed=seed, options={"command": np.zeros(3, np.float32)})
     alive, down, judged = np.ones(env.num_envs, bool), 0, 0

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import mujoco
 import numpy as np
 import numpy.typing as npt
+from mujoco.batch import Batch
 
+from ..envs.model import build_model
 from .signals import CONTACT_FORCE, need_signal, read_signal
 from .statistics import Mean, Rate, bootstrap_mean, percentiles, wilson
 
@@ -22,6 +24,7 @@ CLEARANCE = 0.02  # m that a swing should rise
 MIN_SWING = 2  # control steps; a shorter loss of contact is chatter, not a swing
 TOUCH = 1e-3  # m; a shape this close to the floor touches it
 MOVING = 0.1  # norm of a command from which on the robot is asked to walk
+LOOK_EVERY = 4  # control steps between two looks at what touches the ground
 STAND_S, SETTLE_S = 6.0, 2.0
 
 
@@ -29,10 +32,11 @@ STAND_S, SETTLE_S = 6.0, 2.0
 class Gait:
     """Gait facts; a field is None where the robot does not provide what it needs.
 
-    `clear_swings` share of swings whose peak rises at least 2 cm above the place the foot left; `swing_peak` mean
-    peak in m, `swing_percentiles` of the same; `duty` share of walking steps each foot is down; `only_feet` share of
-    steps in which nothing but feet touches flat ground; `base_height` mean in m and `height_ratio` relative to nominal;
-    `drift` m/s and `all_feet_down` share of steps while standing at a zero command.
+    `clear_swings` share of swings whose peak rises at least 2 cm above the place the foot left;
+    `swing_peak` mean peak in m, `swing_percentiles` of the same; `duty` share of walking steps each
+    foot is down; `only_feet` share of steps in which nothing but feet touches flat ground;
+    `base_height` mean in m and `height_ratio` relative to nominal; `drift` m/s and `all_feet_down`
+    share of steps while standing at a zero command.
     """
 
     clear_swings: Rate
@@ -61,13 +65,19 @@ class Gait:
 
 
 class GaitTracker:
-    """Follows the feet of all rows step by step. Call `start` after a reset, `update` after every step."""
+    """Follows the feet of all rows step by step. Call `start` after a reset, `update` after every
+    step.
+    """
 
     def __init__(self, env: VectorEnv) -> None:
         self._env, feet = env, len(env.robot.feet)
-        self._shapes = _Shapes(env) if env.task.terrain.kind == "flat" else None
+        self._shapes = None
+        if env.task.terrain.kind == "flat":
+            whole = build_model(env.robot, env.task, visual=True).model
+            self._shapes = Shapes(whole, env.robot.feet, env.num_envs)
         self._peaks: list[Array] = []
-        self._down, self._walking, self._steps, self._clean = np.zeros(feet), 0, 0, 0
+        self._down, self._walking, self._steps = np.zeros(feet), 0, 0
+        self._age, self._looked, self._clean = 0, 0, 0
         self._height = 0.0
         self._signals()
 
@@ -85,7 +95,9 @@ class GaitTracker:
         self._stepped = contact.copy()  # whether the present swing began from the ground
 
     def update(self, alive: Array) -> None:
-        """Take in the state after a step; `alive` [N] bool are the rows still in the episode they are judged by."""
+        """Take in the state after a step; `alive` [N] bool are the rows still in the episode they
+        are judged by.
+        """
         height, contact, base = self._signals()
         landed = contact & self._stepped & (self._air >= MIN_SWING) & alive[:, None]
         if landed.any():
@@ -100,8 +112,11 @@ class GaitTracker:
         walking = alive & self._asked_to_walk()
         self._walking += int(walking.sum())
         self._down += contact[walking].sum(axis=0)
-        if self._shapes is not None:
-            self._clean += int((self._shapes.lowest()[alive] > TOUCH).sum())
+        self._age += 1
+        if self._shapes is not None and self._age % LOOK_EVERY == 0:
+            lowest = self._shapes.lowest(self._env.batch.bind("qpos"))
+            self._looked += int(alive.sum())
+            self._clean += int((lowest[alive] > TOUCH).sum())
 
     def finish(self) -> Gait:
         """Return the facts gathered since the tracker was made."""
@@ -117,13 +132,15 @@ class GaitTracker:
                 f: float(d / max(self._walking, 1))
                 for f, d in zip(robot.feet, self._down, strict=True)
             },
-            only_feet=None if self._shapes is None else self._clean / steps,
+            only_feet=self._clean / self._looked if self._looked else None,
             base_height=height,
             height_ratio=height / nominal if nominal > 0 else None,
         )
 
     def _signals(self) -> tuple[Array, Array, Array]:
-        """Return the feet's heights [N, F] m, their contacts [N, F] and the base's height over ground [N] m."""
+        """Return the feet's heights [N, F] m, their contacts [N, F] and the base's height over
+        ground [N] m.
+        """
         env = self._env
         position, force, base = (need_signal(env, name) for name in FOLLOWED)
         ground = read_signal(env, "ground_height")
@@ -142,41 +159,44 @@ class GaitTracker:
         return asked
 
 
-class _Shapes:
-    """The lowest point of everything that is not a foot, from the poses of the geoms.
+class Shapes:
+    """The lowest point of everything that is not a foot, in N configurations at once.
 
-    Geometry rather than contacts, because training models let only feet and trunk collide. Meshes count by their
-    bounding boxes, and only those that collide.
+    Geometry rather than contacts, because a training model lets only feet and trunk collide. Meshes
+    count by their bounding boxes, and only those that collide.
     """
 
-    def __init__(self, env: VectorEnv) -> None:
-        model, kinds = env.model, mujoco.mjtGeom
-        plane, mesh = int(kinds.mjGEOM_PLANE), int(kinds.mjGEOM_MESH)
-        feet = {model.geom(name).id for name in env.robot.feet}
+    def __init__(self, model: mujoco.MjModel, feet: tuple[str, ...], count: int) -> None:
+        plane, mesh = int(mujoco.mjtGeom.mjGEOM_PLANE), int(mujoco.mjtGeom.mjGEOM_MESH)
+        own = {model.geom(name).id for name in feet}
         collides = (model.geom_contype | model.geom_conaffinity) != 0
         kind, moves = model.geom_type, model.body_weldid[model.geom_bodyid] != 0
         chosen = moves & (kind != plane) & ((kind != mesh) | collides)
-        self._geoms = np.array([g for g in np.flatnonzero(chosen) if g not in feet], int)
+        self._geoms = np.array([g for g in np.flatnonzero(chosen) if g not in own], int)
         self._kind, self._size = kind[self._geoms], model.geom_size[self._geoms]
-        self._centre, self._half = (
-            model.geom_aabb[self._geoms, :3],
-            model.geom_aabb[self._geoms, 3:],
-        )
-        static = model.body_weldid[model.geom_bodyid] == 0
-        floor = model.geom_pos[static & (kind == plane), 2]
+        self._centre, self._half = np.split(model.geom_aabb[self._geoms], 2, axis=1)
+        floor = model.geom_pos[~moves & (kind == plane), 2]
         self._floor = float(floor.max()) if floor.size else 0.0
-        self._position, self._matrix = env.batch.bind("geom_xpos"), env.batch.bind("geom_xmat")
+        self._batch = Batch(model, count)
+        self._qpos = self._batch.bind("qpos")
+        self._position, self._matrix = self._batch.bind("geom_xpos"), self._batch.bind("geom_xmat")
 
-    def lowest(self) -> Array:
-        """Return the height [N] m above the floor of the lowest point of any shape."""
-        position = self._position.reshape(len(self._position), -1, 3)[:, self._geoms]
-        down = self._matrix.reshape(len(self._matrix), -1, 3, 3)[:, self._geoms, 2]
+    def lowest(self, qpos: Array) -> Array:
+        """Return the height [N] m above the floor of the lowest point of any shape at `qpos` [N,
+        nq].
+        """
+        self._qpos[:] = qpos
+        self._batch.forward(stage=mujoco.mjtStage.mjSTAGE_POS.value)
+        position = self._position.reshape(len(qpos), -1, 3)[:, self._geoms]
+        down = self._matrix.reshape(len(qpos), -1, 3, 3)[:, self._geoms, 2]
         low = position[:, :, 2] + (down * self._centre).sum(axis=2) - self._extent(down)
         lowest: Array = low.min(axis=1, initial=np.inf) - self._floor
         return lowest
 
     def _extent(self, down: Array) -> Array:
-        """Return how far each shape reaches below its centre [N, G]; `down` [N, G, 3] is world z in its frame."""
+        """Return how far each shape reaches below its centre [N, G]; `down` [N, G, 3] is world z in
+        its frame.
+        """
         kinds, size, lean = mujoco.mjtGeom, self._size, np.abs(down)
         round_ = np.sqrt(np.maximum(0, 1 - lean[:, :, 2] ** 2))
         shapes = {

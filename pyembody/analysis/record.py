@@ -26,19 +26,28 @@ Schedule = Sequence[tuple[float, Sequence[float]]]
 """Commands over time: (seconds, [forward, lateral, turn]), each valid until the next."""
 
 RECORDED_SIGNALS = (
-    "base_pos", "base_quat", "base_lin_vel", "base_ang_vel", "joint_pos", "joint_vel", "joint_torque",
-    "foot_pos", "foot_force",
-)  # fmt: skip
+    "base_pos",
+    "base_quat",
+    "base_lin_vel",
+    "base_ang_vel",
+    "joint_pos",
+    "joint_vel",
+    "joint_torque",
+    "foot_pos",
+    "foot_force",
+)
 FORMAT = "pyembody-recording-1"
 
 
 @dataclass(frozen=True)
 class Recording:
-    """T control steps of one environment row. Step t holds the state before the action, and what the action brought.
+    """T control steps of one environment row. Step t holds the state before the action, and what
+    the action brought.
 
-    time [T] s; qpos [T, nq]; command [T, 3 or 0]; action [T, A]; raw and weighted [T, K] reward terms; channels
-    [T, C]; metrics [T, M]; values [T, C or 0] from the critic; terminated and truncated [T] bool: the episode
-    ended with this step, the next row starts a new one. `signals` holds what the robot measures, [T, lanes] each.
+    time [T] s; qpos [T, nq]; command [T, 3 or 0]; action [T, A]; raw and weighted [T, K] reward
+    terms; channels [T, C]; metrics [T, M]; values [T, C or 0] from the critic; terminated and
+    truncated [T] bool: the episode ended with this step, the next row starts a new one. `signals`
+    holds what the robot measures, [T, lanes] each.
     """
 
     time: Array
@@ -66,7 +75,9 @@ class Recording:
         return len(self.time)
 
     def measured(self) -> Array | None:
-        """Return the measured (forward, lateral, turn) velocity [T, 3] in m/s and rad/s, or None if not recorded."""
+        """Return the measured (forward, lateral, turn) velocity [T, 3] in m/s and rad/s, or None if
+        not recorded.
+        """
         if "base_lin_vel" not in self.signals or "base_ang_vel" not in self.signals:
             return None
         return np.column_stack(
@@ -137,8 +148,9 @@ def record(
 ) -> Recording:
     """Run `policy` in all rows of `env` for `seconds` and return what row `row` did.
 
-    `command` is one velocity command for the whole time, or a schedule of (seconds, command), or None to let the
-    task draw its own. Raises ValueError for a row or a duration out of range or a command in a task that has none.
+    `command` is one velocity command for the whole time, or a schedule of (seconds, command), or
+    None to let the task draw its own. Raises ValueError for a row or a duration out of range or a
+    command in a task that has none.
     """
     steps = max(1, round(seconds / env.control_dt))
     if not 0 <= row < env.num_envs:
@@ -160,8 +172,10 @@ def record(
         action = np.asarray(policy(observations), np.float32)
         observations, _, terminated, truncated, _ = env.step(action)
         after = _outcome(env, row) | {
-            "action": action[row].copy(), "terminated": terminated[row].copy(), "truncated": truncated[row].copy()
-        }  # fmt: skip
+            "action": action[row].copy(),
+            "terminated": terminated[row].copy(),
+            "truncated": truncated[row].copy(),
+        }
         for name, value in (before | after).items():
             rows.setdefault(name, []).append(value)
         if progress is not None:
@@ -172,7 +186,9 @@ def record(
 
 
 def write_atomic(path: Path | str, data: bytes) -> Path:
-    """Write `data` to `path` so that a reader sees the old file or the whole new one; return the path."""
+    """Write `data` to `path` so that a reader sees the old file or the whole new one; return the
+    path.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

@@ -16,10 +16,11 @@ CONTACT_FORCE = 1.0  # N; below it a foot hangs free
 
 
 def read_signal(env: VectorEnv, name: str) -> Array | None:
-    """Return the present values [N, lanes] of a signal, or None if the environment does not provide it.
+    """Return the present values [N, lanes] of a signal, or None if the environment does not provide
+    it.
 
-    A signal that is read for the first time holds zeros until the next reset or step. The body-frame velocity is
-    computed here, because the program computes it for itself.
+    A signal that is read for the first time holds zeros until the next reset or step. The
+    body-frame velocity is computed here, because the program computes it for itself.
     """
     if name == "base_lin_vel":
         quat, world = read_signal(env, "base_quat"), read_signal(env, "base_lin_vel_world")
@@ -31,7 +32,9 @@ def read_signal(env: VectorEnv, name: str) -> Array | None:
 
 
 def need_signal(env: VectorEnv, name: str) -> Array:
-    """Return the present values [N, lanes] of a signal; ValueError if the environment does not provide it."""
+    """Return the present values [N, lanes] of a signal; ValueError if the environment does not
+    provide it.
+    """
     values = read_signal(env, name)
     if values is None:
         raise ValueError(

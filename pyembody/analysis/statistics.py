@@ -84,7 +84,8 @@ def bootstrap_mean(
 ) -> Mean:
     """Return the mean of the finite `values` with a percentile bootstrap interval (Efron 1979).
 
-    The same values and seed give the same interval. Raises ValueError if `confidence` is not in (0, 1).
+    The same values and seed give the same interval. Raises ValueError if `confidence` is not in (0,
+    1).
     """
     x = np.asarray(values, np.float64).ravel()
     x = x[np.isfinite(x)]

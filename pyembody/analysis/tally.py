@@ -24,7 +24,9 @@ MIN_DISTANCE = 0.5  # m; energy over a shorter way says nothing about the cost o
 
 @dataclass(frozen=True)
 class TermShare:
-    """One reward term: mean raw value, mean reward per second, share of all terms' absolute rewards."""
+    """One reward term: mean raw value, mean reward per second, share of all terms' absolute
+    rewards.
+    """
 
     raw: float
     per_second: float
@@ -41,10 +43,11 @@ class TermShare:
 
 @dataclass(frozen=True)
 class Tally:
-    """E episodes: steps [E]; success, terminated [E] bool; metrics [E, M] means; raw, weighted [E, K] sums.
+    """E episodes: steps [E]; success, terminated [E] bool; metrics [E, M] means; raw, weighted [E,
+    K] sums.
 
-    `power` [E] W and `transport` [E] (energy over weight and distance; NaN for short ways), None where the robot does
-    not provide torques and speeds.
+    `power` [E] W and `transport` [E] (energy over weight and distance; NaN for short ways), None
+    where the robot does not provide torques and speeds.
     """
 
     steps: Array
@@ -101,7 +104,9 @@ class _Sums:
         return self.alive
 
     def _add_power(self) -> None:
-        """Add the mechanical power of the rows alive; a row that just ended already shows its next episode."""
+        """Add the mechanical power of the rows alive; a row that just ended already shows its next
+        episode.
+        """
         torque, speed = read_signal(self.env, "joint_torque"), read_signal(self.env, "joint_vel")
         if torque is None or speed is None:
             return
@@ -129,9 +134,15 @@ class _Sums:
             transport = np.where(far, self.energy[rows] / (weight * way), np.nan)
         metrics = self.metrics[rows] / steps[:, None]
         return Tally(
-            self.steps[rows], self.success[rows], self.terminated[rows], metrics, self.raw[rows], self.weighted[rows],
-            power, transport,
-        )  # fmt: skip
+            self.steps[rows],
+            self.success[rows],
+            self.terminated[rows],
+            metrics,
+            self.raw[rows],
+            self.weighted[rows],
+            power,
+            transport,
+        )
 
 
 def run_episodes(
@@ -142,7 +153,9 @@ def run_episodes(
     tracker: GaitTracker | None,
     progress: Progress | None,
 ) -> Tally:
-    """Run the first episode of `counts[seed]` rows after a reset with each seed and return what happened in them."""
+    """Run the first episode of `counts[seed]` rows after a reset with each seed and return what
+    happened in them.
+    """
     tallies = []
     for name in (
         "joint_torque",

@@ -64,10 +64,10 @@ def bench_table(rows: list[Row]) -> Table:
     """Return the rows as a table for people."""
     numbers = ["ours", "theirs", "ratio", "goal"]
     title = "medians of interleaved repetitions"
-    table = make_table(title, ["family", "case", "peer"], numbers, "unit")
+    table = make_table(title, ["family", "case", "peer", "unit"], numbers)
     for row in rows:
         colour = "green" if row.goal is None or row.ratio >= row.goal else "red"
         goal = "-" if row.goal is None else f"[{colour}]{row.goal:.2f}[/]"
         figures = (f"{row.ours:,.0f}", f"{row.theirs:,.0f}", f"{row.ratio:.2f}", goal)
-        table.add_row(row.family, row.case, row.peer, *figures, row.unit)
+        table.add_row(row.family, row.case, row.peer, row.unit, *figures)
     return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -111,12 +112,11 @@ def print_summary(found: Evaluation) -> None:
     """Print the figures beside the controls', and the reward terms."""
     from rich.console import Console
 
-    columns = {"policy": found, **{f"{name} actions": c for name, c in found.controls.items()}}
     title = f"{found.task} on {found.robot}: {found.episodes} episodes, seeds {list(found.seeds)}"
-    table = make_table(title, ["mean, 95 % interval"], list(columns))
-    figures = [_figures(evaluation) for evaluation in columns.values()]
-    for row in figures[0]:
-        table.add_row(row, *(f.get(row, "-") for f in figures))
+    others = [_figures(control) for control in found.controls.values()]
+    table = make_table(title, [""], ["policy", "95 % interval", *found.controls])
+    for name, (value, interval) in _figures(found).items():
+        table.add_row(name, value, interval, *(f.get(name, ("-", ""))[0] for f in others))
     terms = make_table("reward terms of the policy", ["term"], ["raw", "per second", "share"])
     for name, term in found.terms.items():
         terms.add_row(name, f"{term.raw:.4g}", f"{term.per_second:.4g}", f"{term.share:.1%}")
@@ -125,14 +125,11 @@ def print_summary(found: Evaluation) -> None:
     console.print(terms)
 
 
-def _figures(found: Evaluation) -> dict[str, str]:
-    """Name and text of every figure, intervals included."""
+def _figures(found: Evaluation) -> dict[str, tuple[str, str]]:
+    """Text of every figure and of its interval, by name."""
     rates = {"success": found.success, "fall rate": found.fall_rate}
     means = {"episode length s": found.episode_length, **found.metrics}
-    means |= {
-        name: mean
-        for name, mean in (("power W", found.power), ("cost of transport", found.cost_of_transport))
-        if mean is not None
-    }
-    shown = {name: f"{r.rate:.1%} [{r.low:.1%}, {r.high:.1%}]" for name, r in rates.items()}
-    return shown | {name: f"{m.mean:.3g} [{m.low:.3g}, {m.high:.3g}]" for name, m in means.items()}
+    optional = {"power W": found.power, "cost of transport": found.cost_of_transport}
+    means |= {n: m for n, m in optional.items() if m is not None and math.isfinite(m.mean)}
+    shown = {n: (f"{r.rate:.1%}", f"{r.low:.1%} .. {r.high:.1%}") for n, r in rates.items()}
+    return shown | {n: (f"{m.mean:.3g}", f"{m.low:.3g} .. {m.high:.3g}") for n, m in means.items()}

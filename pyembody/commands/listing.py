@@ -78,13 +78,22 @@ def _variant_description(task: str, variant: str) -> str:
 
 
 def _runs(root: Path) -> Table:
-    table = make_table(f"runs in {root}/", ["run"], [], "newest checkpoint", "report")
+    columns = ["iterations", "success", "report"]
+    table = make_table(f"runs in {root}/, oldest first", ["run"], columns, "task")
     for folder in list_runs(root):
-        checkpoints = sorted(p.name for p in (folder / "checkpoints").glob("[0-9]*"))
-        report = folder / "report.html"
-        table.add_row(
-            str(folder),
-            checkpoints[-1] if checkpoints else "none",
-            str(report) if report.exists() else "none",
-        )
+        checkpoints = sorted(int(p.name) for p in (folder / "checkpoints").glob("[0-9]*"))
+        iterations = str(checkpoints[-1]) if checkpoints else "-"
+        report = "yes" if (folder / "report.html").exists() else "-"
+        success = _success(folder / "evaluation.json")
+        table.add_row(folder.name, iterations, success, report, folder.parent.name)
     return table
+
+
+def _success(path: Path) -> str:
+    """The success rate of the newest evaluation, `-` without one."""
+    import msgspec
+
+    try:
+        return f"{msgspec.json.decode(path.read_bytes())['success']['rate']:.0%}"
+    except (OSError, msgspec.DecodeError, LookupError, TypeError):
+        return "-"

@@ -14,6 +14,7 @@ from ..spec.errors import SpecError, unknown
 from ..spec.robot import Physics, Robot
 from ..spec.task import Task
 from .control import ControlLaw, make_actuators, make_law
+from .feet import Foot, prepare_feet
 from .sources import Source, check_widths, constant_sources, request_signals
 from .terrain import Terrain, make_terrain
 
@@ -69,14 +70,14 @@ def build_model(robot: Robot, task: Task, *, execution: bool = False, visual: bo
     make_actuators(spec, robot, place)
     if not visual:
         _drop_visual_geoms(spec)
-    feet = _prepare_feet(spec, robot, place)
-    requests = request_signals(spec, robot, base_joint, place)
+    feet = prepare_feet(spec, robot, place)
+    requests = request_signals(spec, robot, base_joint, [f.geom for f in feet], place)
     terrain = _add_surroundings(spec, robot, task, physics)
     model = _compile(spec, str(robot.model_path))
     sources = {name: request.source(model) for name, request in requests.items()}
-    sources |= constant_sources(robot, feet)
+    sources |= constant_sources(robot, tuple(f.radius for f in feet))
     check_widths(robot, sources, place)
-    return _located(model, robot, sources, terrain, base_joint, place)
+    return _located(model, robot, sources, terrain, base_joint, feet, place)
 
 
 def read_model(path: Path) -> Spec:
@@ -138,6 +139,9 @@ def _apply_physics(spec: Spec, robot: Robot, physics: Physics) -> None:
         if value is not None:
             members = {k.removeprefix(prefix).lower(): v for k, v in kind.__members__.items()}
             setattr(spec.option, name, int(members[value.lower()]))
+    if physics.solimp is not None:
+        for geom in spec.geoms:
+            geom.solimp = physics.solimp
     if physics.frictionloss is not None:
         for joint in robot.joints:
             spec.joint(joint).frictionloss = physics.frictionloss
@@ -162,22 +166,6 @@ def _drop_visual_geoms(spec: Spec) -> None:
         carried = weightless or (automatic and geom.parent.explicitinertial) or geom.parent.name == "world"
         if carried and not geom.name and geom.contype == 0 and geom.conaffinity == 0:
             spec.delete(geom)
-
-
-def _prepare_feet(spec: Spec, robot: Robot, place: str) -> tuple[float, ...]:
-    """Give every foot a touch zone; return the feet's radii in m."""
-    radii = []
-    for name in robot.feet:
-        geom = spec.geom(name)
-        if geom is None:
-            raise unknown(f"{place}: feet", "geom", name, (g.name for g in spec.geoms if g.name))
-        if geom.type != mujoco.mjtGeom.mjGEOM_SPHERE:
-            raise SpecError(f"{place}: feet: '{name}': expected a sphere")
-        radius = float(geom.size[0])
-        zone = [1.25 * radius, 0.0, 0.0]
-        geom.parent.add_site(name=f"{name}.touch", pos=geom.pos, type=mujoco.mjtGeom.mjGEOM_SPHERE, size=zone, group=5)
-        radii.append(radius)
-    return tuple(radii)
 
 
 def _add_surroundings(spec: Spec, robot: Robot, task: Task, physics: Physics) -> Terrain | None:
@@ -232,7 +220,8 @@ def _add_checker(spec: Spec) -> str:
 
 
 def _located(
-    model: mujoco.MjModel, robot: Robot, sources: dict[str, Source], terrain: Terrain | None, base_joint: str, place: str
+    model: mujoco.MjModel, robot: Robot, sources: dict[str, Source], terrain: Terrain | None, base_joint: str,
+    feet: tuple[Foot, ...], place: str,
 ) -> BuiltModel:
     joints = [model.joint(name) for name in robot.joints]
     joint_qpos = np.array([j.qposadr[0] for j in joints], np.int64)
@@ -246,7 +235,7 @@ def _located(
         terrain=terrain, home_qpos=home, joint_qpos=joint_qpos,
         joint_dof=np.array([j.dofadr[0] for j in joints], np.int64), base_qpos=base_qpos,
         base_dof=int(model.joint(base_joint).dofadr[0]) if base_joint else -1,
-        floor_geom=_floor(model), foot_geoms=tuple(model.geom(name).id for name in robot.feet),
+        floor_geom=_floor(model), foot_geoms=tuple(model.geom(foot.geom).id for foot in feet),
     )
 
 

@@ -13,6 +13,8 @@ from ..spec.errors import SpecError
 if TYPE_CHECKING:
     from .vector import VectorEnv
 
+WORD = (1 << 64) - 1
+
 
 def save(env: VectorEnv) -> dict[str, NDArray[Any]]:
     """Return copies of all arrays that hold the state of `env`, random numbers included."""
@@ -56,13 +58,17 @@ def _live(env: VectorEnv) -> dict[str, NDArray[Any]]:
 
 
 def _random_state(rng: np.random.Generator) -> NDArray[np.uint64]:
+    """PCG64's two 128-bit numbers, low word first, then its spare 32 bits."""
     state: dict[str, Any] = dict(rng.bit_generator.state)
-    words = [*state["state"]["state"], state["has_uint32"], state["uinteger"]]
-    return np.array(words, np.uint64)
+    numbers = (state["state"]["state"], state["state"]["inc"])
+    words = [n >> shift & WORD for n in numbers for shift in (0, 64)]
+    return np.array([*words, state["has_uint32"], state["uinteger"]], np.uint64)
 
 
 def _set_random_state(rng: np.random.Generator, words: NDArray[np.uint64]) -> None:
+    low, high, inc_low, inc_high, has_uint32, uinteger = (int(w) for w in words)
     rng.bit_generator.state = {
-        "bit_generator": "SFC64", "state": {"state": words[:4].copy()},
-        "has_uint32": int(words[4]), "uinteger": int(words[5]),
+        "bit_generator": "PCG64",
+        "state": {"state": high << 64 | low, "inc": inc_high << 64 | inc_low},
+        "has_uint32": has_uint32, "uinteger": uinteger,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,9 +57,12 @@ class Request:
         return Source(self.field, tuple(columns))
 
 
-def request_signals(spec: Spec, robot: Robot, base_joint: str, place: str) -> dict[str, Request]:
+def request_signals(
+    spec: Spec, robot: Robot, base_joint: str, feet: Sequence[str], place: str
+) -> dict[str, Request]:
     """Return what each signal of `robot` that is neither derived nor constant needs, with its sensors added to `spec`.
 
+    `base_joint` names the base's free joint ('' without one), `feet` the feet's geoms.
     Sensors of the model that no signal reads are left out: they would cost time in every step.
     Raises SpecError for a source that names nothing.
     """
@@ -68,7 +71,7 @@ def request_signals(spec: Spec, robot: Robot, base_joint: str, place: str) -> di
     _drop_unread_sensors(spec, own)
     requests = _builtin_requests(robot, base_joint)
     if "foot_pos" in builtin:
-        requests |= _foot_requests(spec, robot.feet)
+        requests |= _foot_requests(spec, feet)
     for signal in own:
         requests[signal.name] = _own_request(spec, signal, f"{place}: signals.{signal.name}.source")
     return requests
@@ -108,7 +111,7 @@ def _builtin_requests(robot: Robot, base_joint: str) -> dict[str, Request]:
     return requests
 
 
-def _foot_requests(spec: Spec, feet: tuple[str, ...]) -> dict[str, Request]:
+def _foot_requests(spec: Spec, feet: Sequence[str]) -> dict[str, Request]:
     """Position and velocity of each foot's centre, and the normal force in its touch zone (site `foot.touch`)."""
     add = {
         "foot_pos": lambda foot: _frame_sensor(spec, "geom", foot, "pos"),

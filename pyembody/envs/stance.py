@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import copy
+from dataclasses import dataclass
 
 import mujoco
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from ..spec.errors import SpecError
@@ -18,7 +20,7 @@ Floats = NDArray[np.float64]
 
 FLAT = Task(name="stance", observations={}, channels={})
 STIFFNESS = 40.0  # factor on gains and dampers that holds the pose while the feet find their load
-ROUNDS = 6  # the error shrinks by half or more in each
+ROUNDS = 6  # each halves the error, down to what friction between feet and ground can hold
 PLAY = 0.02  # m above the ground at which a robot of unknown height starts
 
 
@@ -86,5 +88,62 @@ def measure_stance(
 
 def with_stance(robot: Robot, stance: Stance) -> Robot:
     """Return `robot` with the solved targets and height."""
-    control = replace_struct(robot.control, offset=tuple(stance.offset.tolist()))
-    return replace_struct(robot, control=control, base_height=stance.base_height)
+    control = replace(robot.control, offset=tuple(stance.offset.tolist()))
+    return replace(robot, control=control, base_height=stance.base_height)
+
+
+def _held_torques(
+    built: BuiltModel, start: Floats, pose: Floats, seconds: float
+) -> tuple[Floats, Floats]:
+    """Torques [A] that hold `pose`, and the state [nq] in which the robot then stands."""
+    stiff = _stiffened(built)
+    target, start = pose.copy(), start.copy()
+    for _ in range(ROUNDS):
+        data = _settle(stiff, built, start, target, seconds)
+        start[built.base_qpos + 2] = data.qpos[built.base_qpos + 2]
+        target += pose - data.qpos[built.joint_qpos]
+    torque: Floats = data.qfrc_actuator[built.joint_dof].copy()
+    return torque, start
+
+
+def _stiffened(built: BuiltModel) -> mujoco.MjModel:
+    model = copy.copy(built.model)
+    model.actuator_gainprm[:, 0] *= STIFFNESS
+    model.actuator_biasprm[:, 1] *= STIFFNESS
+    model.dof_damping[built.joint_dof] *= STIFFNESS
+    return model
+
+
+def _settle(model: mujoco.MjModel, built: BuiltModel, start: Floats, target: Floats, seconds: float) -> mujoco.MjData:
+    data = mujoco.MjData(model)
+    data.qpos[:] = start
+    data.ctrl[built.control.actuators] = target
+    for _ in range(round(seconds / model.opt.timestep)):
+        mujoco.mj_step(model, data)
+    return data
+
+
+def _first_height(built: BuiltModel) -> Floats:
+    """The default pose [nq] with the lowest colliding shape just above the ground."""
+    model, data = built.model, mujoco.MjData(built.model)
+    data.qpos[:] = built.home_qpos
+    mujoco.mj_kinematics(model, data)
+    if built.foot_geoms:
+        geoms = np.array(built.foot_geoms)
+    else:
+        moves = model.body_weldid[model.geom_bodyid] != 0
+        geoms = np.flatnonzero(moves & ((model.geom_contype | model.geom_conaffinity) != 0))
+    lowest = float((data.geom_xpos[geoms, 2] - model.geom_rbound[geoms]).min()) if len(geoms) else 0.0
+    start = built.home_qpos.copy()
+    start[built.base_qpos + 2] += PLAY - lowest
+    return start
+
+
+def _even(robot: Robot, offset: Floats) -> Floats:
+    """The mean of `offset` and its mirror image: left and right legs get the same targets."""
+    if robot.mirror is None:
+        return offset
+    partner = [robot.joints.index(name) for name in robot.mirror.joints]
+    mirrored = offset[partner] * np.asarray(robot.mirror.signs)
+    even: Floats = (offset + mirrored) / 2
+    return even

@@ -336,7 +336,7 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[np.bool_]]):
     def _reseed(self, seed: int | Sequence[int | None]) -> None:
         parts = [seed] if isinstance(seed, int) else [s or 0 for s in seed]
         entropy = np.random.SeedSequence([*parts, self._first_env])
-        self._np_random = np.random.Generator(np.random.SFC64(entropy))
+        self._np_random = np.random.Generator(np.random.PCG64(entropy))
         self._np_random_seed = parts[0]
 
     @property

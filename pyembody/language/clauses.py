@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from .measures import claim_amounts
-from .pairs import claim_pair, find_pairs, of_motion, outdone
+from .pairs import claim_pair, find_pairs, of_motion, outdone, said_of
 from .reading import Reading
 from .words import Word
 
@@ -70,17 +70,7 @@ def _left_over(clause: list[Word], used: set[Word], reading: Reading) -> list[Wo
             if word.kind == "amount" or of_motion(entry):
                 left.append(word)
             elif entry.topic:
-                reading.refuse([word], "what about it?", _examples(word, reading))
+                reading.refuse([word], "what about it?", said_of(word, reading))
         elif entry.moves and aimed:
             left.append(word)
     return left
-
-
-def _examples(topic: Word, reading: Reading) -> list[str]:
-    """`back level`, `back low`: what can be said of a topic."""
-    said: dict[str, str] = {}
-    for entry in reading.language.words:
-        plain = entry.attribute and not entry.topic and not entry.moves
-        if plain and reading.language.rows(topic.entry.topic, entry.attribute):
-            said.setdefault(entry.attribute, f"{reading.said(topic)} {entry.say[0]}")
-    return list(said.values())[:3]

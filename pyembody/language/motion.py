@@ -125,7 +125,9 @@ def _read_segment(segment: Segment, axes: dict[str, Axis], reading: Reading) -> 
         axes[axis].words.append(direction)
         named.append(axis)
     if segment.axis and named and reading.unit(segment.axis) not in map(reading.unit, named):
-        reading.refuse(segment.words, f"where to? the verb is measured in {reading.unit(segment.axis)}")
+        reading.refuse(
+            segment.words, f"where to? the verb is measured in {reading.unit(segment.axis)}"
+        )
     named = named or ([] if segment.amounts else _verb_axes(segment, axes, reading))
     _verbs_and_manners(segment, named, axes)
 

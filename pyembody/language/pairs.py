@@ -90,3 +90,23 @@ def of_motion(entry: Entry) -> bool:
 def by_distance(clause: list[Word], word: Word, others: Iterable[Word]) -> list[Word]:
     """Return words of a clause, the nearest to `word` first."""
     return sorted(others, key=lambda other: abs(clause.index(other) - clause.index(word)))
+
+
+def said_of(topic: Word, reading: Reading, but: Iterable[str] = ()) -> list[str]:
+    """Return up to three things that can be said of a topic, such as `back level`.
+
+    Attributes in `but`, and those that mean the same of the topic, are left out.
+    """
+
+    def effects(attribute: str) -> set[tuple[str, float | None]]:
+        rows = reading.language.rows(topic.entry.topic, attribute) if attribute else ()
+        return {(row.parameter, row.value) for row in rows}
+
+    known = {effect for attribute in but for effect in effects(attribute)}
+    found: list[str] = []
+    for entry in reading.language.words:
+        new = effects(entry.attribute) - known
+        if new and not entry.topic and not entry.moves and not entry.comparative:
+            found.append(f"{reading.said(topic)} {entry.say[0]}")
+            known |= new
+    return found[:3]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from .pairs import said_of
 from .reading import Reading
 from .vocabulary import Language
 from .words import Word
@@ -81,8 +82,11 @@ def _negated(words: Iterable[Word]) -> list[list[Word]]:
 
 
 def _opposites(clause: list[Word], reading: Reading) -> list[str]:
-    """Other phrases for the parameters that a negated clause speaks of."""
+    """Other things to say of what a negated clause speaks of."""
     language = reading.language
+    attributes = [word.entry.attribute for word in clause if word.entry.attribute]
+    for topic in (word for word in clause if word.entry.topic and attributes):
+        return said_of(topic, reading, attributes)
     meant = {name for word in clause for name in language.entry_parameters(word.entry)}
     said = [word.entry for word in clause if word.kind == "entry"]
     others = [

@@ -57,7 +57,8 @@ class Collector:
         std = networks.log_std.detach().exp()
         for t in range(rollout.horizon):
             start = time.perf_counter()
-            self._act(t, networks, normaliser, std)
+            with torch.inference_mode():
+                self._act(t, networks, normaliser, std)
             acted = time.perf_counter()
             _, _, terminated, truncated, info = env.step(self._actions)
             stepped = time.perf_counter()

@@ -13,6 +13,7 @@ from torch import Tensor
 from pyembody import _core
 from pyembody.spec import Task, Train
 
+from .adam import Adam
 from .buffers import Rollout, flat
 from .collect import Collector, Tally
 from .distributed import Group
@@ -36,7 +37,7 @@ class Learner:
         channels = [task.channels[name] for name in env.channel_names]
         self.networks = ActorCritic(config, features, critic_features, actions, env.channel_names, seed)
         group.broadcast(self.networks.flat)
-        self.optimiser = _adam(self.networks, config.learning_rate)
+        self.optimiser = Adam(self.networks.flat, config.learning_rate)
         self.rollout = Rollout(
             config.horizon, env.num_envs, features, critic_features if own else None, actions, len(channels), env.mirror
         )
@@ -62,15 +63,14 @@ class Learner:
     @property
     def learning_rate(self) -> float:
         """The present learning rate."""
-        return float(self.optimiser.param_groups[0]["lr"])
+        return self.optimiser.rate
 
     def iterate(self) -> Metrics:
         """Collect a rollout, learn from it, and return the iteration's metrics, equal on all ranks."""
         start = time.perf_counter()
-        with torch.inference_mode():
-            tally = self.collector.collect(self.networks, self.normaliser, self.generator)
+        tally = self.collector.collect(self.networks, self.normaliser, self.generator)
         collected = time.perf_counter()
-        advantage_std = self._targets()
+        moments = self._targets()
         batch = self._batch()
         targeted = time.perf_counter()
         losses = self._update(batch)
@@ -79,24 +79,25 @@ class Learner:
         self.iteration += 1
         self.steps += self.group.size * self.config.horizon * self.env.num_envs
         seconds = {"targets": targeted - collected, "update": end - targeted, "total": end - start}
-        return self._report(tally, losses, advantage_std, seconds)
+        return self._report(tally, losses, moments, seconds)
 
     def _targets(self) -> Array:
-        """Compute values, advantages and value targets; return the std of raw advantages `[C]`."""
+        """Compute values, advantages and value targets; return the moments of raw advantages `[C, 4]`."""
         rollout, group = self.rollout, self.group
         with torch.inference_mode():
             self._evaluate_critics()
         _core.gae(
             rollout.rewards, rollout.values[:-1].numpy(), rollout.next_values, rollout.terminated,
-            rollout.truncated, self.gamma, self.lam, rollout.advantages, rollout.returns, 1,
+            rollout.truncated, self.gamma, self.lam, rollout.advantages, rollout.returns,
         )
         advantages = group.gather(torch.from_numpy(rollout.advantages), self._gathered).numpy()
-        std: Array = advantages.std(axis=(0, 1), dtype=np.float64)
-        _core.normalise_advantages(advantages, self.floor, self.running_std, self.iteration == 0, 1)
+        moments: Array = _core.normalise_advantages(
+            advantages, self.floor, self.running_std, self.iteration == 0
+        )
         _core.combine(advantages, self.weights, True, self._combined)
         rank = slice(group.rank * rollout.horizon, (group.rank + 1) * rollout.horizon)
         rollout.combined.copy_(torch.from_numpy(self._combined[rank]))
-        return std
+        return moments
 
     def _evaluate_critics(self) -> None:
         """Values of all rows at once, and of the true successors of truncated rows."""
@@ -139,25 +140,18 @@ class Learner:
         if rollout.critic is not rollout.policy:
             self.critic_normaliser.update(flat(torch.from_numpy(rollout.critic.raw[:-1])), self.group)
 
-    def _report(self, tally: Tally, losses: Losses, advantage_std: Array, seconds: dict[str, float]) -> Metrics:
+    def _report(self, tally: Tally, losses: Losses, moments: Array, seconds: dict[str, float]) -> Metrics:
         values, returns = self.rollout.values[:-1].numpy(), self.rollout.returns
-        unexplained = (returns - values).var(axis=(0, 1)) / np.maximum(returns.var(axis=(0, 1)), 1e-12)
-        metrics = summarise(self, tally, losses, advantage_std, 1.0 - unexplained, seconds)
+        unexplained = _variance(returns - values) / np.maximum(_variance(returns), 1e-12)
+        metrics = summarise(self, tally, losses, moments, 1.0 - unexplained, seconds)
         self.episode_length = metrics["episode_length"]
         return metrics
 
 
-def _adam(networks: ActorCritic, rate: float) -> torch.optim.Adam:
-    """Adam over the one flat parameter, fused: a single pass over the memory."""
-    networks.flat.grad = networks.grads
-    optimiser = torch.optim.Adam([networks.flat], lr=rate, fused=True)
-    # made here, not at the first step, so that a checkpoint can be loaded into it
-    optimiser.state[networks.flat] = {
-        "step": torch.zeros(()),
-        "exp_avg": torch.zeros_like(networks.flat),
-        "exp_avg_sq": torch.zeros_like(networks.flat),
-    }
-    return optimiser
+def _variance(x: Array) -> Array:
+    """Variance over the rows of `[T, N, C]`."""
+    spread: Array = x.var(axis=(0, 1), dtype=np.float64)
+    return spread
 
 
 def _stream_seed(seed: int, rank: int) -> int:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pyembody.spec import Train
 
+from .adam import Adam
 from .distributed import Group
 from .losses import (
     adapted_rate,
@@ -68,7 +69,7 @@ class Losses:
 
 def update(
     networks: ActorCritic,
-    optimiser: torch.optim.Optimizer,
+    optimiser: Adam,
     batch: Batch,
     config: Train,
     generator: torch.Generator,
@@ -90,7 +91,7 @@ def update(
 
 
 def step(
-    networks: ActorCritic, optimiser: torch.optim.Optimizer, batch: Batch, config: Train, group: Group
+    networks: ActorCritic, optimiser: Adam, batch: Batch, config: Train, group: Group
 ) -> Tensor:
     """Take one gradient step; return (kl, policy loss, value loss per channel, gradient norms)."""
     mean = networks.mean(batch.observations)
@@ -109,11 +110,9 @@ def step(
                            clip_rows(networks.critic_grads, config.max_grad_norm)])
         stats = torch.cat([stats, norms])
     _check(stats, networks)
-    rate = optimiser.param_groups[0]["lr"]
-    optimiser.param_groups[0]["lr"] = adapted_rate(
-        rate, float(stats[0]), config.kl_target, config.min_learning_rate, config.max_learning_rate
-    )
-    optimiser.step()
+    low, high = config.min_learning_rate, config.max_learning_rate
+    optimiser.rate = adapted_rate(optimiser.rate, float(stats[0]), config.kl_target, low, high)
+    optimiser.step(networks.grads)
     networks.clamp_std()
     return stats
 

@@ -19,12 +19,13 @@ Metrics = dict[str, Any]
 
 
 def summarise(
-    learner: Learner, tally: Tally, losses: Losses, advantage_std: Array, explained: Array, seconds: dict[str, float]
+    learner: Learner, tally: Tally, losses: Losses, moments: Array, explained: Array, seconds: dict[str, float]
 ) -> Metrics:
     """Return the metrics of an iteration.
 
     `terms` and `channels` are rewards per second (an event counts what it paid), `episode_length` is in seconds and
-    that of the last iteration in which an episode ended, `time` is in seconds of this rank.
+    that of the last iteration in which an episode ended, `time` is in seconds of this rank. `moments [C, 4]` are those
+    of `_core.normalise_advantages`.
     """
     env = learner.env
     sums, mean_explained = _over_ranks(learner, tally, explained)
@@ -45,19 +46,19 @@ def summarise(
         "value_loss": _named(env.channel_names, losses.value),
         "explained_variance": _named(env.channel_names, mean_explained),
     }
-    metrics |= _policy(learner, losses, advantage_std)
+    metrics |= _policy(learner, losses, moments)
     metrics["time"] = {"environment": tally.environment_s, "policy": tally.policy_s} | seconds
     return metrics
 
 
-def _policy(learner: Learner, losses: Losses, advantage_std: Array) -> Metrics:
+def _policy(learner: Learner, losses: Losses, moments: Array) -> Metrics:
     """The optimiser's side: losses, standard deviations, learning rate and what each channel weighs."""
     names = learner.env.channel_names
-    floor = learner.floor * learner.running_std
-    scaled = learner.weights * advantage_std / np.maximum(np.maximum(advantage_std, floor), 1e-8)
+    std, divisor = moments[:, 1], moments[:, 2]
+    scaled = learner.weights * std / divisor
     return {
-        "advantage_std": _named(names, advantage_std),
-        "floor_active": _named(names, (advantage_std < floor).astype(float)),
+        "advantage_std": _named(names, std),
+        "floor_active": _named(names, (std < divisor).astype(float)),
         "share": _named(names, scaled / max(float(scaled.sum()), 1e-8)),
         "policy_loss": losses.policy,
         "kl": losses.kl,

@@ -47,7 +47,7 @@ def load_learner(run: Path, spec: RunSpec, learner: Learner) -> float:
         source = model if name in _model(learner) else state
         _check(folder, name, source, target)
     _load_model(learner, model)
-    learner.optimiser.param_groups[0]["lr"] = meta.learning_rate
+    learner.optimiser.rate = meta.learning_rate
     learner.iteration, learner.steps, learner.episode_length = meta.iteration, meta.steps, meta.episode_length
     learner.collector.lengths[:] = state["lengths"]
     learner.generator.set_state(torch.from_numpy(state["generator"].copy()))
@@ -60,7 +60,7 @@ def _model(learner: Learner) -> dict[str, Array]:
     arrays = {k: v.numpy() for k, v in learner.networks.parameters().items()}
     for name, normaliser in _normalisers(learner).items():
         arrays |= {f"{name}.{k}": v.numpy() for k, v in normaliser.state().items()}
-    arrays |= {f"optimiser.{k}": v.numpy() for k, v in _moments(learner).items()}
+    arrays |= {f"optimiser.{k}": v.numpy() for k, v in learner.optimiser.state().items()}
     arrays["running_std"] = learner.running_std
     mirror = learner.env.mirror
     if mirror is not None:
@@ -82,7 +82,7 @@ def _load_model(learner: Learner, model: dict[str, Array]) -> None:
         parameter.copy_(torch.from_numpy(model[name]))
     for name, normaliser in _normalisers(learner).items():
         normaliser.load({k: torch.from_numpy(model[f"{name}.{k}"]) for k in normaliser.state()})
-    for name, moment in _moments(learner).items():
+    for name, moment in learner.optimiser.state().items():
         moment.copy_(torch.from_numpy(model[f"optimiser.{name}"]))
     learner.running_std[:] = model["running_std"]
 
@@ -92,11 +92,6 @@ def _normalisers(learner: Learner) -> dict[str, Any]:
     if learner.critic_normaliser is not learner.normaliser:
         named["critic_observations"] = learner.critic_normaliser
     return named
-
-
-def _moments(learner: Learner) -> dict[str, torch.Tensor]:
-    """Adam's state of the flat parameter: `exp_avg`, `exp_avg_sq` and `step`."""
-    return dict(learner.optimiser.state[learner.networks.flat])
 
 
 def _check(folder: Path, name: str, arrays: dict[str, Array], target: Array) -> None:

@@ -1,4 +1,6 @@
-"""The expression language: text to typed tree, to a lane program for the C++ core, and its NumPy twin."""
+"""The expression language: text to typed tree, to a lane program for the C++ core, and its NumPy
+twin.
+"""
 
 from .compiled import Block, CompiledProgram, CompiledTask
 from .compiler import compile_task
@@ -8,6 +10,13 @@ from .params import ParamInfo
 from .reference import Group, ReferenceEvaluator
 
 __all__ = [
-    "OPERATIONS", "Block", "CompiledProgram", "CompiledTask", "Group", "ParamInfo", "ReferenceEvaluator",
-    "compile_expression", "compile_task",
+    "OPERATIONS",
+    "Block",
+    "CompiledProgram",
+    "CompiledTask",
+    "Group",
+    "ParamInfo",
+    "ReferenceEvaluator",
+    "compile_expression",
+    "compile_task",
 ]

@@ -1,4 +1,6 @@
-"""The typing rules that operations share: shapes that fit, equal units, equal frames, points against displacements."""
+"""The typing rules that operations share: shapes that fit, equal units, equal frames, points
+against displacements.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from typing import Any, NoReturn
 
 from ..spec.errors import SpecError
 from .types import Kind, Node, Type
-from .units import ONE, RAD, Unit, UnitMismatch, UnitSolver
+from .units import ONE, RAD, Unit, UnitError, UnitSolver
 
 Check = tuple["Call", Unit]
 UNITLESS = ("literal", "param")
@@ -16,7 +18,9 @@ UNITLESS = ("literal", "param")
 
 @dataclass
 class Call:
-    """One use of an operation while it is being typed: its arguments, constants, place and the unit equations."""
+    """One use of an operation while it is being typed: its arguments, constants, place and the unit
+    equations.
+    """
 
     name: str
     args: list[Node]
@@ -29,7 +33,7 @@ class Call:
         """Raise SpecError at this call."""
         raise SpecError(f"{self.place}: {self.name}: {message}")
 
-    # --- shapes -----------------------------------------------------------------------------------------------
+    # --- shapes -----------------------------------------------------------------------------------
 
     def numbers(self) -> None:
         """Refuse arguments that are truth values or quats."""
@@ -60,7 +64,8 @@ class Call:
 
     def axis(self) -> tuple[str, tuple[str, ...]]:
         """Return the named axis of the arguments and its labels; they must agree."""
-        name, labels = "", ()
+        name = ""
+        labels: tuple[str, ...] = ()
         for node in self.args:
             t = node.type
             if t.axis and name and (t.axis, t.labels) != (name, labels):
@@ -70,7 +75,9 @@ class Call:
         return name, labels
 
     def fit(self, kind: Kind = "number") -> Type:
-        """Return the common shape of the arguments; literal lists take a named axis of their length if they must."""
+        """Return the common shape of the arguments; literal lists take a named axis of their length
+        if they must.
+        """
         axis, labels = self.axis()
         bare = [n for n in self.args if n.type.width and not (n.op == "literal" and not n.type.axis)]
         if axis and not bare:
@@ -84,18 +91,21 @@ class Call:
             self.fail(f"no common shape: {' and '.join(str(n.type) for n in self.args)}")
         return Type(kind, width, axis, labels)
 
-    # --- units ------------------------------------------------------------------------------------------------
+    # --- units ------------------------------------------------------------------------------------
 
     def equal(self, left: Unit, right: Unit) -> None:
-        """Make two units equal. Raises SpecError naming both, and a parameter that already has another unit."""
+        """Make two units equal. Raises SpecError naming both, and a parameter that already has
+        another unit.
+        """
         try:
             self.solver.equal(left, right)
-        except UnitMismatch as clash:
+        except UnitError as clash:
             culprit = next((n for n in self.args if n.op == "param" and not n.static["unit"]), None)
             if culprit is not None:
                 got = self.solver.resolve(culprit.type.unit)
+                name = culprit.static["name"]
                 self.fail(
-                    f"parameter '{culprit.static['name']}' has the unit {got} where it is used elsewhere; "
+                    f"parameter '{name}' has the unit {got} where it is used elsewhere; "
                     f"here {clash.left} meets {clash.right}"
                 )
             self.fail(f"expected equal units, got {clash.left} and {clash.right}")
@@ -104,7 +114,8 @@ class Call:
         """Refuse arguments whose components have units of their own."""
         for node in self.args:
             if node.type.mixed:
-                self.fail(f"components have different units ({_units(node.type)}); pick one with a subscript")
+                units = _units(node.type)
+                self.fail(f"components have different units ({units}); pick one with a subscript")
 
     def same_unit(self) -> Unit:
         """Return the unit that all arguments share."""
@@ -120,11 +131,13 @@ class Call:
                 self.plain()
             try:
                 self.solver.equal(self.args[i].type.unit, ONE)
-            except UnitMismatch as clash:
+            except UnitError as clash:
                 self.fail(f"expected a pure number, got {clash.left} (number(x, 'unit') leaves units)")
 
     def angle(self, index: int = 0) -> None:
-        """Make an argument an angle or a pure number; which one is settled when everything else is known."""
+        """Make an argument an angle or a pure number; which one is settled when everything else is
+        known.
+        """
         self.plain()
         self.angles.append((self, self.args[index].type.unit))
 
@@ -136,7 +149,7 @@ class Call:
         elif got not in (RAD, ONE):
             self.fail(f"expected an angle in rad or a pure number, got {got}")
 
-    # --- frames and points ------------------------------------------------------------------------------------
+    # --- frames and points ------------------------------------------------------------------------
 
     def frame(self, *nodes: Node) -> str:
         """Return the frame that the arguments share ("" fits any)."""

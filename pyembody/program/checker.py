@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 from ..spec.errors import SpecError, unknown
 from .call import Call
@@ -16,14 +16,27 @@ from .operations.leaves import literal
 from .subscript import select
 from .syntax import MAX_DEPTH, MAX_NODES, parse
 from .types import Node, Type
-from .units import ONE, UnitMismatch, UnitSolver, parse_scaled
+from .units import ONE, UnitError, UnitSolver, parse_scaled
 
 MAX_TREE_DEPTH = 4 * MAX_DEPTH
 MAX_TREE_NODES = 16 * MAX_NODES
 BINARY = {"Add": "add", "Sub": "sub", "Mult": "mul", "Div": "div", "Mod": "mod", "Pow": "pow"}
 COMPARE = {"Lt": "lt", "LtE": "le", "Gt": "gt", "GtE": "ge", "Eq": "eq", "NotEq": "ne"}
-SYMBOLS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "mod": "%", "pow": "**", "neg": "-",
-           "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
+SYMBOLS = {
+    "add": "+",
+    "sub": "-",
+    "mul": "*",
+    "div": "/",
+    "mod": "%",
+    "pow": "**",
+    "neg": "-",
+    "lt": "<",
+    "le": "<=",
+    "gt": ">",
+    "ge": ">=",
+    "eq": "==",
+    "ne": "!=",
+}
 FLOAT_MAX = 3.4028234663852886e38
 
 
@@ -38,16 +51,26 @@ class Names(Protocol):
 
 
 class Checker:
-    """Types one expression. `pure_factors` is for definitions: literals that multiply are pure numbers there."""
+    """Types one expression. `pure_factors` is for definitions: literals that multiply are pure
+    numbers there.
+    """
 
-    def __init__(self, names: Names, place: str, local: Mapping[str, Node] | None = None, pure_factors: bool = False):
+    def __init__(
+        self,
+        names: Names,
+        place: str,
+        local: Mapping[str, Node] | None = None,
+        pure_factors: bool = False,
+    ):
         self.names = names
         self.place = place
         self.local = dict(local or {})
         self.pure_factors = pure_factors
 
     def check(self, tree: ast.expr) -> Node:
-        """Return the typed tree of an expression. Raises SpecError naming place, column and what does not fit."""
+        """Return the typed tree of an expression. Raises SpecError naming place, column and what
+        does not fit.
+        """
         match tree:
             case ast.Constant(value=bool(value)):
                 return Node("literal", (), Type("bool"), {"values": (float(value),)})
@@ -76,7 +99,9 @@ class Checker:
             case ast.BinOp(op=op):
                 parts = [tree.left, tree.right]
                 factors = self.pure_factors and isinstance(op, ast.Mult | ast.Div)
-                args = [self._pure(self.check(p)) if factors and _value(p) is not None else self.check(p) for p in parts]
+                args = [
+                    self._pure(self.check(p)) if factors and _value(p) is not None else self.check(p) for p in parts
+                ]
                 return self.apply(BINARY[type(op).__name__], args, {}, tree)
             case ast.BoolOp(op=op, values=values):
                 name = "and" if isinstance(op, ast.And) else "or"
@@ -91,7 +116,7 @@ class Checker:
                     for op, a, b in zip(ops, args, args[1:], strict=False)
                 ]
                 return self._chain("and", pairs, tree)
-        self._fail(tree, f"{type(tree).__name__} cannot stand here")
+        raise self._error(tree, f"{type(tree).__name__} cannot stand here")
 
     def _chain(self, name: str, args: list[Node], tree: ast.expr) -> Node:
         total = args[0]
@@ -99,7 +124,7 @@ class Checker:
             total = self.apply(name, [total, node], {}, tree)
         return total
 
-    # --- constants --------------------------------------------------------------------------------------------
+    # --- constants --------------------------------------------------------------------------------
 
     def _literal(self, values: list[float], width: int, integer: bool) -> Node:
         t = Type("number", width, units=(self.names.solver.fresh(),), integer=integer)
@@ -107,34 +132,34 @@ class Checker:
 
     def _list(self, tree: ast.List | ast.Tuple) -> Node:
         if not tree.elts or len(tree.elts) > 64:
-            self._fail(tree, f"expected 1 to 64 numbers in a list, got {len(tree.elts)}")
+            raise self._error(tree, f"expected 1 to 64 numbers in a list, got {len(tree.elts)}")
         if all(_value(t) is not None and not isinstance(_value(t), bool | str) for t in tree.elts):
             values = [self._number(t) for t in tree.elts]
             return self._literal(values, len(values), all(isinstance(_value(t), int) for t in tree.elts))
         return self.apply("list", [self.check(t) for t in tree.elts], {}, tree)
 
     def _number(self, tree: ast.expr) -> float:
-        """The value of a constant: a number, with a sign, or a constant parameter of a definition."""
+        """The value of a constant: a signed number, or a constant parameter of a definition."""
         value = _value(tree)
         if value is None and isinstance(tree, ast.Name) and tree.id in self.local:
             node = self.local[tree.id]
             if node.op == "literal" and len(node.static["values"]) == 1:
                 value = node.static["values"][0]
         if value is None or isinstance(value, bool | str):
-            self._fail(tree, "expected a constant number")
+            raise self._error(tree, "expected a constant number")
         if not (math.isfinite(value) and abs(value) <= FLOAT_MAX):
-            self._fail(tree, f"expected a finite float32 number, got {value}")
+            raise self._error(tree, f"expected a finite float32 number, got {value}")
         return float(value)
 
     def _pure(self, node: Node) -> Node:
         self.names.solver.equal(node.type.unit, ONE)
         return node
 
-    # --- calls ------------------------------------------------------------------------------------------------
+    # --- calls ------------------------------------------------------------------------------------
 
     def _call(self, tree: ast.Call) -> Node:
         if not isinstance(tree.func, ast.Name):
-            self._fail(tree, "expected the name of an operation before (")
+            raise self._error(tree, "expected the name of an operation before (")
         name = tree.func.id
         operation = OPERATIONS.get(name)
         if operation is None or not (operation.public or self.pure_factors):
@@ -147,9 +172,9 @@ class Checker:
         values = [p for p in operation.parameters if p.kind == "value"]
         ordered = values if operation.variadic else operation.parameters
         given: dict[str, ast.expr] = {}
-        more = list(tree.args[len(ordered):])
+        more = list(tree.args[len(ordered) :])
         if more and not operation.variadic:
-            self._fail(tree, f"{operation.name} takes {len(ordered)} arguments, got {len(tree.args)}")
+            raise self._error(tree, f"{operation.name} takes {len(ordered)} arguments, got {len(tree.args)}")
         for parameter, value in zip(ordered, tree.args, strict=False):
             given[parameter.name] = value
         for keyword in tree.keywords:
@@ -157,7 +182,7 @@ class Checker:
             if keyword.arg not in names:
                 raise unknown(self._at(tree), f"argument of {operation.name}", str(keyword.arg), names)
             if keyword.arg in given:
-                self._fail(tree, f"{operation.name}: {keyword.arg} is given twice")
+                raise self._error(tree, f"{operation.name}: {keyword.arg} is given twice")
             given[str(keyword.arg)] = keyword.value
         args: list[Node] = []
         static: dict[str, Any] = {}
@@ -166,13 +191,18 @@ class Checker:
         return args + [self.check(t) for t in more], static
 
     def _bind_one(
-        self, operation: Operation, parameter: Parameter, value: ast.expr | None, args: list[Node],
-        static: dict[str, Any], tree: ast.Call,
+        self,
+        operation: Operation,
+        parameter: Parameter,
+        value: ast.expr | None,
+        args: list[Node],
+        static: dict[str, Any],
+        tree: ast.Call,
     ) -> None:
         if value is None and parameter.default is None:
             if parameter.kind == "word":
                 return
-            self._fail(tree, f"{operation.name}: argument '{parameter.name}' is missing")
+            raise self._error(tree, f"{operation.name}: argument '{parameter.name}' is missing")
         match parameter.kind:
             case "value":
                 node = self._literal([float(str(parameter.default))], 0, False) if value is None else self.check(value)
@@ -184,13 +214,16 @@ class Checker:
             case kind:
                 number = float(str(parameter.default)) if value is None else self._number(value)
                 if kind == "int" and number != int(number):
-                    self._fail(tree, f"{operation.name}: {parameter.name}: expected a whole number, got {number}")
+                    raise self._error(
+                        tree,
+                        f"{operation.name}: {parameter.name}: expected a whole number",
+                    )
                 static[parameter.name] = int(number) if kind == "int" else number
 
     def _word(self, tree: ast.expr) -> str:
         if isinstance(tree, ast.Constant) and isinstance(tree.value, str):
             return tree.value
-        self._fail(tree, "expected a word in quotes")
+        raise self._error(tree, "expected a word in quotes")
 
     def apply(self, name: str, args: list[Node], static: dict[str, Any], tree: ast.expr) -> Node:
         """Return the node of an operation applied to typed arguments. Raises SpecError."""
@@ -203,8 +236,10 @@ class Checker:
         size = 1 + sum(n.size for n in call.args)
         depth = 1 + max((n.depth for n in call.args), default=0)
         if size > MAX_TREE_NODES or depth > MAX_TREE_DEPTH:
-            raise SpecError(f"{at}: with [let] and definitions written out, expected at most {MAX_TREE_NODES} parts "
-                            f"and {MAX_TREE_DEPTH} levels, got {size} and {depth}")
+            raise SpecError(
+                f"{at}: with [let] and definitions written out, expected at most "
+                f"{MAX_TREE_NODES} parts and {MAX_TREE_DEPTH} levels, got {size} and {depth}"
+            )
         return Node(name, tuple(call.args), t, call.static, size=size, depth=depth)
 
     def _expand(self, operation: Operation, call: Call) -> Node:
@@ -223,7 +258,7 @@ class Checker:
         if operation.pure:
             try:
                 self.names.solver.equal(node.type.unit, ONE)
-            except UnitMismatch as clash:
+            except UnitError as clash:
                 call.fail(f"expected a pure number, got {clash.left}")
             node = replace(node, type=replace(node.type, integer=False))
         return node
@@ -231,8 +266,8 @@ class Checker:
     def _at(self, tree: ast.expr) -> str:
         return self.place if self.pure_factors else f"{self.place}: column {tree.col_offset + 1}"
 
-    def _fail(self, tree: ast.expr, message: str) -> NoReturn:
-        raise SpecError(f"{self._at(tree)}: {message}")
+    def _error(self, tree: ast.expr, message: str) -> SpecError:
+        return SpecError(f"{self._at(tree)}: {message}")
 
 
 @lru_cache(maxsize=512)

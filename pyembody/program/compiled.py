@@ -22,14 +22,14 @@ from .reference import Group, ReferenceEvaluator
 if TYPE_CHECKING:
     from .. import _core
 
-LaneProgram = tuple[
-    list[LaneNode], list[tuple[str, int]], list[GroupRow], list[Store], NDArray[np.float32], float
-]
+LaneProgram = tuple[list[LaneNode], list[tuple[str, int]], list[GroupRow], list[Store], NDArray[np.float32], float]
 
 
 @dataclass(frozen=True)
 class Block:
-    """A named part of an observation: columns `start` to `start + width`, its type, units, and noise half-width."""
+    """A named part of an observation: columns `start` to `start + width`, its type, units, and
+    noise half-width.
+    """
 
     name: str
     start: int
@@ -46,7 +46,9 @@ class Block:
 
 @dataclass(frozen=True)
 class CompiledProgram:
-    """Outputs over signals, with parameters. `groups` are the output arrays by name, in evaluation order."""
+    """Outputs over signals, with parameters. `groups` are the output arrays by name, in evaluation
+    order.
+    """
 
     dt: float
     groups: dict[str, Group]
@@ -72,7 +74,14 @@ class CompiledProgram:
     def lane_program(self) -> LaneProgram:
         """The arguments of `_core.Program`."""
         nodes, _, groups, stores = self._lowered
-        return nodes, [(s.name, s.lanes) for s in self.inputs], groups, stores, self.defaults, self.dt
+        return (
+            nodes,
+            [(s.name, s.lanes) for s in self.inputs],
+            groups,
+            stores,
+            self.defaults,
+            self.dt,
+        )
 
     def build(self) -> _core.Program:
         """Return the program of the C++ core."""
@@ -85,14 +94,16 @@ class CompiledProgram:
         return ReferenceEvaluator(list(self.groups.values()), self.inputs, self.defaults, self.dt, n)
 
     def set_params(self, buffer: NDArray[np.float32], edits: Mapping[str, float]) -> None:
-        """Write parameters into a buffer like `defaults`, all or none; a short name is legal if it is unique.
+        """Write parameters into a buffer like `defaults`, all or none; a short name is legal if it
+        is unique.
 
         Raises SpecError for an unknown name, with the nearest one, and for a value out of range.
         """
         set_params(self.params, buffer, edits)
 
     def mirror(self, group: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return (index, sign) of a group: `x[..., index] * sign` is what the mirrored robot would give.
+        """Return (index, sign) of a group: `x[..., index] * sign` is what the mirrored robot would
+        give.
 
         Raises SpecError if a part of the group has no known mirror image.
         """
@@ -103,7 +114,9 @@ class CompiledProgram:
 
 @dataclass(frozen=True)
 class CompiledTask(CompiledProgram):
-    """The program of a task. Terms are `channel.term`; `guard_names` says what a `bad_term` index means."""
+    """The program of a task. Terms are `channel.term`; `guard_names` says what a `bad_term` index
+    means.
+    """
 
     observation_layout: dict[str, tuple[Block, ...]] = field(default_factory=dict)
     term_names: tuple[str, ...] = ()

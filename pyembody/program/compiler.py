@@ -1,4 +1,6 @@
-"""From a task to a compiled program: every expression typed, the reward pipeline laid out, outputs placed."""
+"""From a task to a compiled program: every expression typed, the reward pipeline laid out, outputs
+placed.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +27,11 @@ FLOAT_MAX = float(np.finfo(np.float32).max)
 GROUPS = ("policy", "critic")
 
 
-def compile_task(
-    task: Task, signals: Mapping[str, Signal], *, dt: float, mirror: Mirror | None = None
-) -> CompiledTask:
+def compile_task(task: Task, signals: Mapping[str, Signal], *, dt: float, mirror: Mirror | None = None) -> CompiledTask:
     """Return the program of a task over the signals that a robot, scene and environment provide.
 
-    `dt` is the control step in seconds; `mirror` the robot's left-right symmetry, for `CompiledTask.mirror`.
+    `dt` is the control step in seconds; `mirror` the robot's left-right symmetry, for
+    `CompiledTask.mirror`.
     Raises SpecError naming place, column, what was expected and the nearest legal name.
     """
     if not dt > 0:
@@ -56,13 +57,18 @@ class _TaskCompiler:
         self.scope.terminated = _any(terminations)
         pipeline = self._pipeline()
         success = self._check("success", "a truth value", BOOL) if self.task.success else _false()
-        metrics = [self._guarded(f"metrics.{m}", self._check(f"metrics.{m}", "a scalar", SCALAR))
-                   for m in self.task.metrics]
+        metrics = [
+            self._guarded(f"metrics.{m}", self._check(f"metrics.{m}", "a scalar", SCALAR)) for m in self.task.metrics
+        ]
         observations = {g: self._observation(g) for g in GROUPS if self.task.observations.get(g)}
         for name in self.task.let:
             self.scope.lookup(name, f"{self.place}: let.{name}")
         self.scope.settle()
-        flags = {"terminations": terminations, "terminated": [self.scope.terminated], "success": [success]}
+        flags = {
+            "terminations": terminations,
+            "terminated": [self.scope.terminated],
+            "success": [success],
+        }
         groups = [_group(name, nodes, "u1") for name, nodes in flags.items()]
         groups += [_group(name, nodes, "f4") for name, nodes in (*pipeline.items(), ("metrics", metrics))]
         layout: dict[str, tuple[Block, ...]] = {}
@@ -94,10 +100,10 @@ class _TaskCompiler:
             guard_names=tuple(self.guard_names),
         )
 
-    # --- names and texts --------------------------------------------------------------------------------------
+    # --- names and texts --------------------------------------------------------------------------
 
     def _declare(self) -> None:
-        """Make the parameter buffer: weights first, then the parameters of terms and of the task."""
+        """Make the parameter buffer: weights first, then parameters of the task and of terms."""
         self.weights = {
             key: self.params.add(f"{key[0]}.{key[1]}.weight", Parameter(term.weight, "1"), self.place)
             for key, term in self.terms.items()
@@ -146,7 +152,9 @@ class _TaskCompiler:
             raise SpecError(f"{self.place}: asks for {len(lacking)} signals that are not provided: {listed}")
 
     def _check(self, path: str, wanted: str, t: Type | None) -> Node:
-        """The typed tree of the text at `path`, which must be of type `t` (a scalar number or a truth value)."""
+        """The typed tree of the text at `path`, which must be of type `t` (a scalar number or a
+        truth value).
+        """
         place = f"{self.place}: {path}"
         node = Checker(self.scope, place, self.local.get(path)).check(self.trees[path])
         got = node.type
@@ -158,7 +166,7 @@ class _TaskCompiler:
             raise SpecError(f"{place}: expected {wanted}, got {got}{hint}")
         return node
 
-    # --- outputs ----------------------------------------------------------------------------------------------
+    # --- outputs ----------------------------------------------------------------------------------
 
     def _terminations(self) -> list[Node]:
         return [self._check(f"terminations.{name}", "a truth value", BOOL) for name in self.task.terminations]

@@ -16,10 +16,15 @@ from .syntax import parse
 
 
 def compile_expression(
-    text: str, signals: Mapping[str, Signal], *, dt: float = 0.02, params: Mapping[str, float | Parameter] | None = None,
+    text: str,
+    signals: Mapping[str, Signal],
+    *,
+    dt: float = 0.02,
+    params: Mapping[str, float | Parameter] | None = None,
     let: Mapping[str, str] | None = None,
 ) -> CompiledProgram:
-    """Return the program of one expression: its group `value` `[N, lanes]`, uint8 for truth values, also on reset.
+    """Return the program of one expression: its group `value` `[N, lanes]`, uint8 for truth values,
+    also on reset.
 
     Raises SpecError naming the column, what was expected and the nearest legal name.
     """

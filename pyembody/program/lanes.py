@@ -23,7 +23,9 @@ class Lanes:
 
 
 class Builder:
-    """Collects lane nodes in topological order; a node that equals an earlier one is that earlier one."""
+    """Collects lane nodes in topological order; a node that equals an earlier one is that earlier
+    one.
+    """
 
     def __init__(self, dt: float) -> None:
         self.dt = dt
@@ -32,7 +34,12 @@ class Builder:
         self._seen: dict[tuple[object, ...], int] = {}
 
     def emit(
-        self, op: str, args: Sequence[int], lanes: int, ints: Sequence[int] = (), floats: Sequence[float] = ()
+        self,
+        op: str,
+        args: Sequence[int],
+        lanes: int,
+        ints: Sequence[int] = (),
+        floats: Sequence[float] = (),
     ) -> int:
         """Return the index of a node, added unless an equal one exists."""
         key = (op, *args, "|", lanes, *ints, "|", *map(repr, floats))
@@ -51,7 +58,9 @@ class Builder:
         return Lanes(self.emit("input", (), len(columns), (slot, *columns)), count, width)
 
     def pick(self, x: Lanes, lanes: Sequence[int], count: int, width: int) -> Lanes:
-        """Return chosen lanes of `x` in a new shape; picking from an input or a constant makes another such node."""
+        """Return chosen lanes of `x` in a new shape; picking from an input or a constant makes
+        another such node.
+        """
         if list(lanes) == list(range(x.lanes)):
             return Lanes(x.index, count, width)
         op, args, _, ints, floats = self.nodes[x.index]
@@ -66,7 +75,9 @@ class Builder:
         return Lanes(index, count, width)
 
     def spread(self, x: Lanes, count: int, width: int) -> Lanes:
-        """Return `x` repeated to `count` elements of `width` components, unless one lane serves all."""
+        """Return `x` repeated to `count` elements of `width` components, unless one lane serves
+        all.
+        """
         if x.lanes == 1 or (x.count, x.width) == (count, width):
             return x
         lanes = [
@@ -82,7 +93,9 @@ class Builder:
         return Lanes(self.emit(name, [v.index for v in values], count * width), count, width)
 
     def reduce(self, name: str, x: Lanes, dim: str) -> Lanes:
-        """Return `x` reduced over its components (`dim` "width"), its named axis ("axis") or nothing ("")."""
+        """Return `x` reduced over its components (`dim` "width"), its named axis ("axis") or
+        nothing ("").
+        """
         if dim == "axis" and x.width > 1:
             turned = [a * x.width + w for w in range(x.width) for a in range(x.count)]
             y = self.pick(x, turned, x.width, x.count)

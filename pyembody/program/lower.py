@@ -14,7 +14,7 @@ Store = tuple[int, int, int]
 
 
 def lower(groups: Sequence[Group], dt: float) -> tuple[list[LaneNode], list[str], list[GroupRow], list[Store]]:
-    """Return nodes, input names in slot order, groups and stores: what `_core.Program` is made of."""
+    """Return nodes, input names in slot order, groups and stores, as `_core.Program` takes them."""
     builder = Builder(dt)
     done: dict[int, Lanes] = {}
     stores: list[Store] = []

@@ -1,4 +1,6 @@
-"""The left-right mirror of an output, found by mirroring random signals and comparing what the twin gives."""
+"""The left-right mirror of an output, found by mirroring random signals and comparing what the twin
+gives.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ Map = tuple[NDArray[np.int64], NDArray[np.float32]]
 
 
 def signal_mirror(signal: Signal, robot: Mirror | None) -> Map | None:
-    """Return (index, sign) of a signal `[N, lanes]` under the mirror, or None if it is not known."""
+    """Return (index, sign) of a signal `[N, lanes]` under the mirror, None if it is not known."""
     order = np.arange(signal.count)
     along: Array = np.ones(signal.count)
     if signal.axis in ("joints", "feet"):
@@ -51,7 +53,9 @@ def signal_mirror(signal: Signal, robot: Mirror | None) -> Map | None:
 
 
 def mirror_map(program: CompiledProgram, group: Group) -> Map:
-    """Return (index, sign) of a group's columns. Raises SpecError naming a column without a known mirror image."""
+    """Return (index, sign) of a group's columns. Raises SpecError naming a column without a known
+    mirror image.
+    """
     plain, mirrored, unknown = _responses(program, group)
     index = np.zeros(group.width, np.int64)
     sign = np.ones(group.width, np.float32)
@@ -75,7 +79,9 @@ def _match(plain: Array, wanted: Array, candidates: list[int]) -> tuple[int, flo
 
 
 def _responses(program: CompiledProgram, group: Group) -> tuple[Array, Array, list[str]]:
-    """The group's values for random signals and for their mirror images, and signals whose mirror is not known."""
+    """The group's values for random signals and for their mirror images, and signals whose mirror
+    is not known.
+    """
     rng = np.random.default_rng(0)
     twins = [program.reference(ROWS) for _ in range(2)]
     unknown: list[str] = []

@@ -17,7 +17,9 @@ from .units import UnitSolver, parse_unit
 
 @dataclass(frozen=True)
 class ParamInfo:
-    """One number of the buffer: where it is, its default, unit and legal range. `positive` ones are kernel scales."""
+    """One number of the buffer: where it is, its default, unit and legal range. `positive` ones are
+    kernel scales.
+    """
 
     name: str
     index: int
@@ -33,9 +35,10 @@ class ParamInfo:
         if not math.isfinite(value):
             raise SpecError(f"{self.name}: expected a finite number, got {value}")
         if not self.low <= value <= self.high:
-            raise SpecError(f"{self.name}: expected a value in [{self.low:g}, {self.high:g}] {self.unit}, got {value:g}")
+            legal = f"[{self.low:g}, {self.high:g}] {self.unit}"
+            raise SpecError(f"{self.name}: expected a value in {legal}, got {value:g}")
         if self.positive and value <= 0:
-            raise SpecError(f"{self.name}: expected a value above 0 (it is the scale of a kernel), got {value:g}")
+            raise SpecError(f"{self.name}: expected a scale above 0, got {value:g}")
 
 
 class ParamTable:
@@ -46,17 +49,24 @@ class ParamTable:
         self._nodes: dict[str, tuple[Node, ParamInfo]] = {}
 
     def add(self, name: str, given: float | Parameter, place: str) -> Node:
-        """Return the node of a new parameter. A parameter without a unit gets the one that fits its use."""
+        """Return the node of a new parameter. A parameter without a unit gets the one that fits its
+        use.
+        """
         p = given if isinstance(given, Parameter) else Parameter(float(given))
         unit = parse_unit(p.unit, place) if p.unit else self._solver.fresh()
         static = {"index": len(self._nodes), "name": name, "unit": p.unit}
         node = Node("param", (), Type(units=(unit,)), static)
         low, high = -math.inf if p.low is None else p.low, math.inf if p.high is None else p.high
-        self._nodes[name] = (node, ParamInfo(name, len(self._nodes), p.value, p.unit, low, high, doc=p.doc))
+        self._nodes[name] = (
+            node,
+            ParamInfo(name, len(self._nodes), p.value, p.unit, low, high, doc=p.doc),
+        )
         return node
 
     def finish(self, scales: set[int]) -> dict[str, ParamInfo]:
-        """Return all parameters with their units settled; those at the indices `scales` must stay above 0."""
+        """Return all parameters with their units settled; those at the indices `scales` must stay
+        above 0.
+        """
         infos: dict[str, ParamInfo] = {}
         for name, (node, info) in self._nodes.items():
             unit = info.unit or str(self._solver.resolve(node.type.unit))
@@ -66,7 +76,7 @@ class ParamTable:
 
 
 def find(infos: Mapping[str, ParamInfo], name: str) -> ParamInfo:
-    """Return the parameter of a full name, or of an ending of it that is unique. Raises SpecError."""
+    """Return the parameter of a full name, or of a unique ending of it. Raises SpecError."""
     if name in infos:
         return infos[name]
     matches = [full for full in infos if full.endswith("." + name)]
@@ -79,7 +89,9 @@ def find(infos: Mapping[str, ParamInfo], name: str) -> ParamInfo:
 
 
 def set_params(infos: Mapping[str, ParamInfo], buffer: NDArray[np.float32], edits: Mapping[str, float]) -> None:
-    """Write edits into a buffer, all or none. Raises SpecError for an unknown name or a value out of range."""
+    """Write edits into a buffer, all or none. Raises SpecError for an unknown name or a value out
+    of range.
+    """
     if buffer.shape != (len(infos),) or buffer.dtype != np.float32:
         raise ValueError(f"buffer: expected float32 ({len(infos)},), got {buffer.dtype} {buffer.shape}")
     found = [(find(infos, name), float(value)) for name, value in edits.items()]

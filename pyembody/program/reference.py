@@ -1,4 +1,6 @@
-"""The twin: the meaning of a program, in NumPy, read directly off the typed tree. It is the definition."""
+"""The twin: the meaning of a program, in NumPy, read directly off the typed tree. It is the
+definition.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from .types import Node
 
 @dataclass(frozen=True)
 class Group:
-    """An output `[N, width]` of a program: `stores` are nodes and the columns where their numbers begin."""
+    """An output `[N, width]` of a program: `stores` are nodes and the columns where their numbers
+    begin.
+    """
 
     name: str
     width: int
@@ -28,11 +32,17 @@ class Group:
 class ReferenceEvaluator:
     """Evaluates groups for `rows` environments, remembering between steps as the language says.
 
-    `flags` `[N]` uint32 and `bad_term` `[N]` int32 are set by each step: 1 not finite, 2 clipped, 4 not remembered.
+    `flags` `[N]` uint32 and `bad_term` `[N]` int32 are set by each step: 1 not finite, 2 clipped,
+    4 not remembered.
     """
 
     def __init__(
-        self, groups: Sequence[Group], inputs: Sequence[Signal], params: NDArray[np.float32], dt: float, rows: int
+        self,
+        groups: Sequence[Group],
+        inputs: Sequence[Signal],
+        params: NDArray[np.float32],
+        dt: float,
+        rows: int,
     ) -> None:
         self.groups, self.dt, self.rows = groups, dt, rows
         self.inputs = {s.name: s for s in inputs}
@@ -46,7 +56,9 @@ class ReferenceEvaluator:
         self._signals: dict[str, Array] = {}
 
     def reset(self, signals: Mapping[str, ArrayLike], mask: ArrayLike) -> dict[str, Array]:
-        """Seed the rows of `mask` `[N]` from the reset state's signals; return the groups, those rows rewritten."""
+        """Seed the rows of `mask` `[N]` from the reset state's signals; return the groups, those
+        rows rewritten.
+        """
         self.mask = np.asarray(mask, bool)
         values = self._evaluate(signals)
         for group in self.groups:
@@ -56,7 +68,9 @@ class ReferenceEvaluator:
         return {name: array.copy() for name, array in self.outputs.items()}
 
     def step(self, signals: Mapping[str, ArrayLike]) -> dict[str, Array]:
-        """Return all groups for signals `[N, lanes]` (or `[N]`) by name; every memory is updated once."""
+        """Return all groups for signals `[N, lanes]` (or `[N]`) by name; every memory is updated
+        once.
+        """
         self.flags[:], self.bad_term[:] = 0, -1
         self.outputs = self._evaluate(signals)
         return {name: array.copy() for name, array in self.outputs.items()}
@@ -76,6 +90,7 @@ class ReferenceEvaluator:
 
     def flag(self, rows: NDArray[np.bool_], bit: int, term: int = -1) -> None:
         """Set a bit of `flags`; the first offender of a row is kept in `bad_term`."""
+        rows = rows if self.mask is None else rows & self.mask
         self.flags[rows] |= np.uint32(bit)
         if term >= 0:
             self.bad_term[rows & (self.bad_term < 0)] = term
@@ -98,11 +113,14 @@ class ReferenceEvaluator:
         values = np.asarray(signals[signal.name]).astype(np.float64)
         values = values[:, None] if values.ndim == 1 else values
         if values.shape != (self.rows, signal.lanes):
-            raise ValueError(f"signals: {signal.name}: expected ({self.rows}, {signal.lanes}), got {values.shape}")
+            expected = (self.rows, signal.lanes)
+            raise ValueError(f"signals: {signal.name}: expected {expected}, got {values.shape}")
         return values
 
     def _value(self, node: Node) -> Array:
-        """The value of a node, computed once an evaluation: `[N, axis, components]` float32 or bool."""
+        """The value of a node, computed once an evaluation: `[N, axis, components]` float32 or
+        bool.
+        """
         if id(node) not in self._values:
             twin = OPERATIONS[node.op].twin
             assert twin is not None

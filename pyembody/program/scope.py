@@ -14,7 +14,7 @@ from .checker import Checker
 from .operations import OPERATIONS
 from .syntax import names, parse
 from .types import Kind, Node, Type
-from .units import ONE, S, Unit, UnitMismatch, UnitSolver, parse_unit
+from .units import ONE, S, Unit, UnitError, UnitSolver, parse_unit
 
 BUILTINS = ("dt", "pi", "inf", "time", "step", "terminated")
 
@@ -52,14 +52,16 @@ class Scope:
         return [*self.params, *self._lets, *self._signals, *BUILTINS]
 
     def lookup(self, name: str, place: str) -> Node:
-        """Return the node of a name. Raises SpecError for an unknown name and for one defined by itself."""
+        """Return the node of a name. Raises SpecError for an unknown name and for one defined by
+        itself.
+        """
         if name in self.params:
             return self.params[name]
         if name in BUILTINS:
             return self._builtin(name, place)
         if name not in self._nodes:
             if name in self._open:
-                chain = " -> ".join([*self._open[self._open.index(name):], name])
+                chain = " -> ".join([*self._open[self._open.index(name) :], name])
                 raise SpecError(f"{place}: '{name}' is defined by itself: {chain}")
             self._open.append(name)
             self._nodes[name] = self._define(name, place)
@@ -104,7 +106,7 @@ class Scope:
         for declared, got in zip(t.units, node.type.units, strict=False):
             try:
                 self.solver.equal(declared, got)
-            except UnitMismatch as clash:
+            except UnitError as clash:
                 raise SpecError(f"{place}: expected the unit {clash.left}, got {clash.right}") from None
         return replace(node, type=t)
 
@@ -125,7 +127,7 @@ class Scope:
 
 
 def signal_type(signal: Signal, place: str) -> Type:
-    """Return the type of a signal's value. Raises SpecError for units and widths that do not fit."""
+    """Return the type of a signal's value. Raises SpecError for units or widths that do not fit."""
     if signal.kind == "quat" and signal.width != 4:
         raise SpecError(f"{place}: width: expected 4 for a quat, got {signal.width}")
     units = tuple(parse_unit(u.strip(), f"{place}: unit") for u in signal.unit.split(","))
@@ -133,7 +135,12 @@ def signal_type(signal: Signal, place: str) -> Type:
         raise SpecError(f"{place}: unit: expected 1 or {signal.width} units, got {len(units)}")
     scalar = signal.kind in ("scalar", "bool") and signal.width == 1
     width = 0 if scalar else signal.width
-    kinds: dict[str, Kind] = {"scalar": "number", "vector": "number", "bool": "bool", "quat": "quat"}
+    kinds: dict[str, Kind] = {
+        "scalar": "number",
+        "vector": "number",
+        "bool": "bool",
+        "quat": "quat",
+    }
     local = "body" if signal.kind == "quat" and signal.name.startswith("base_") else ""
     units = units if len(set(units)) > 1 else units[:1]
     labels = signal.labels if signal.axis else ()

@@ -1,4 +1,6 @@
-"""Subscripts: named axis first, then components; whole numbers, slices, lists, labels and globs, all constant."""
+"""Subscripts: named axis first, then components; whole numbers, slices, lists, labels and globs,
+all constant.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,6 @@ import ast
 from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import NoReturn
 
 from ..spec.errors import SpecError, nearest
 from .types import Node
@@ -15,7 +16,9 @@ GLOB = set("*?[")
 
 
 def select(x: Node, index: ast.expr, place: str) -> Node:
-    """Return the chosen part of a value. Raises SpecError for an index out of range, or that matches nothing."""
+    """Return the chosen part of a value. Raises SpecError for an index out of range, or that
+    matches nothing.
+    """
     t = x.type
     indices = list(index.elts) if isinstance(index, ast.Tuple) else [index]
     dims = [d for d in ("axis" if t.axis else "", "width" if t.width else "") if d]
@@ -51,15 +54,17 @@ class _Chooser:
         self.place = place
 
     def choose(self, tree: ast.expr, labels: Sequence[str], size: int, name: str) -> tuple[list[int], bool]:
-        """Return the chosen positions, and whether a single one was asked for (which removes the dimension)."""
+        """Return the chosen positions, and whether a single one was asked for (which removes the
+        dimension).
+        """
         match tree:
             case ast.Slice():
                 bounds = [self._whole(t) if t is not None else None for t in (tree.lower, tree.upper, tree.step)]
                 if bounds[2] == 0:
-                    self._fail("expected a slice step that is not 0")
+                    raise self._error("expected a slice step that is not 0")
                 chosen = list(range(size))[slice(*bounds)]
                 if not chosen:
-                    self._fail(f"the slice chooses none of {size} {name}")
+                    raise self._error(f"the slice chooses none of {size} {name}")
                 return chosen, False
             case ast.List(elts=elts):
                 return [i for t in elts for i in self._one(t, labels, size, name)[0]], False
@@ -71,7 +76,7 @@ class _Chooser:
             return self._label(tree.value, labels, name)
         i = self._whole(tree)
         if not -size <= i < size:
-            self._fail(f"index {i} is out of range for {size} {name}")
+            raise self._error(f"index {i} is out of range for {size} {name}")
         return [i % size], True
 
     def _label(self, text: str, labels: Sequence[str], name: str) -> tuple[list[int], bool]:
@@ -81,15 +86,15 @@ class _Chooser:
             chosen = [i for i, label in enumerate(labels) if fnmatchcase(label, text)]
             if chosen:
                 return chosen, False
-            self._fail(f"'{text}' matches none of the {name}: {', '.join(labels)}")
-        self._fail(f"unknown label '{text}' of {name}{nearest(text, labels)}")
+            raise self._error(f"'{text}' matches none of the {name}: {', '.join(labels)}")
+        raise self._error(f"unknown label '{text}' of {name}{nearest(text, labels)}")
 
     def _whole(self, tree: ast.expr) -> int:
         negative = isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.USub)
         inner = tree.operand if isinstance(tree, ast.UnaryOp) and negative else tree
         if isinstance(inner, ast.Constant) and type(inner.value) is int:
             return -inner.value if negative else inner.value
-        self._fail("expected a constant whole number, label, slice or list as subscript")
+        raise self._error("expected a constant whole number, label, slice or list as subscript")
 
-    def _fail(self, message: str) -> NoReturn:
-        raise SpecError(f"{self.place}: subscript: {message}")
+    def _error(self, message: str) -> SpecError:
+        return SpecError(f"{self.place}: subscript: {message}")

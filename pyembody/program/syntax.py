@@ -1,4 +1,6 @@
-"""From text to Python's own syntax tree, with everything that the language does not have refused first."""
+"""From text to Python's own syntax tree, with everything that the language does not have refused
+first.
+"""
 
 from __future__ import annotations
 
@@ -15,23 +17,73 @@ MAX_NODES = 256
 MAX_DEPTH = 32
 
 ALLOWED: tuple[type[ast.AST], ...] = (
-    ast.Expression, ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.USub, ast.UAdd, ast.BinOp, ast.Add,
-    ast.Sub, ast.Mult, ast.Div, ast.Mod, ast.Pow, ast.Compare, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq,
-    ast.IfExp, ast.Call, ast.keyword, ast.Name, ast.Load, ast.Constant, ast.Subscript, ast.Slice, ast.Tuple, ast.List,
+    ast.Expression,
+    ast.BoolOp,
+    ast.And,
+    ast.Or,
+    ast.UnaryOp,
+    ast.Not,
+    ast.USub,
+    ast.UAdd,
+    ast.BinOp,
+    ast.Add,
+    ast.Sub,
+    ast.Mult,
+    ast.Div,
+    ast.Mod,
+    ast.Pow,
+    ast.Compare,
+    ast.Lt,
+    ast.LtE,
+    ast.Gt,
+    ast.GtE,
+    ast.Eq,
+    ast.NotEq,
+    ast.IfExp,
+    ast.Call,
+    ast.keyword,
+    ast.Name,
+    ast.Load,
+    ast.Constant,
+    ast.Subscript,
+    ast.Slice,
+    ast.Tuple,
+    ast.List,
 )
 WORDS = {
-    "Attribute": "an attribute", "Lambda": "a lambda", "JoinedStr": "an f-string", "NamedExpr": "an assignment (:=)",
-    "ListComp": "a comprehension", "GeneratorExp": "a comprehension", "SetComp": "a comprehension",
-    "DictComp": "a comprehension", "Await": "await", "Starred": "a star", "Dict": "a dictionary", "Set": "a set",
-    "MatMult": "the operator @", "FloorDiv": "the operator // (use floor(a / b))", "BitAnd": "the operator &",
-    "BitOr": "the operator |", "BitXor": "the operator ^ (powers are written **)", "LShift": "the operator <<",
-    "RShift": "the operator >>", "Invert": "the operator ~", "Is": "'is'", "IsNot": "'is not'", "In": "'in'",
-    "NotIn": "'not in'", "Yield": "yield", "YieldFrom": "yield",
+    "Attribute": "an attribute",
+    "Lambda": "a lambda",
+    "JoinedStr": "an f-string",
+    "NamedExpr": "an assignment (:=)",
+    "ListComp": "a comprehension",
+    "GeneratorExp": "a comprehension",
+    "SetComp": "a comprehension",
+    "DictComp": "a comprehension",
+    "Await": "await",
+    "Starred": "a star",
+    "Dict": "a dictionary",
+    "Set": "a set",
+    "MatMult": "the operator @",
+    "FloorDiv": "the operator // (use floor(a / b))",
+    "BitAnd": "the operator &",
+    "BitOr": "the operator |",
+    "BitXor": "the operator ^ (powers are written **)",
+    "LShift": "the operator <<",
+    "RShift": "the operator >>",
+    "Invert": "the operator ~",
+    "Is": "'is'",
+    "IsNot": "'is not'",
+    "In": "'in'",
+    "NotIn": "'not in'",
+    "Yield": "yield",
+    "YieldFrom": "yield",
 }
 
 
 def parse(text: str, place: str) -> ast.expr:
-    """Return the tree of an expression. Raises SpecError with place and column for anything outside the language."""
+    """Return the tree of an expression. Raises SpecError with place and column for anything outside
+    the language.
+    """
     _check_text(text, place)
     text = text.strip()
     try:
@@ -79,7 +131,9 @@ def _check_tree(tree: ast.Expression, place: str) -> None:
         column = getattr(node, "col_offset", column - 1) + 1
         if not isinstance(node, ALLOWED):
             kind = type(node).__name__
-            raise SpecError(f"{place}: column {column}: {WORDS.get(kind, kind)} is not part of the language ({kind})")
+            words = WORDS.get(kind, kind)
+            here = f"{place}: column {column}"
+            raise SpecError(f"{here}: {words} is not part of the language ({kind})")
         if isinstance(node, ast.Constant) and not isinstance(node.value, int | float | str):
             raise SpecError(f"{place}: column {column}: expected a number, got {node.value!r} (Constant)")
         if isinstance(node, ast.keyword) and node.arg is None:

@@ -1,4 +1,6 @@
-"""Types and the typed tree: what the parser's tree becomes and what both the compiler and the twin read."""
+"""Types and the typed tree: what the parser's tree becomes and what both the compiler and the twin
+read.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,13 @@ Kind = Literal["bool", "number", "quat"]
 
 @dataclass(frozen=True)
 class Type:
-    """What a value is: `[axis elements, components]` numbers or truth values, with units, frame and point-ness.
+    """What a value is: `[axis elements, components]` numbers or truth values, with units, frame and
+    point-ness.
 
-    `width` 0 is a scalar. `units` holds one unit, or one per component. `frame` "" means any. A quat turns vectors of
-    `local` into vectors of `frame`. `point` is None for a value made of literals, which may be either.
+    `width` 0 is a scalar. `units` holds one unit, or one per component. `frame` "" means any. A
+    quat turns vectors of
+    `local` into vectors of `frame`. `point` is None for a value made of literals, which may be
+    either.
     """
 
     kind: Kind = "number"
@@ -72,7 +77,8 @@ SCALAR = Type()
 class Node:
     """An operation on nodes. `static` holds its constants by name.
 
-    `raw` is true for a signal, or a subscript of one, that is read from the environment's own array: differences of
+    `raw` is true for a signal, or a subscript of one, that is read from the environment's own
+    array: differences of
     two such values, and their changes over time, are taken in double.
     """
 

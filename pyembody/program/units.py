@@ -1,4 +1,6 @@
-"""Units: rational exponents of m, kg, s and rad, read from text and inferred by solving linear equations."""
+"""Units: rational exponents of m, kg, s and rad, read from text and inferred by solving linear
+equations.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def _collect(powers: list[tuple[str, Fraction]]) -> Unit:
 
 @dataclass(frozen=True)
 class Unit:
-    """A product of powers of m, kg, s, rad, and of unknowns (names that begin with `?`) still to be inferred."""
+    """A product of powers of m, kg, s, rad, and of unknowns (names that begin with `?`) still to be
+    inferred.
+    """
 
     powers: Powers = ()
 
@@ -56,10 +60,25 @@ M, KG, S, RAD = (Unit(((name, Fraction(1)),)) for name in ("m", "kg", "s", "rad"
 NEWTON = KG * M / S**2
 
 SYMBOLS: dict[str, tuple[Unit, float]] = {
-    "1": (ONE, 1.0), "m": (M, 1.0), "kg": (KG, 1.0), "s": (S, 1.0), "rad": (RAD, 1.0), "N": (NEWTON, 1.0),
-    "J": (NEWTON * M, 1.0), "W": (NEWTON * M / S, 1.0), "Pa": (NEWTON / M**2, 1.0), "Hz": (ONE / S, 1.0),
-    "cm": (M, 0.01), "mm": (M, 0.001), "km": (M, 1000.0), "g": (KG, 0.001), "ms": (S, 0.001),
-    "min": (S, 60.0), "h": (S, 3600.0), "deg": (RAD, math.pi / 180.0), "turn": (RAD, 2.0 * math.pi),
+    "1": (ONE, 1.0),
+    "m": (M, 1.0),
+    "kg": (KG, 1.0),
+    "s": (S, 1.0),
+    "rad": (RAD, 1.0),
+    "N": (NEWTON, 1.0),
+    "J": (NEWTON * M, 1.0),
+    "W": (NEWTON * M / S, 1.0),
+    "Pa": (NEWTON / M**2, 1.0),
+    "Hz": (ONE / S, 1.0),
+    "cm": (M, 0.01),
+    "mm": (M, 0.001),
+    "km": (M, 1000.0),
+    "g": (KG, 0.001),
+    "ms": (S, 0.001),
+    "min": (S, 60.0),
+    "h": (S, 3600.0),
+    "deg": (RAD, math.pi / 180.0),
+    "turn": (RAD, 2.0 * math.pi),
 }
 """Unit symbols: the unit and how many SI units one of it is."""
 
@@ -68,9 +87,11 @@ _FACTOR = re.compile(r"([A-Za-z]+|1)(?:\^(-?\d{1,2}))?")
 
 @lru_cache(maxsize=1024)
 def parse_scaled(text: str, place: str) -> tuple[Unit, float]:
-    """Return the unit of a text such as `N m` or `km/h`, and how many SI units one of it is. Raises SpecError."""
+    """Return the unit of a text such as `N m` or `km/h`, and how many SI units one of it is. Raises
+    SpecError.
+    """
     unit, scale = ONE, 1.0
-    for i, part in enumerate(text.split("/")):
+    for i, part in enumerate((text.strip() or "1").split("/")):
         for factor in part.replace("*", " ").split() or [""]:
             match = _FACTOR.fullmatch(factor)
             if match is None:
@@ -84,14 +105,14 @@ def parse_scaled(text: str, place: str) -> tuple[Unit, float]:
 
 
 def parse_unit(text: str, place: str) -> Unit:
-    """Return the SI unit of a text such as `m/s`. Raises SpecError, also for a unit that is not SI."""
+    """Return the SI unit of a text such as `m/s`. Raises SpecError, also if it is not SI."""
     unit, scale = parse_scaled(text, place)
     if not math.isclose(scale, 1.0, rel_tol=1e-12):
         raise SpecError(f"{place}: expected an SI unit, got '{text}' (1 {text} is {scale:g} {unit})")
     return unit
 
 
-class UnitMismatch(Exception):
+class UnitError(Exception):
     """Two units that cannot be made equal, as resolved."""
 
     def __init__(self, left: Unit, right: Unit) -> None:
@@ -102,7 +123,8 @@ class UnitMismatch(Exception):
 class UnitSolver:
     """Solves the equations between units that an expression poses.
 
-    Exponents are rational, so units form a vector space and one elimination step per equation is enough: each
+    Exponents are rational, so units form a vector space and one elimination step per equation is
+    enough: each
     equation either already holds, or fixes one unknown, or contradicts the others.
     """
 
@@ -123,12 +145,12 @@ class UnitSolver:
         return unit
 
     def equal(self, left: Unit, right: Unit) -> None:
-        """Make two units equal. Raises UnitMismatch."""
+        """Make two units equal. Raises UnitError."""
         quotient = self.resolve(left / right)
         if not quotient.powers:
             return
         if not quotient.unknowns:
-            raise UnitMismatch(self.resolve(left), self.resolve(right))
+            raise UnitError(self.resolve(left), self.resolve(right))
         name = quotient.unknowns[0]
         power = dict(quotient.powers)[name]
         rest = quotient / Unit(((name, power),))

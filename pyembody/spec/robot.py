@@ -14,7 +14,10 @@ NonNegative = Annotated[float, Meta(ge=0)]
 
 
 class Physics(Struct, frozen=True, forbid_unknown_fields=True):
-    """Options of the simulation that replace those of the model file; a missing one is left as it is there."""
+    """Options of the simulation that replace those of the model file; a missing one is left as it is there.
+
+    `frictionloss` is that of every joint, `solimp` the contact impedance of every shape.
+    """
 
     timestep: Positive | None = None
     iterations: Annotated[int, Meta(ge=1, le=1000)] | None = None
@@ -24,6 +27,7 @@ class Physics(Struct, frozen=True, forbid_unknown_fields=True):
     integrator: Literal["Euler", "implicit", "implicitfast", "RK4"] | None = None
     impratio: Positive | None = None
     frictionloss: NonNegative | None = None
+    solimp: tuple[float, float, float, float, float] | None = None
     self_collision: bool = True
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .discs import disc_mask
+
 Array = npt.NDArray[Any]
 
 FIELD_OF_VIEW = 38.0  # degrees, vertical
@@ -20,9 +22,11 @@ FOLLOW_S = 0.25  # standard deviation of the smoothing kernel, seconds
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera of `width` x `height` pixels that keeps its orientation and moves with a target.
+    """A pinhole camera of `width` x `height` pixels that keeps its orientation and moves with a
+    target.
 
-    `offset` [3] leads from the target to the camera, m. `axes` [3, 3] holds right, down, forward in world axes.
+    `offset` [3] leads from the target to the camera, m. `axes` [3, 3] holds right, down, forward in
+    world axes.
     """
 
     width: int
@@ -32,7 +36,9 @@ class Camera:
     focal: float
 
     def rays(self, x: Array, y: Array) -> Array:
-        """Return unit directions [n, 3] through the pixel positions `x`, `y` [n] (0.5 is a pixel's centre)."""
+        """Return unit directions [n, 3] through the pixel positions `x`, `y` [n] (0.5 is a pixel's
+        centre).
+        """
         right, down = (x - self.width / 2) / self.focal, (y - self.height / 2) / self.focal
         scale = 1 / np.sqrt(1 + right * right + down * down)
         directions = np.empty((x.size, 3))
@@ -42,21 +48,21 @@ class Camera:
             ) * scale
         return directions
 
-    def box(self, eye: Array, centres: Array, radii: Array) -> tuple[int, int, int, int]:
-        """Return the pixel box (x0, y0, x1, y1), end exclusive, that holds all the spheres seen from `eye`."""
+    def mask(self, eye: Array, centres: Array, radii: Array) -> Array:
+        """Return which pixels [height, width] bool may show any of the spheres, seen from `eye`
+        [3].
+        """
+        shape = (self.height, self.width)
         local = (centres - eye) @ self.axes.T
         depth = local[:, 2]
-        if not centres.size or np.any(depth <= 1.5 * radii):
-            return (0, 0, self.width, self.height) if centres.size else (0, 0, 0, 0)
-        # the silhouette of a sphere is a little wider than its radius over its depth
+        if np.any(np.abs(depth) <= 1.5 * radii):  # the camera is inside or nearly so
+            return np.ones(shape, bool)
+        local, depth, radii = local[depth > 0], depth[depth > 0], radii[depth > 0]
+        # the silhouette of a sphere off the axis is a little longer than that of one on it
         reach = self.focal * radii / np.sqrt(depth * depth - radii * radii) * 1.1 + 1
-        px = local[:, 0] / depth * self.focal + self.width / 2
-        py = local[:, 1] / depth * self.focal + self.height / 2
-        low_x, low_y = math.floor((px - reach).min()), math.floor((py - reach).min())
-        high_x, high_y = math.ceil((px + reach).max()), math.ceil((py + reach).max())
-        x0, x1 = np.clip([low_x, high_x], 0, self.width)
-        y0, y1 = np.clip([low_y, high_y], 0, self.height)
-        return int(x0), int(y0), int(x1), int(y1)
+        x = local[:, 0] / depth * self.focal + self.width / 2 - 0.5
+        y = local[:, 1] / depth * self.focal + self.height / 2 - 0.5
+        return disc_mask(shape, x, y, reach)
 
 
 def look(
@@ -78,7 +84,9 @@ def look(
 
 
 def follow(positions: Array, dt: float, smoothing: float = FOLLOW_S) -> Array:
-    """Return `positions` [T, 3] smoothed by a Gaussian over time, so that steps and bounces do not shake the view."""
+    """Return `positions` [T, 3] smoothed by a Gaussian over time, so that steps and bounces do not
+    shake the view.
+    """
     sigma = max(smoothing / dt, 1e-6)
     reach = min(math.ceil(3 * sigma), 10 * len(positions))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)

@@ -9,7 +9,9 @@ EXTRA = {"av": "av", "matplotlib": "matplotlib", "rerun": "rerun-sdk", "PIL": "p
 
 
 def need(module: str, purpose: str) -> ModuleType:
-    """Return the imported `module`; ImportError naming the command that installs it if it is missing."""
+    """Return the imported `module`; ImportError naming the command that installs it if it is
+    missing.
+    """
     try:
         return importlib.import_module(module)
     except ImportError as error:

@@ -10,13 +10,14 @@ import numpy.typing as npt
 from mujoco.batch import Batch
 
 from . import shading
+from .discs import disc_mask
 from .scene import Scene
 
 Array = npt.NDArray[Any]
 
 CELLS = 112
 SUN_SPREAD = 0.06  # radius of the sun's disc as an angle: softens the shadow with distance
-PATTERN = 4  # cells per side that share one set of jittered directions; averaging over them removes the pattern
+PATTERN = 4  # cells per side that share one set of directions; their mean shows no pattern
 REACH = 0.7  # dimming of the sky ends this many robot radii away
 LIFT = 2e-3  # m above the ground
 
@@ -30,40 +31,62 @@ class GroundLight:
         self._sun, self._dome = _sun_pattern(), _dome_pattern()
 
     def lookup(self, data: mujoco.MjData, x: Array, y: Array) -> tuple[Array, Array, Array]:
-        """Return which floor points `x`, `y` [n] (m) are near the robot, and their sun and sky from 0 to 1 [near]."""
+        """Return which floor points `x`, `y` [n] (m) are near the robot, and their sun and sky from
+        0 to 1 [near].
+        """
         if not self._scene.moving.size:
             return np.zeros(0, int), np.zeros(0, np.float32), np.zeros(0, np.float32)
         base = data.xpos[self._scene.base]
-        height = np.clip(base[2] - self._height(base[:1], base[1:2])[0], 0, self._scene.radius)
+        height = np.clip(
+            base[2] - self._scene.ground_height(base[:1], base[1:2])[0], 0, self._scene.radius
+        )
         centre = base[:2] - shading.SUN[:2] / shading.SUN[2] * height / 2
         # whole cells keep the grid, and with it the picture, from swimming under a moving robot
-        corner = np.round(centre / self._cell).astype(int) - CELLS // 2
+        corner = 2 * np.round(centre / self._cell / 2).astype(int) - CELLS // 2
         gx, gy = x / np.float32(self._cell) - corner[0], y / np.float32(self._cell) - corner[1]
         near = np.flatnonzero((gx > 2) & (gx < CELLS - 3) & (gy > 2) & (gy < CELLS - 3))
-        sun, dome = self._cast(corner)
+        sun, dome = self._cast(data, corner)
         return near, _bilinear(sun, gx[near], gy[near]), _bilinear(dome, gx[near], gy[near])
 
-    def _cast(self, corner: Array) -> tuple[Array, Array]:
-        """Return sun and sky [CELLS, CELLS] (y, x) on the grid with its first cell at `corner` [2]."""
-        iy, ix = np.mgrid[0:CELLS, 0:CELLS].reshape(2, -1)
-        ix, iy = ix + corner[0], iy + corner[1]
-        x, y = ix * self._cell, iy * self._cell
-        points = np.column_stack([x, y, self._height(x, y) + LIFT])
-        slot = (iy % PATTERN) * PATTERN + ix % PATTERN
-
+    def _cast(self, data: mujoco.MjData, corner: Array) -> tuple[Array, Array]:
+        """Return sun and sky [CELLS, CELLS] (y, x) on the grid with its first cell at
+        `corner` [2].
+        """
+        iy, ix = np.nonzero(self._sun_mask(data, corner))
+        sun = np.ones((CELLS, CELLS), np.float32)
+        points, slot = self._points(ix + corner[0], iy + corner[1])
         blocked = self._batch.ray(points, self._sun[slot], self._scene.groups)[1][0] >= 0
+        sun[iy, ix] = ~blocked
+
+        coarse = CELLS // 2
+        iy, ix = np.mgrid[0:coarse, 0:coarse].reshape(2, -1)
+        points, _ = self._points(2 * ix + corner[0], 2 * iy + corner[1])
+        slot = (iy + corner[1] // 2) % PATTERN * PATTERN + (ix + corner[0] // 2) % PATTERN
         distance = self._batch.ray(points, self._dome[slot], self._scene.groups)[0][0]
         reach = REACH * self._scene.radius
-        shade = np.where(distance >= 0, np.clip(1 - distance / reach, 0, 1), 0)
-        sun = _box((1 - blocked).reshape(CELLS, CELLS))
-        dome = _box(_box((1 - shade).reshape(CELLS, CELLS)))
-        return sun, dome
+        open_sky = np.where(distance >= 0, np.clip(distance / reach, 0, 1), 1)
+        dome = _box(open_sky.reshape(coarse, coarse)).repeat(2, axis=0).repeat(2, axis=1)
+        return _box(sun), _box(_box(dome))
 
-    def _height(self, x: Array, y: Array) -> Array:
-        """Return the ground's height [n] m at points in m."""
+    def _points(self, ix: Array, iy: Array) -> tuple[Array, Array]:
+        """Return the ground points [n, 3] m of cells, and each one's place in the pattern of
+        directions.
+        """
+        x, y = ix * self._cell, iy * self._cell
+        points = np.column_stack([x, y, self._scene.ground_height(x, y) + LIFT])
+        return points, (iy % PATTERN) * PATTERN + ix % PATTERN
+
+    def _sun_mask(self, data: mujoco.MjData, corner: Array) -> Array:
+        """Return the cells [CELLS, CELLS] bool that a shape's bounding sphere may shade."""
+        shapes = self._scene.moving
+        centre, radius = data.geom_xpos[shapes], self._scene.model.geom_rbound[shapes]
+        height = centre[:, 2] - self._scene.ground_height(centre[:, 0], centre[:, 1])
+        fallen = centre[:, :2] - shading.SUN[:2] / shading.SUN[2] * height[:, None]
+        reach = radius / shading.SUN[2] + SUN_SPREAD * np.maximum(height, 0) + 2 * self._cell
         if self._scene.terrain is not None:
-            return self._scene.terrain.at(x, y)[0]
-        return np.full(x.shape, self._scene.floor or 0.0)
+            reach = reach + radius  # the ground is not level under the whole shape
+        cell = fallen / self._cell - corner
+        return disc_mask((CELLS, CELLS), cell[:, 0], cell[:, 1], reach / self._cell)
 
 
 def _sun_pattern() -> Array:
@@ -80,7 +103,9 @@ def _sun_pattern() -> Array:
 
 
 def _dome_pattern() -> Array:
-    """Return PATTERN^2 directions over the sky, denser above as the floor sees it (cosine-weighted)."""
+    """Return PATTERN^2 directions over the sky, denser above as the floor sees it
+    (cosine-weighted).
+    """
     k = np.arange(PATTERN * PATTERN)
     radius, angle = np.sqrt((k + 0.5) / k.size), k * 2.399963
     found = np.column_stack(
@@ -95,7 +120,9 @@ def _scatter(count: int) -> Array:
 
 
 def _box(x: Array) -> Array:
-    """Return the mean of `x` [n, n] over PATTERN x PATTERN cells around each cell, edges repeated."""
+    """Return the mean of `x` [n, n] over PATTERN x PATTERN cells around each cell, edges
+    repeated.
+    """
     for axis in (0, 1):
         padded = np.pad(x, [(2, 2) if a == axis else (0, 0) for a in (0, 1)], mode="edge").astype(
             np.float32

@@ -1,4 +1,6 @@
-"""The parts of an HTML page: escaped text, tables, figures, and one style sheet for light and dark."""
+"""The parts of an HTML page: escaped text, tables, figures, and one style sheet for light
+and dark.
+"""
 
 from __future__ import annotations
 
@@ -73,12 +75,14 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table; `head` is plain text, the cells of `rows` are HTML."""
     top = "".join(f"<th>{escape(h)}</th>" for h in head)
     body = "\n".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="scroll"><table>\n<thead><tr>{top}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table></div>'
+    inside = f"<thead><tr>{top}</tr></thead>\n<tbody>\n{body}\n</tbody>"
+    return f'<div class="scroll"><table>\n{inside}\n</table></div>'
 
 
 def card(label: str, value: str, note: str) -> str:
     """Return a box with one large figure; all three are plain text."""
-    return f'<div class="card"><span>{escape(label)}</span><b>{escape(value)}</b><i>{escape(note)}</i></div>'
+    inside = f"<span>{escape(label)}</span><b>{escape(value)}</b><i>{escape(note)}</i>"
+    return f'<div class="card">{inside}</div>'
 
 
 def bar(share: float) -> str:
@@ -87,7 +91,9 @@ def bar(share: float) -> str:
 
 
 def figure(svg: str) -> str:
-    """Return an SVG text as a part of the page, in the colour of the page's text and as wide as the page."""
+    """Return an SVG text as a part of the page, in the colour of the page's text and as wide as the
+    page.
+    """
     start = svg.find("<svg")
     svg = svg[start:].replace(INK, "currentColor")
     head, _, rest = svg.partition(">")

@@ -21,11 +21,26 @@ COLOURS = ("#2f7de1", "#e0762f", "#2aa876", "#b45bd0", "#d64a6a", "#8a8f2a", "#2
 POINTS = 400  # of a curve; more cannot be seen
 GAIT_S = 3.0
 STYLE = {
-    "svg.fonttype": "none", "text.parse_math": False, "font.family": "sans-serif", "font.size": 9, "axes.spines.top": False,
-    "axes.spines.right": False, "axes.edgecolor": INK, "axes.labelcolor": INK, "text.color": INK,
-    "xtick.color": INK, "ytick.color": INK, "axes.titlesize": 10, "axes.titlelocation": "left", "legend.frameon": False,
-    "legend.fontsize": 8, "lines.linewidth": 1.6, "grid.color": INK, "grid.alpha": 0.18, "axes.grid": True,
-}  # fmt: skip
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "lines.linewidth": 1.6,
+    "grid.color": INK,
+    "grid.alpha": 0.18,
+    "axes.grid": True,
+}
 
 
 def write_plots(run: Path | str, *, progress: Progress | None = None) -> list[Path]:
@@ -68,7 +83,9 @@ def run_figures(run: Path) -> dict[str, str]:
 
 
 def learning_curves(rows: list[Row]) -> str:
-    """Return an SVG: reward per channel, tracking errors and falls, over environment steps and over wall clock."""
+    """Return an SVG: reward per channel, tracking errors and falls, over environment steps and over
+    wall clock.
+    """
     plt = _pyplot()
     errors = [n for n in names(rows, "metrics") if "error" in n] or names(rows, "metrics")[:3]
     panels = [
@@ -155,7 +172,9 @@ def velocities(recording: Recording) -> str:
 
 
 def gait_diagram(recording: Recording, seconds: float = GAIT_S) -> str:
-    """Return an SVG with a bar for every stance of every foot, over the stretch with the fastest commands."""
+    """Return an SVG with a bar for every stance of every foot, over the stretch with the fastest
+    commands.
+    """
     plt = _pyplot()
     contact = recording.foot_contact()
     if contact is None:
@@ -178,7 +197,9 @@ def gait_diagram(recording: Recording, seconds: float = GAIT_S) -> str:
 
 
 def _terms(evaluation: Any, rows: list[Row]) -> dict[str, float]:
-    """Return the reward per second of each term: evaluated, or else of the last training iterations."""
+    """Return the reward per second of each term: evaluated, or else of the last training
+    iterations.
+    """
     if isinstance(evaluation, dict) and isinstance(evaluation.get("terms"), dict):
         return {
             name: float(term.get("per_second") or 0) for name, term in evaluation["terms"].items()
@@ -208,7 +229,9 @@ def _runs(down: Array) -> list[tuple[int, int]]:
 
 
 def _fastest(recording: Recording, window: int) -> int:
-    """Return where the `window` steps with the largest commands begin; the middle without commands."""
+    """Return where the `window` steps with the largest commands begin; the middle without
+    commands.
+    """
     if recording.command.shape[1] == 0 or len(recording) <= window:
         return (len(recording) - window) // 2
     total = np.concatenate([[0.0], np.cumsum(np.linalg.norm(recording.command, axis=1))])
@@ -221,7 +244,9 @@ def _pyplot() -> Any:
 
 
 def _svg(figure: Any, salt: str) -> str:
-    """Return a figure as SVG text, the same for the same data; `salt` keeps ids apart from other figures'."""
+    """Return a figure as SVG text, the same for the same data; `salt` keeps ids apart from other
+    figures'.
+    """
     plt = _pyplot()
     text = io.StringIO()
     with plt.rc_context({"svg.hashsalt": salt}):

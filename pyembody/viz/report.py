@@ -1,4 +1,6 @@
-"""`report.html`: one file that says what was asked, what was trained, how well it does, and what to do next."""
+"""`report.html`: one file that says what was asked, what was trained, how well it does, and what to
+do next.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,9 @@ HEADLINES = ("linear_velocity_error", "yaw_rate_error")
 def write_report(run: Path | str, *, progress: Progress | None = None) -> Path:
     """Write `report.html` into the run folder and return its path.
 
-    The page holds everything inside itself. A run that has no evaluation, video or curves yet gets a page that says
-    which command makes them. Raises ValueError if `run` is no folder, SpecError for a damaged file in it, ImportError
-    if the `viz` extra is not installed.
+    The page holds everything inside itself. A run that has no evaluation, video or curves yet gets
+    a page that says which command makes them. Raises ValueError if `run` is no folder, SpecError
+    for a damaged file in it, ImportError if the `viz` extra is not installed.
     """
     run = Path(run)
     if not run.is_dir():
@@ -81,10 +83,10 @@ def _header(run: Path, spec: Row, rows: list[Row]) -> str:
         facts.append(f"seed {spec['seed']}")
     said = spec.get("sentence") or spec.get("say") or ""
     quote = f"<blockquote>{escape(str(said))}</blockquote>" if said else ""
-    description = paragraph(str(task.get("description", "")))
+    description = paragraph(str(task["description"])) if task.get("description") else ""
     return (
         f"<header><h1>{escape(_name(spec, 'task') + variant)} on {escape(robot)}</h1>"
-        f"<p>{escape(' · '.join(facts))}</p>{description if task.get('description') else ''}{quote}</header>"
+        f"<p>{escape(' · '.join(facts))}</p>{description}{quote}</header>"
         + _edits(spec.get("edits") or [])
     )
 
@@ -156,8 +158,14 @@ def _evaluation(run: Path, evaluation: Row | None) -> str:
             "Evaluation", paragraph("Not evaluated yet; do it with", f"pyembody eval {run}")
         )
     columns = {"policy": evaluation} | dict(evaluation.get("controls") or {})
-    keys = ["success", "fall_rate", "episode_length", *(evaluation.get("metric_names") or []), "power",
-            "cost_of_transport"]  # fmt: skip
+    keys = [
+        "success",
+        "fall_rate",
+        "episode_length",
+        *(evaluation.get("metric_names") or []),
+        "power",
+        "cost_of_transport",
+    ]
     labels = {
         "episode_length": "episode length (s)",
         "power": "mechanical power (W)",
@@ -171,7 +179,8 @@ def _evaluation(run: Path, evaluation: Row | None) -> str:
         label = labels.get(key, key.replace("_", " ") + unit)
         rows.append([escape(label), *(_interval(column.get(key)) for column in columns.values())])
     seeds = ", ".join(str(s) for s in evaluation.get("seeds") or [])
-    about = f"{evaluation.get('episodes', '?')} episodes, seeds {seeds}; 95 % intervals below each figure."
+    episodes = evaluation.get("episodes", "?")
+    about = f"{episodes} episodes, seeds {seeds}; 95 % intervals below each figure."
     head = ["", *("policy" if name == "policy" else f"{name} actions" for name in columns)]
     return section("Evaluation", paragraph(about), table(head, rows))
 
@@ -182,23 +191,33 @@ def _interval(value: Any) -> str:
     if "rate" in value:
         if value["rate"] is None:
             return NOTHING
-        return f"{_percent(value['rate'])}<small>{_percent(value['low'])} to {_percent(value['high'])}</small>"
+        mean, low, high = (_percent(value[k]) for k in ("rate", "low", "high"))
+        return f"{mean}<small>{low} to {high}</small>"
     if value.get("mean") is None:
         return NOTHING
-    return f"{_number(value['mean'])}<small>{_number(value['low'])} to {_number(value['high'])}</small>"
+    mean, low, high = (_number(value[k]) for k in ("mean", "low", "high"))
+    return f"{mean}<small>{low} to {high}</small>"
 
 
 def _terms(evaluation: Row | None, figures: dict[str, str]) -> str:
-    """Return what each term pays; of the evaluation, or else of the end of training as bars alone."""
+    """Return what each term pays; of the evaluation, or else of the end of training as bars
+    alone.
+    """
     picture = figure(figures["terms"]) if "terms" in figures else ""
     if not evaluation or not evaluation.get("terms"):
         return section("Reward terms at the end of training", picture)
     lines = [
-        [escape(name), _number(t.get("raw")), _number(t.get("per_second")),
-         f"{_percent(t.get('share') or 0)}{bar(float(t.get('share') or 0))}"]
+        [
+            escape(name),
+            _number(t.get("raw")),
+            _number(t.get("per_second")),
+            f"{_percent(t.get('share') or 0)}{bar(float(t.get('share') or 0))}",
+        ]
         for name, t in evaluation["terms"].items()
-    ]  # fmt: skip
-    about = "Mean raw value of each term, what it pays per second, and its share of all that is paid or taken away."
+    ]
+    about = (
+        "Each term's mean raw value, what it pays per second, its share of all paid or taken away."
+    )
     return section(
         "Reward terms",
         paragraph(about),
@@ -241,12 +260,14 @@ def _specs(spec: Row) -> str:
 
 
 def _next(run: Path) -> str:
-    commands = "\n".join([
-        f"pyembody eval {run}      # figures beside zero and random actions",
-        f"pyembody view {run}      # video and a recording for rerun",
-        f"rerun {run / 'recording.rrd'}      # every number over time, beside the robot",
-        f"pyembody resume {run}      # train further",
-    ])  # fmt: skip
+    commands = "\n".join(
+        [
+            f"pyembody eval {run}      # figures beside zero and random actions",
+            f"pyembody view {run}      # video and a recording for rerun",
+            f"rerun {run / 'recording.rrd'}      # every number over time, beside the robot",
+            f"pyembody resume {run}      # train further",
+        ]
+    )
     return section("What to run next", f"<pre>{escape(commands)}</pre>")
 
 

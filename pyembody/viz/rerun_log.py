@@ -32,9 +32,10 @@ def write_rrd(
 ) -> Path:
     """Write a rerun file and return its path; open it with `rerun PATH`. No viewer is started.
 
-    Holds the visible geoms once, the pose of every body over time, and as curves: commands beside measured
-    velocities, reward terms, channels, critic values, metrics, actions, joints, feet. Raises ImportError if the `viz`
-    extra is not installed and ValueError if the model does not fit the recording.
+    Holds the visible geoms once, the pose of every body over time, and as curves: commands beside
+    measured velocities, reward terms, channels, critic values, metrics, actions, joints, feet.
+    Raises ImportError if the `viz` extra is not installed and ValueError if the model does not fit
+    the recording.
     """
     rr = need("rerun", "a rerun recording")
     if len(recording) == 0 or recording.qpos.shape[1] != model.nq:
@@ -205,8 +206,12 @@ def _height_field(rr: Any, model: mujoco.MjModel, geom: int) -> Any:
     gx, gy = np.meshgrid(np.linspace(-x, x, columns), np.linspace(-y, y, rows))
     vertices = np.column_stack([gx.ravel(), gy.ravel(), height]) + model.geom_pos[geom]
     a = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).ravel()
-    faces = np.concatenate([np.column_stack([a, a + 1, a + columns]),
-                            np.column_stack([a + 1, a + columns + 1, a + columns])])  # fmt: skip
+    faces = np.concatenate(
+        [
+            np.column_stack([a, a + 1, a + columns]),
+            np.column_stack([a + 1, a + columns + 1, a + columns]),
+        ]
+    )
     return rr.Mesh3D(
         vertex_positions=vertices, triangle_indices=faces, albedo_factor=(92, 106, 124, 255)
     )
@@ -240,10 +245,16 @@ def _blueprint(recording: Recording) -> Any:
 
     found = {entity.partition("/")[0] for entity in curves(recording)}
     right = [plot("Velocity", "velocity")] if "velocity" in found else []
-    tabs = [plot(n.capitalize().replace("_", " "), n)
-            for n in ("terms", "channels", "values", "metrics", "raw") if n in found]  # fmt: skip
-    body = [plot(n.capitalize().replace("_", " "), n)
-            for n in ("foot_force", "action", "joint_pos", "joint_vel", "joint_torque") if n in found]  # fmt: skip
+    tabs = [
+        plot(n.capitalize().replace("_", " "), n)
+        for n in ("terms", "channels", "values", "metrics", "raw")
+        if n in found
+    ]
+    body = [
+        plot(n.capitalize().replace("_", " "), n)
+        for n in ("foot_force", "action", "joint_pos", "joint_vel", "joint_torque")
+        if n in found
+    ]
     right += [rrb.Tabs(*views) for views in (tabs, body) if views]
     scene = rrb.Spatial3DView(name=recording.robot or "Robot", origin="/world")
     return rrb.Blueprint(

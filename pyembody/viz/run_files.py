@@ -1,4 +1,6 @@
-"""Reading a run folder, in whatever state it is: a file that is missing is None, a damaged one an error."""
+"""Reading a run folder, in whatever state it is: a file that is missing is None, a damaged one an
+error.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +22,17 @@ RECORDING = "recording.safetensors"
 
 
 def read_json(path: Path) -> Any:
-    """Return the content of a JSON file, None if there is none. Raises SpecError if it cannot be read."""
+    """Return the content of a JSON file, None if there is none. Raises SpecError if it cannot be
+    read.
+    """
     return _parse(path, json.loads)
 
 
 def read_metrics(run: Path) -> list[Row]:
     """Return the iterations of `metrics.jsonl`, an empty list without the file.
 
-    A last line that was cut off while it was written is left out. Raises SpecError for a damaged line before it.
+    A last line that was cut off while it was written is left out. Raises SpecError for a damaged
+    line before it.
     """
 
     def lines(text: str) -> list[Row]:

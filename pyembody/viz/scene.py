@@ -1,4 +1,6 @@
-"""What a picture needs to know of a model: which geoms are seen, their colours and sizes, where the robot is."""
+"""What a picture needs to know of a model: which geoms are seen, their colours and sizes, where the
+robot is.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +26,12 @@ PLAIN = (0.62, 0.66, 0.72)
 
 @dataclass(frozen=True)
 class Scene:
-    """A model prepared for rays: the ground is taken out of them, because it is found by arithmetic.
+    """A model prepared for rays: the ground is taken out of them, because it is found by
+    arithmetic.
 
-    `colours` [ngeom, 3] linear RGB; `shapes` the geoms that rays see; `moving` those that belong to the robot;
-    `floor` height of the ground plane in m or None; `terrain` a height field in its place; `base` the body that the camera follows; `radius` m.
+    `colours` [ngeom, 3] linear RGB; `shapes` the geoms that rays see; `moving` those that belong to
+    the robot; `floor` height of the ground plane in m or None; `terrain` a height field in its
+    place; `base` the body that the camera follows; `radius` m.
     """
 
     model: mujoco.MjModel
@@ -39,6 +43,14 @@ class Scene:
     terrain: HeightField | None
     base: int
     radius: float
+
+    def ground_height(self, x: Array, y: Array) -> Array:
+        """Return the ground's height [n] m at points [n] in m, minus infinity where there
+        is none.
+        """
+        if self.terrain is not None:
+            return self.terrain.at(x, y)[0]
+        return np.full(x.shape, -np.inf if self.floor is None else self.floor)
 
 
 def make_scene(model: mujoco.MjModel, qpos: Array) -> Scene:
@@ -73,7 +85,9 @@ def make_scene(model: mujoco.MjModel, qpos: Array) -> Scene:
 
 
 def base_body(model: mujoco.MjModel) -> int:
-    """Return the first floating body, or else the first body that hangs on the world (0 in an empty world)."""
+    """Return the first floating body, or else the first body that hangs on the world (0 in an empty
+    world).
+    """
     free = np.flatnonzero(model.jnt_type == int(mujoco.mjtJoint.mjJNT_FREE))
     if free.size:
         return int(model.jnt_bodyid[free[0]])
@@ -91,7 +105,9 @@ def body_positions(model: mujoco.MjModel, qpos: Array, body: int) -> Array:
 
 
 def geom_rgba(model: mujoco.MjModel) -> Array:
-    """Return the colour [ngeom, 4] of every geom as it is meant to be seen: its material's, its own, or a plain one."""
+    """Return the colour [ngeom, 4] of every geom as it is meant to be seen: its material's, its
+    own, or a plain one.
+    """
     rgba = model.geom_rgba.astype(np.float64)
     material = model.geom_matid >= 0
     rgba[material] = model.mat_rgba[model.geom_matid[material]]

@@ -1,4 +1,6 @@
-"""Light: a sun, a sky, a checkered floor, and the curve from light to pixels. All colours are linear RGB, float32."""
+"""Light: a sun, a sky, a checkered floor, and the curve from light to pixels. All colours are
+linear RGB, float32.
+"""
 
 from __future__ import annotations
 
@@ -26,16 +28,20 @@ SHININESS = 36
 
 
 def sky(directions: Array) -> Array:
-    """Return the colour [n, 3] of the sky in unit `directions` [n, 3]: bright at the horizon, blue above."""
+    """Return the colour [n, 3] of the sky in unit `directions` [n, 3]: bright at the horizon, blue
+    above.
+    """
     up = np.clip(directions[:, 2:3], 0, 1).astype(np.float32) ** 0.7
     light: Array = HORIZON + (ZENITH - HORIZON) * up
     return light
 
 
 def surface(albedo: Array, normal: Array, view: Array, sunlit: Array) -> Array:
-    """Return the light [n, 3] leaving a surface: Lambert's sun, soft sky from above, a highlight, a bright rim.
+    """Return the light [n, 3] leaving a surface: Lambert's sun, soft sky from above, a highlight, a
+    bright rim.
 
-    `albedo`, unit `normal` and unit `view` (towards the camera) are [n, 3]; `sunlit` [n] is 0 in full shadow.
+    `albedo`, unit `normal` and unit `view` (towards the camera) are [n, 3]; `sunlit` [n] is 0 in
+    full shadow.
     """
     facing = np.clip(dot(normal, SUN), 0, 1) * sunlit
     up = (0.5 + 0.5 * normal[:, 2])[:, None]
@@ -50,7 +56,8 @@ def surface(albedo: Array, normal: Array, view: Array, sunlit: Array) -> Array:
 
 
 def checker(u: Array, v: Array, blur_u: Array, blur_v: Array) -> Array:
-    """Return the share of the first tile colour at `u`, `v` (one tile a unit), averaged over a box of the blurs' size.
+    """Return the share of the first tile colour at `u`, `v` (one tile a unit), averaged over a box
+    of the blurs' size.
 
     The box average is exact, so that far tiles fade instead of flickering.
     """
@@ -58,7 +65,9 @@ def checker(u: Array, v: Array, blur_u: Array, blur_v: Array) -> Array:
 
 
 def floor(fog: Array) -> tuple[Array, Array]:
-    """Return the light [n, 3] of a sunlit dark tile, and what a bright one adds; `fog` [n] fades into the horizon."""
+    """Return the light [n, 3] of a sunlit dark tile, and what a bright one adds; `fog` [n] fades
+    into the horizon.
+    """
     clear = (1 - fog)[:, None]
     light = SKY_LIGHT + SUN_LIGHT * SUN[2]
     return clear * TILES[1] * light + fog[:, None] * HORIZON, clear * (TILES[0] - TILES[1]) * light
@@ -67,7 +76,8 @@ def floor(fog: Array) -> tuple[Array, Array]:
 def ground(tile: Array, sunlit: Array, open_sky: Array, fog: Array) -> Array:
     """Return the light [n, 3] of tiled ground; all arguments are [n].
 
-    `sunlit` is how much of the sun a point receives (1: facing it), `open_sky` how much of the sky it sees.
+    `sunlit` is how much of the sun a point receives (1: facing it), `open_sky` how much of the sky
+    it sees.
     """
     albedo = TILES[1] + (TILES[0] - TILES[1]) * tile[:, None]
     light = albedo * (SKY_LIGHT * open_sky[:, None] + SUN_LIGHT * sunlit[:, None])
@@ -78,7 +88,8 @@ def ground(tile: Array, sunlit: Array, open_sky: Array, fog: Array) -> Array:
 def dot(vectors: Array, direction: Array) -> Array:
     """Return the products [n] of `vectors` [n, 3] with one direction [3].
 
-    Written out, because a matrix product would start the threads of a linear algebra library for three columns.
+    Written out, because a matrix product would start the threads of a linear algebra library for
+    three columns.
     """
     product: Array = (
         vectors[:, 0] * direction[0] + vectors[:, 1] * direction[1] + vectors[:, 2] * direction[2]
@@ -87,7 +98,9 @@ def dot(vectors: Array, direction: Array) -> Array:
 
 
 def to_pixels(light: Array) -> Array:
-    """Return uint8 sRGB-like pixels: a soft shoulder keeps highlights from burning out, then gamma."""
+    """Return uint8 sRGB-like pixels: a soft shoulder keeps highlights from burning out,
+    then gamma.
+    """
     x = light * 1.05
     np.clip(x, 0, 8, out=x)
     x *= (1 + x * 0.16) / (1 + x * 0.55)
@@ -104,7 +117,9 @@ def _rows_dot(a: Array, b: Array) -> Array:
 
 
 def _square_wave(x: Array, blur: Array) -> Array:
-    """Return the mean over [x - blur/2, x + blur/2] of a wave that is +1 and -1 on alternating unit intervals."""
+    """Return the mean over [x - blur/2, x + blur/2] of a wave that is +1 and -1 on alternating unit
+    intervals.
+    """
     width = np.maximum(blur, 1e-3)
     return (_triangle(x + width / 2) - _triangle(x - width / 2)) / width
 

@@ -1,4 +1,6 @@
-"""Height fields in pictures: their points and slopes by arithmetic, because rays through them are slow."""
+"""Height fields in pictures: their points and slopes by arithmetic, because rays through them are
+slow.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ REFINEMENTS = 8  # halvings of the last step
 
 @dataclass(frozen=True)
 class HeightField:
-    """Heights [rows (y), columns (x)] in m on a grid that spans [-half_x, half_x] x [-half_y, half_y] round `centre`."""
+    """Heights [rows (y), columns (x)] in m on a grid that spans [-half_x, half_x] x [-half_y,
+    half_y] round `centre`.
+    """
 
     heights: Array
     centre: tuple[float, float]
@@ -48,7 +52,9 @@ class HeightField:
         return height, np.column_stack([-dx / length, -dy / length, 1 / length])
 
     def distance(self, eye: Array, directions: Array) -> Array:
-        """Return how far along unit `directions` [n, 3] from `eye` [3] the ground is, infinity where it is not."""
+        """Return how far along unit `directions` [n, 3] from `eye` [3] the ground is, infinity
+        where it is not.
+        """
         found: Array = _march()(
             self.heights,
             np.asarray(eye, np.float64),
@@ -61,7 +67,9 @@ class HeightField:
 
 
 def find_height_field(model: mujoco.MjModel, data: mujoco.MjData) -> tuple[int, HeightField] | None:
-    """Return the geom and the field of the first level height field of the world, None if it has none."""
+    """Return the geom and the field of the first level height field of the world, None if it has
+    none.
+    """
     for geom in np.flatnonzero(model.geom_type == int(mujoco.mjtGeom.mjGEOM_HFIELD)):
         level = np.allclose(data.geom_xmat[geom].reshape(3, 3), np.eye(3))
         if not level or model.body_weldid[model.geom_bodyid[geom]] != 0:
@@ -90,7 +98,9 @@ def _march() -> Callable[..., Array]:
 def _walk_rays(
     heights: Array, eye: Array, directions: Array, frame: Array, lowest: float, highest: float
 ) -> Array:
-    """Walk every ray down from the highest to the lowest ground in steps of half a cell; halve the last one."""
+    """Walk every ray down from the highest to the lowest ground in steps of half a cell; halve the
+    last one.
+    """
     rows, columns = heights.shape
     scale_x, scale_y = (columns - 1) / (2 * frame[2]), (rows - 1) / (2 * frame[3])
     found = np.full(len(directions), np.inf)

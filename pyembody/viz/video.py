@@ -42,9 +42,10 @@ def render_video(
 ) -> Path:
     """Write an H.264 MP4 of the recording, in real time, and return its path.
 
-    `rays` needs no OpenGL; `mujoco` uses MuJoCo's own renderer and raises RuntimeError where there is no GL.
-    `threads` 0 takes every available core. Raises ImportError if the `viz` extra is not installed and ValueError
-    for sizes that H.264 cannot hold (odd or below 16) or a model that does not fit the recording.
+    `rays` needs no OpenGL; `mujoco` uses MuJoCo's own renderer and raises RuntimeError where there
+    is no GL. `threads` 0 takes every available core. Raises ImportError if the `viz` extra is not
+    installed and ValueError for sizes that H.264 cannot hold (odd or below 16) or a model that does
+    not fit the recording.
     """
     if width < 16 or height < 16 or width % 2 or height % 2:
         raise ValueError(f"width, height: expected even numbers from 16 on, got {width} x {height}")
@@ -92,7 +93,9 @@ def render_frames(
 def encode(
     frames: Iterator[Array], path: Path | str, *, width: int, height: int, fps: float
 ) -> Path:
-    """Write `frames` [height, width, 3] uint8 as H.264 in an MP4; a failure leaves an older file as it was."""
+    """Write `frames` [height, width, 3] uint8 as H.264 in an MP4; a failure leaves an older file as
+    it was.
+    """
     from fractions import Fraction
 
     av = need("av", "a video")
@@ -149,7 +152,9 @@ def _frames(
 
 
 def _targets(recording: Recording, scene: Scene) -> Array:
-    """Return what the camera looks at in each step [T, 3]: the base, smoothed within each episode."""
+    """Return what the camera looks at in each step [T, 3]: the base, smoothed within each
+    episode.
+    """
     from .scene import body_positions
 
     positions = body_positions(scene.model, recording.qpos, scene.base)
@@ -164,7 +169,9 @@ def _targets(recording: Recording, scene: Scene) -> Array:
 def _ray_frames(
     scene: Scene, camera: Camera, jobs: list[tuple[Array, Array]], threads: int
 ) -> Iterator[Array]:
-    """Yield the pictures of (qpos, eye) jobs, a few frames ahead on every core; the casters run outside the GIL."""
+    """Yield the pictures of (qpos, eye) jobs, a few frames ahead on every core; the casters run
+    outside the GIL.
+    """
     from .raycast import Raycaster
 
     workers = threads or len(os.sched_getaffinity(0))

@@ -13,20 +13,21 @@ from ..timing import interleave
 
 FAMILY, UNIT = "env", "env-steps/s"
 GO2_STD, ANT_STD = 0.3, 0.4
+PACKAGES = {"envpool-sync": "envpool", "gymnasium": "imageio"}
+"""What a peer needs beside our own dependencies: Gymnasium's MuJoCo environments import imageio."""
 
 
 def run(settings: Settings) -> Result:
     """Measure both cases; all sides use the same number of threads."""
     threads = settings.threads or usable_cores()
-    left_out = (
-        []
-        if installed("envpool")
-        else ["env/ant envpool-sync: not installed (pip install envpool)"]
-    )
+    left_out = [
+        f"env/ant {peer}: not installed (pip install {package})"
+        for peer, package in PACKAGES.items()
+        if not installed(package)
+    ]
     notes = [
         f"env: {threads} threads; '{LIMIT}' is mj_setState and the frame skip's mj_step calls in "
-        "a compiled loop, one MjData "
-        "a thread, over the very states and controls that ours stepped."
+        "a compiled loop, one MjData a thread, over the very states and controls that ours stepped."
     ]
     return Result([*_go2(settings, threads), *_ant(settings, threads)], left_out, notes)
 
@@ -47,10 +48,11 @@ def _ant(settings: Settings, threads: int) -> list[Row]:
     samplers = stepping_samplers(env, actions, threads)
     peers: dict[str, Peer] = {}
     try:
-        if installed("envpool"):
+        if installed(PACKAGES["envpool-sync"]):
             peers["envpool-sync"] = envpool_ant(actions, threads)
-        for mode in ("sync", "async"):
-            peers[f"gymnasium-{mode}"] = gymnasium_ant(mode, actions)
+        if installed(PACKAGES["gymnasium"]):
+            for mode in ("sync", "async"):
+                peers[f"gymnasium-{mode}"] = gymnasium_ant(mode, actions)
         rates = interleave(
             samplers | {name: peer.sample for name, peer in peers.items()}, settings.seconds
         )

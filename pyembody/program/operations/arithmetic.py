@@ -29,7 +29,7 @@ def integers(call: Call) -> bool:
     return all(n.type.integer for n in call.args)
 
 
-# --- two numbers ---------------------------------------------------------------------------------------------
+# --- two numbers ----------------------------------------------------------------------------------
 
 
 def _sum_point(call: Call) -> bool | None:
@@ -120,7 +120,9 @@ def greatest(x: Array, y: Array) -> Array:
 
 
 def modulo(x: Array, m: Array) -> Array:
-    """x - m floor(x/m) in [0, m): a result that rounding pushed out of the range is put back; NaN for m <= 0."""
+    """X - m floor(x/m) in [0, m): a result that rounding pushed out of the range is put back; NaN
+    for m <= 0.
+    """
     r = x - m * np.floor(x / m)
     r = np.where(r < 0, r + m, r)
     return np.where(m > 0, np.where(r >= m, np.float32(0), r), np.float32(np.nan))
@@ -133,7 +135,7 @@ operation("div", "a, b", div_rule, plain(np.divide), lane("div"), public=False)
 operation("mod", "a, b", same_rule, plain(modulo), lane("mod"), public=False)
 
 
-# --- one number ----------------------------------------------------------------------------------------------
+# --- one number -----------------------------------------------------------------------------------
 
 
 def keep_rule(call: Call) -> Type:
@@ -159,7 +161,12 @@ def _sign_rule(call: Call) -> Type:
 def _power_rule(exponent: Fraction) -> Callable[[Call], Type]:
     def rule(call: Call) -> Type:
         t = keep_rule(call)
-        return replace(t, units=(t.unit**exponent,), point=False, integer=t.integer and exponent.denominator == 1)
+        return replace(
+            t,
+            units=(t.unit**exponent,),
+            point=False,
+            integer=t.integer and exponent.denominator == 1,
+        )
 
     return rule
 
@@ -196,19 +203,32 @@ operation("abs", "x", _displacement_rule, plain(np.abs), lane("abs"), "absolute 
 operation("sign", "x", _sign_rule, plain(np.sign), lane("sign"), "-1, 0 or 1")
 operation("square", "x", _power_rule(Fraction(2)), plain(np.square), lane("square"), "x * x")
 operation("sqrt", "x", _power_rule(Fraction(1, 2)), plain(np.sqrt), lane("sqrt"), "square root")
-operation("floor", "x", lambda c: replace(keep_rule(c), integer=True), plain(np.floor), lane("floor"), "round down")
-for _name, _function in (
-    ("exp", np.exp), ("expm1", np.expm1), ("log", np.log), ("log1p", np.log1p), ("tanh", np.tanh), ("sigmoid", sigmoid)
-):
-    operation(_name, "x", pure_rule, in_double(_function), lane(_name), f"{_name} of a pure number")
-for _name, _function in (("sin", np.sin), ("cos", np.cos)):
-    operation(_name, "x", _angle_rule, in_double(_function), lane(_name), f"{_name} of an angle")
-for _name, _function in (("asin", np.arcsin), ("acos", np.arccos)):
-    operation(_name, "x", _to_angle_rule, in_double(_clamped(_function)), lane(_name), "angle; x clamped to [-1, 1]")
+operation(
+    "floor",
+    "x",
+    lambda c: replace(keep_rule(c), integer=True),
+    plain(np.floor),
+    lane("floor"),
+    "round down",
+)
+CURVES: dict[str, tuple[Callable[[Call], Type], Callable[..., Any], str]] = {
+    "exp": (pure_rule, np.exp, "e to the power x"),
+    "expm1": (pure_rule, np.expm1, "exp(x) - 1"),
+    "log": (pure_rule, np.log, "natural logarithm"),
+    "log1p": (pure_rule, np.log1p, "log(1 + x)"),
+    "tanh": (pure_rule, np.tanh, "hyperbolic tangent"),
+    "sigmoid": (pure_rule, sigmoid, "1 / (1 + exp(-x))"),
+    "sin": (_angle_rule, np.sin, "sine of an angle"),
+    "cos": (_angle_rule, np.cos, "cosine of an angle"),
+    "asin": (_to_angle_rule, _clamped(np.arcsin), "angle of a sine, clamped to [-1, 1]"),
+    "acos": (_to_angle_rule, _clamped(np.arccos), "angle of a cosine, clamped to [-1, 1]"),
+}
+for _name, (_rule, _function, _doc) in CURVES.items():
+    operation(_name, "x", _rule, in_double(_function), lane(_name), _doc)
 operation("atan2", "y, x", _atan2_rule, in_double(np.arctan2), lane("atan2"), "angle of the point (x, y)")
 
 
-# --- powers --------------------------------------------------------------------------------------------------
+# --- powers ---------------------------------------------------------------------------------------
 
 
 def _pow_rule(call: Call) -> Type:
@@ -225,7 +245,7 @@ def _repeats(c: float) -> bool:
     return c == int(c) and abs(c) <= MAX_REPEATED
 
 
-def _pow(frame: Frame, node: Node, values: list[Array]) -> Array:
+def _pow(_frame: Frame, node: Node, values: list[Array]) -> Array:
     c = float(np.float32(node.static["c"]))
     x = values[0]
     if not _repeats(c):
@@ -251,7 +271,7 @@ def _lower_pow(builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
 operation("pow", "x, c:number", _pow_rule, _pow, _lower_pow, public=False)
 
 
-# --- leaving units -------------------------------------------------------------------------------------------
+# --- leaving units --------------------------------------------------------------------------------
 
 
 def _number_rule(call: Call) -> Type:
@@ -264,8 +284,10 @@ def _number_rule(call: Call) -> Type:
 
 
 operation(
-    "number", "x, unit:unit", _number_rule,
-    lambda frame, node, values: values[0] * np.float32(node.static["scale"]),
+    "number",
+    "x, unit:unit",
+    _number_rule,
+    lambda _frame, node, values: values[0] * np.float32(node.static["scale"]),
     lambda builder, node, values: builder.op("mul", values[0], node.static["scale"]),
     "x in the named unit, as a pure number",
 )

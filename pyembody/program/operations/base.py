@@ -1,4 +1,6 @@
-"""What an operation is: a signature, a typing rule, its meaning in NumPy, and its lowering to lanes."""
+"""What an operation is: a signature, a typing rule, its meaning in NumPy, and its lowering to
+lanes.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ class Frame(Protocol):
     mask: NDArray[np.bool_] | None
 
     def memory(self, node: Node) -> dict[str, Array]:
-        """Return the state of a node, float64 `[N, axis, components]` by name; empty before its first reset."""
+        """Return the state of a node, float64 `[N, axis, components]` by name; empty before its
+        first reset.
+        """
 
     def raw(self, node: Node) -> Array:
         """Return a signal's numbers in double, before they were rounded to float32."""
@@ -51,7 +55,9 @@ Lowering = Callable[..., Lanes]
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation of the language. `text` is set instead of `rule` for one defined by an expression."""
+    """An operation of the language. `text` is set instead of `rule` for one defined by an
+    expression.
+    """
 
     name: str
     parameters: tuple[Parameter, ...]
@@ -70,7 +76,9 @@ OPERATIONS: dict[str, Operation] = {}
 
 
 def signature(text: str) -> tuple[tuple[Parameter, ...], bool]:
-    """Return the parameters of a signature such as `x, k:int=1` or `a, *more`, and whether it takes more values."""
+    """Return the parameters of a signature such as `x, k:int=1` or `a, *more`, and whether it takes
+    more values.
+    """
     parameters: list[Parameter] = []
     variadic = False
     for part in filter(None, (p.strip() for p in text.split(","))):
@@ -99,19 +107,26 @@ def operation(
 
 
 def define(
-    name: str, text: str, expression: str | Callable[[Call], str], doc: str = "", *, pure: bool = False,
+    name: str,
+    text: str,
+    expression: str | Callable[[Call], str],
+    doc: str = "",
+    *,
+    pure: bool = False,
     public: bool = True,
 ) -> None:
-    """Add an operation that an expression over its parameters defines; `pure` makes its result a pure number."""
+    """Add an operation that an expression over its parameters defines; `pure` makes its result a
+    pure number.
+    """
     parameters, variadic = signature(text)
     OPERATIONS[name] = Operation(name, parameters, variadic, doc, public, text=expression, pure=pure)
 
 
 def plain(function: Callable[..., Array]) -> Callable[[Frame, Node, list[Array]], Array]:
     """Return a twin that needs only the arguments' values."""
-    return lambda frame, node, values: function(*values)
+    return lambda _frame, _node, values: function(*values)
 
 
 def lane(name: str) -> Callable[[Builder, Node, list[Lanes]], Lanes]:
     """Return the lowering to one lane operation of that name."""
-    return lambda builder, node, values: builder.op(name, *values)
+    return lambda builder, _node, values: builder.op(name, *values)

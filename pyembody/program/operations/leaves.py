@@ -22,30 +22,30 @@ def _shaped(frame: Frame, node: Node, values: Array) -> Array:
     return np.broadcast_to(values, (frame.rows, t.lanes)).reshape(frame.rows, t.count, t.columns)
 
 
-def _literal(frame: Frame, node: Node, values: list[Array]) -> Array:
+def _literal(frame: Frame, node: Node, _values: list[Array]) -> Array:
     kind = np.bool_ if node.type.kind == "bool" else np.float32
     return _shaped(frame, node, np.asarray(node.static["values"], kind))
 
 
-def _lower_literal(builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
+def _lower_literal(builder: Builder, node: Node, _values: list[Lanes]) -> Lanes:
     constant = builder.constant(*(float(np.float32(v)) for v in node.static["values"]))
     return Lanes(constant.index, node.type.count, node.type.columns)
 
 
-def _param(frame: Frame, node: Node, values: list[Array]) -> Array:
+def _param(frame: Frame, node: Node, _values: list[Array]) -> Array:
     return _shaped(frame, node, frame.params[node.static["index"]])
 
 
-def _lower_param(builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
+def _lower_param(builder: Builder, node: Node, _values: list[Lanes]) -> Lanes:
     return Lanes(builder.emit("param", (), 1, (node.static["index"],)))
 
 
-def _signal(frame: Frame, node: Node, values: list[Array]) -> Array:
+def _signal(frame: Frame, node: Node, _values: list[Array]) -> Array:
     raw = frame.raw(node)
     return raw != 0 if node.type.kind == "bool" else raw.astype(np.float32)
 
 
-def _lower_signal(builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
+def _lower_signal(builder: Builder, node: Node, _values: list[Lanes]) -> Lanes:
     t = node.type
     x = builder.input(node.static["name"], range(t.lanes), t.count, t.columns)
     return builder.op("ne", x, 0.0) if t.kind == "bool" else x

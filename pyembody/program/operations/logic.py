@@ -33,9 +33,9 @@ def _compare_rule(call: Call) -> Type:
 
 def _equal_rule(call: Call) -> Type:
     kinds = {n.type.kind for n in call.args}
-    if kinds == {"bool"} or (kinds == {"number"} and all(n.type.integer for n in call.args)):
-        return call.fit("bool")
-    call.fail("expected truth values or whole numbers (near(a, b, tol) compares others)")
+    if kinds != {"bool"} and not (kinds == {"number"} and all(n.type.integer for n in call.args)):
+        call.fail("expected truth values or whole numbers (near(a, b, tol) compares others)")
+    return call.fit("bool")
 
 
 def _logic_rule(call: Call) -> Type:
@@ -50,7 +50,8 @@ def _where_rule(call: Call) -> Type:
     branches = Call(call.name, call.args[1:], {}, call.place, call.solver)
     kinds = {n.type.kind for n in branches.args}
     if len(kinds) > 1 or "quat" in kinds:
-        call.fail(f"expected two numbers or two truth values, got {' and '.join(str(n.type) for n in branches.args)}")
+        got = " and ".join(str(n.type) for n in branches.args)
+        call.fail(f"expected two numbers or two truth values, got {got}")
     t = call.fit("bool")
     if kinds == {"bool"}:
         return t
@@ -58,7 +59,12 @@ def _where_rule(call: Call) -> Type:
     point = branches.same_point() if t.width else False
     whole = all(n.type.integer for n in branches.args)
     return replace(
-        t, kind="number", units=(branches.same_unit(),), frame=branches.frame(), point=point, integer=whole
+        t,
+        kind="number",
+        units=(branches.same_unit(),),
+        frame=branches.frame(),
+        point=point,
+        integer=whole,
     )
 
 
@@ -76,7 +82,10 @@ def _finite_rule(call: Call) -> Type:
 
 
 for _name, _symbol, _function in (
-    ("lt", "<", np.less), ("le", "<=", np.less_equal), ("gt", ">", np.greater), ("ge", ">=", np.greater_equal)
+    ("lt", "<", np.less),
+    ("le", "<=", np.less_equal),
+    ("gt", ">", np.greater),
+    ("ge", ">=", np.greater_equal),
 ):
     operation(_name, "a, b", _compare_rule, plain(_function), lane(_name), _symbol, public=False)
 operation("eq", "a, b", _equal_rule, plain(np.equal), lane("eq"), "==", public=False)
@@ -87,7 +96,11 @@ operation("not", "a", _logic_rule, plain(np.logical_not), lane("not"), public=Fa
 operation("xor", "a, b", _logic_rule, plain(np.logical_xor), lane("ne"), "one of the two, not both")
 operation("where", "c, a, b", _where_rule, plain(np.where), lane("where"), "a where c, else b")
 operation(
-    "num", "b", _num_rule, plain(lambda b: b.astype(np.float32)), lambda builder, node, values: values[0],
+    "num",
+    "b",
+    _num_rule,
+    plain(lambda b: b.astype(np.float32)),
+    lambda _builder, _node, values: values[0],
     "1 for true, 0 for false",
 )
 operation("isfinite", "x", _finite_rule, plain(np.isfinite), lane("isfinite"), "neither infinite nor NaN")
@@ -97,7 +110,7 @@ def _clip(x: Array, low: Array, high: Array) -> Array:
     return greatest(low, least(x, high))
 
 
-def _lower_clip(builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
+def _lower_clip(builder: Builder, _node: Node, values: list[Lanes]) -> Lanes:
     x, low, high = values
     return builder.op("max", low, builder.op("min", x, high))
 
@@ -121,7 +134,9 @@ def _guard(frame: Frame, node: Node, values: list[Array]) -> Array:
 
 
 def _lower_guard(builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
-    """One lane: the lane operation itself. More: a guarded NaN raises the flag, a choice replaces the numbers."""
+    """One lane: the lane operation itself. More: a guarded NaN raises the flag, a choice replaces
+    the numbers.
+    """
     x, static = values[0], node.static
     if x.lanes == 1:
         return Lanes(builder.emit("guard", (x.index,), 1, (static["term"],), (static["limit"],)))

@@ -1,4 +1,6 @@
-"""Operations with memory. Each is updated exactly once a step; what is not finite is never remembered."""
+"""Operations with memory. Each is updated exactly once a step; what is not finite is never
+remembered.
+"""
 
 from __future__ import annotations
 
@@ -73,14 +75,14 @@ def _cycle_rule(call: Call) -> Type:
     return replace(t, units=(ONE,))
 
 
-# --- one step of each: the state before, the value, a constant and dt; the state after, and the value if it is not it
+# --- one step of each: the state before, the value, a constant and dt; the state after, and the val
 
 
-def _delta(s: State, x: Array, c: float, dt: float) -> tuple[State, Array | None]:
+def _delta(s: State, x: Array, _c: float, _dt: float) -> tuple[State, Array | None]:
     return {"x": x}, x - s["x"]
 
 
-def _rate(s: State, x: Array, c: float, dt: float) -> tuple[State, Array | None]:
+def _rate(s: State, x: Array, _c: float, dt: float) -> tuple[State, Array | None]:
     return {"x": x}, (x - s["x"]) / dt
 
 
@@ -89,11 +91,11 @@ def _ema(s: State, x: Array, tau: float, dt: float) -> tuple[State, Array | None
     return {"x": y}, y
 
 
-def _initial(s: State, x: Array, c: float, dt: float) -> tuple[State, Array | None]:
+def _initial(s: State, _x: Array, _c: float, _dt: float) -> tuple[State, Array | None]:
     return s, s["x"]
 
 
-def _latch(s: State, x: Array, c: float, dt: float) -> tuple[State, Array | None]:
+def _latch(s: State, x: Array, _c: float, _dt: float) -> tuple[State, Array | None]:
     y = np.maximum(s["on"], x)
     return {"on": y}, y
 
@@ -103,53 +105,53 @@ def _hold(s: State, x: Array, seconds: float, dt: float) -> tuple[State, Array |
     return {"steps": steps}, steps >= math.ceil(seconds / dt - 1e-9)
 
 
-def _air_time(s: State, x: Array, c: float, dt: float) -> tuple[State, Array | None]:
+def _air_time(s: State, x: Array, _c: float, dt: float) -> tuple[State, Array | None]:
     steps = np.where(x != 0, 0.0, s["steps"] + 1)
     return {"steps": steps}, steps * dt
 
 
-def _contact_time(s: State, x: Array, c: float, dt: float) -> tuple[State, Array | None]:
+def _contact_time(s: State, x: Array, _c: float, dt: float) -> tuple[State, Array | None]:
     steps = np.where(x != 0, s["steps"] + 1, 0.0)
     return {"steps": steps}, steps * dt
 
 
-def _first_contact(s: State, x: Array, c: float, dt: float) -> tuple[State, Array | None]:
+def _first_contact(s: State, x: Array, _c: float, _dt: float) -> tuple[State, Array | None]:
     return {"air": np.where(x != 0, 0.0, 1.0)}, np.where(x != 0, s["air"], 0.0)
 
 
-def _last_air_time(s: State, x: Array, c: float, dt: float) -> tuple[State, Array | None]:
+def _last_air_time(s: State, x: Array, _c: float, dt: float) -> tuple[State, Array | None]:
     landed = (x != 0) & (s["air"] > 0)
     last = np.where(landed, s["air"], s["last"])
     return {"air": np.where(x != 0, 0.0, s["air"] + 1), "last": last}, last * dt
 
 
-def _count_steps(s: State, x: Array, c: float, dt: float) -> tuple[State, Array | None]:
+def _count_steps(s: State, x: Array, _c: float, _dt: float) -> tuple[State, Array | None]:
     steps = s["steps"] + x
     return {"steps": steps}, steps
 
 
-def _since(s: State, x: Array, c: float, dt: float) -> tuple[State, Array | None]:
+def _since(s: State, x: Array, _c: float, dt: float) -> tuple[State, Array | None]:
     seen = np.maximum(s["seen"], x)
     steps = np.where(x != 0, 0.0, np.where(seen > 0, s["steps"] + 1, 0.0))
     return {"seen": seen, "steps": steps}, steps * dt
 
 
-def _running_max(s: State, x: Array, c: float, dt: float) -> tuple[State, Array | None]:
+def _running_max(s: State, x: Array, _c: float, _dt: float) -> tuple[State, Array | None]:
     y = np.maximum(s["x"], x)
     return {"x": y}, y
 
 
-def _running_min(s: State, x: Array, c: float, dt: float) -> tuple[State, Array | None]:
+def _running_min(s: State, x: Array, _c: float, _dt: float) -> tuple[State, Array | None]:
     y = np.minimum(s["x"], x)
     return {"x": y}, y
 
 
-def _running_mean(s: State, x: Array, c: float, dt: float) -> tuple[State, Array | None]:
+def _running_mean(s: State, x: Array, _c: float, _dt: float) -> tuple[State, Array | None]:
     total, steps = s["total"] + x, s["steps"] + 1
     return {"total": total, "steps": steps}, total / steps
 
 
-def _cycle(s: State, x: Array, phase: float, dt: float) -> tuple[State, Array | None]:
+def _cycle(s: State, x: Array, _phase: float, dt: float) -> tuple[State, Array | None]:
     return {"turns": s["turns"] + x * dt}, None
 
 
@@ -165,9 +167,18 @@ def _rounded(node: Node, value: Array) -> Array:
 
 
 def remember(
-    name: str, text: str, rule: Callable[[Call], Type], step: Step, slots: str, doc: str, *, constant: str = ""
+    name: str,
+    text: str,
+    rule: Callable[[Call], Type],
+    step: Step,
+    slots: str,
+    doc: str,
+    *,
+    constant: str = "",
 ) -> None:
-    """Add an operation with memory. Slots named `x` are seeded with the reset state's value, others with 0."""
+    """Add an operation with memory. Slots named `x` are seeded with the reset state's value, others
+    with 0.
+    """
 
     def value_of(node: Node, state: State) -> Array:
         if name == "cycle":
@@ -182,7 +193,7 @@ def remember(
         for slot in slots.split():
             value = x if slot == "x" else np.zeros_like(x)
             fine = np.isfinite(value)
-            frame.flag(mask & ~fine.all(axis=(1, 2)), 4)
+            frame.flag(~fine.all(axis=(1, 2)), 4)
             old = memory.setdefault(slot, np.zeros_like(x))
             old[mask] = np.where(fine, value, 0.0)[mask]
         return _rounded(node, value_of(node, memory))
@@ -207,36 +218,80 @@ def remember(
 def _prev(frame: Frame, node: Node, values: list[Array]) -> Array:
     """Slot j holds the value of j + 1 steps ago."""
     k, x = node.static["k"], values[0].astype(np.float64)
-    memory, fine = frame.memory(node), np.isfinite(x)
+    memory = frame.memory(node)
+    fine: Array = np.isfinite(x)
+    bad: Any = ~fine.all(axis=(1, 2))
     slots: Any = memory.setdefault("slots", np.zeros((k, *x.shape)))
     if frame.mask is not None:
-        frame.flag(frame.mask & ~fine.all(axis=(1, 2)), 4)
+        frame.flag(bad, 4)
         slots[:, frame.mask] = np.where(fine, x, 0.0)[frame.mask]
         return _rounded(node, slots[-1].copy())
     value = slots[-1].copy()
-    frame.flag(~fine.all(axis=(1, 2)), 4)
+    frame.flag(bad, 4)
     slots[1:] = slots[:-1].copy()
     slots[0] = np.where(fine, x, slots[0])
     return _rounded(node, value)
 
 
 operation(
-    "prev", "x, k:int=1", _depth_rule, _prev,
-    lambda builder, node, values: builder.remember("prev", values[0], (node.static["k"],)), "x of k steps ago",
+    "prev",
+    "x, k:int=1",
+    _depth_rule,
+    _prev,
+    lambda builder, node, values: builder.remember("prev", values[0], (node.static["k"],)),
+    "x of k steps ago",
 )
 remember("delta", "x", _change_rule, _delta, "x", "x minus x of the step before")
 remember("rate", "x", _rate_rule, _rate, "x", "change of x per second")
-remember("ema", "x, tau:number", _number, _ema, "x", "x smoothed with the time constant tau, s", constant="tau")
+remember(
+    "ema",
+    "x, tau:number",
+    _number,
+    _ema,
+    "x",
+    "x smoothed with the time constant tau, s",
+    constant="tau",
+)
 remember("initial", "x", _keep_rule, _initial, "x", "x at the start of the episode")
 remember("latch", "c", _bool_rule, _latch, "on", "true from the first true c on")
-remember("hold", "c, s:number", _bool_rule, _hold, "steps", "c was true for the last s seconds", constant="s")
+remember(
+    "hold",
+    "c, s:number",
+    _bool_rule,
+    _hold,
+    "steps",
+    "c was true for the last s seconds",
+    constant="s",
+)
 remember("air_time", "c", _seconds_rule, _air_time, "steps", "seconds without contact so far")
 remember("contact_time", "c", _seconds_rule, _contact_time, "steps", "seconds in contact so far")
 remember("first_contact", "c", _bool_rule, _first_contact, "air", "contact begins in this step")
-remember("last_air_time", "c", _seconds_rule, _last_air_time, "air last", "seconds of the air phase that ended last")
+remember(
+    "last_air_time",
+    "c",
+    _seconds_rule,
+    _last_air_time,
+    "air last",
+    "seconds of the air phase that ended last",
+)
 remember("count_steps", "c", _steps_rule, _count_steps, "steps", "steps with c so far")
 remember("since", "c", _seconds_rule, _since, "seen steps", "seconds since c was true")
 remember("running_max", "x", _extreme_rule, _running_max, "x", "greatest x of the episode")
 remember("running_min", "x", _extreme_rule, _running_min, "x", "least x of the episode")
-remember("running_mean", "x", _extreme_rule, _running_mean, "total steps", "mean x over the episode's steps")
-remember("cycle", "freq, phase:number=0", _cycle_rule, _cycle, "turns", "phase of a clock in [0, 1)", constant="phase")
+remember(
+    "running_mean",
+    "x",
+    _extreme_rule,
+    _running_mean,
+    "total steps",
+    "mean x over the episode's steps",
+)
+remember(
+    "cycle",
+    "freq, phase:number=0",
+    _cycle_rule,
+    _cycle,
+    "turns",
+    "phase of a clock in [0, 1)",
+    constant="phase",
+)

@@ -21,7 +21,7 @@ ACCUMULATORS = 8
 
 
 def lane_sum(x: Array, axis: int) -> Array:
-    """Return the sum of float32 values in the defined order: 8 accumulators by index, then a tree."""
+    """Return the sum of float32 values in the defined order: 8 accumulators, then a tree."""
     parts = np.moveaxis(x, axis, 0)
     total = [np.zeros(parts.shape[1:], np.float32) for _ in range(ACCUMULATORS)]
     for i, part in enumerate(parts):
@@ -31,7 +31,9 @@ def lane_sum(x: Array, axis: int) -> Array:
 
 
 def dimension(call: Call) -> Type:
-    """Choose what is reduced (the innermost dimension, or `over`) and return the type with it removed."""
+    """Choose what is reduced (the innermost dimension, or `over`) and return the type with it
+    removed.
+    """
     t = call.args[0].type
     over = call.static.get("over")
     if t.kind == "quat":
@@ -43,7 +45,8 @@ def dimension(call: Call) -> Type:
     elif over == "components" and t.width:
         dim = "width"
     else:
-        call.fail(f"over: expected {' or '.join(filter(None, [t.axis, 'components' if t.width else '']))}, got '{over}'")
+        legal = " or ".join(filter(None, [t.axis, "components" if t.width else ""]))
+        call.fail(f"over: expected {legal or 'nothing for a scalar'}, got '{over}'")
     call.static["dim"] = dim
     if dim == "width":
         return replace(t, width=0, frame="", point=False)
@@ -94,12 +97,15 @@ def _count_rule(call: Call) -> Type:
 
 
 def reduction(
-    name: str, rule: Callable[[Call], Type], function: Callable[[Array, int], Array],
-    lower: Callable[[Builder, Lanes, str], Lanes], doc: str,
+    name: str,
+    rule: Callable[[Call], Type],
+    function: Callable[[Array, int], Array],
+    lower: Callable[[Builder, Lanes, str], Lanes],
+    doc: str,
 ) -> None:
     """Add a reduction: `function` of values and axis, `lower` of lanes and dimension."""
 
-    def twin(frame: Frame, node: Node, values: list[Array]) -> Array:
+    def twin(_frame: Frame, node: Node, values: list[Array]) -> Array:
         dim = node.static["dim"]
         if dim:
             return function(values[0], AXES[dim])
@@ -148,44 +154,68 @@ reduction("sum", _sum_rule, lane_sum, lambda b, x, d: b.reduce("sum", x, d), "su
 reduction("mean", _keep, mean, lambda b, x, d: b.reduce("mean", x, d), "mean")
 reduction("var", _power(2), variance, _variance_lanes, "population variance")
 reduction(
-    "std", _power(1), lambda x, a: np.sqrt(variance(x, a)), lambda b, x, d: b.op("sqrt", _variance_lanes(b, x, d)),
+    "std",
+    _power(1),
+    lambda x, a: np.sqrt(variance(x, a)),
+    lambda b, x, d: b.op("sqrt", _variance_lanes(b, x, d)),
     "population standard deviation",
 )
 reduction(
-    "any", _bool_rule, lambda x, a: np.any(x, axis=a, keepdims=True), lambda b, x, d: b.reduce("any", x, d), "any true"
+    "any",
+    _bool_rule,
+    lambda x, a: np.any(x, axis=a, keepdims=True),
+    lambda b, x, d: b.reduce("any", x, d),
+    "any true",
 )
 reduction(
-    "all", _bool_rule, lambda x, a: np.all(x, axis=a, keepdims=True), lambda b, x, d: b.reduce("all", x, d), "all true"
+    "all",
+    _bool_rule,
+    lambda x, a: np.all(x, axis=a, keepdims=True),
+    lambda b, x, d: b.reduce("all", x, d),
+    "all true",
 )
 reduction(
-    "count", _count_rule, lambda x, a: lane_sum(x.astype(np.float32), a), lambda b, x, d: b.reduce("sum", x, d),
+    "count",
+    _count_rule,
+    lambda x, a: lane_sum(x.astype(np.float32), a),
+    lambda b, x, d: b.reduce("sum", x, d),
     "how many are true",
 )
 reduction("normsq", _power(2), lambda x, a: lane_sum(np.square(x), a), _normsq, "sum of squares")
 reduction("norm", _power(1), norm, _norm, "Euclidean norm")
 reduction(
-    "norm1", _power(1), lambda x, a: lane_sum(np.abs(x), a), lambda b, x, d: b.reduce("sum", b.op("abs", x), d),
+    "norm1",
+    _power(1),
+    lambda x, a: lane_sum(np.abs(x), a),
+    lambda b, x, d: b.reduce("sum", b.op("abs", x), d),
     "sum of absolute values",
 )
 reduction(
-    "norminf", _power(1), lambda x, a: fold(greatest)(np.abs(x), a),
-    lambda b, x, d: b.reduce("rmax", b.op("abs", x), d), "largest absolute value",
+    "norminf",
+    _power(1),
+    lambda x, a: fold(greatest)(np.abs(x), a),
+    lambda b, x, d: b.reduce("rmax", b.op("abs", x), d),
+    "largest absolute value",
 )
 
 
-# --- min, max, prod: over a dimension of one argument, or element-wise of several ---------------------------------
+# --- min, max, prod: over a dimension of one argument, or element-wise of several -----------------
 
 
 def _either(
-    name: str, one: Callable[[Call], Type], many: Callable[[Call], Type], pair: Callable[[Array, Array], Array],
-    lanes: tuple[str, str], doc: str,
+    name: str,
+    one: Callable[[Call], Type],
+    many: Callable[[Call], Type],
+    pair: Callable[[Array, Array], Array],
+    lanes: tuple[str, str],
+    doc: str,
 ) -> None:
     def rule(call: Call) -> Type:
         if len(call.args) > 1 and "over" in call.static:
             call.fail("over is for one argument")
         return one(call) if len(call.args) == 1 else many(call)
 
-    def twin(frame: Frame, node: Node, values: list[Array]) -> Array:
+    def twin(_frame: Frame, node: Node, values: list[Array]) -> Array:
         if len(values) == 1:
             dim = node.static["dim"]
             return fold(pair)(values[0], AXES[dim]) if dim else values[0]

@@ -1,4 +1,6 @@
-"""Rotations by unit quaternions w, x, y, z. A quat of frame F and local frame L turns vectors of L into F."""
+"""Rotations by unit quaternions w, x, y, z. A quat of frame F and local frame L turns vectors of L
+into F.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +19,12 @@ from .vectors import components, cross, cross_lanes
 Quat = tuple[Lanes, Lanes]
 
 
-# --- turning vectors -----------------------------------------------------------------------------------------
+# --- turning vectors ------------------------------------------------------------------------------
 
 
 def _turn(call: Call, given: str, result: str) -> Type:
     call.quat(0)
-    q, v = call.args
+    v = call.args[1]
     if v.type.kind != "number" or v.type.width != 3:
         call.fail(f"expected vector[3] as argument 2, got {v.type}")
     call.displacements([v])
@@ -48,7 +50,7 @@ def _to_yaw_rule(call: Call) -> Type:
 
 
 def rotate(q: Array, v: Array) -> Array:
-    """v + w t + u x t with t = 2 u x v, for q = (w, u)."""
+    """V + w t + u x t with t = 2 u x v, for q = (w, u)."""
     w, u = q[..., :1], q[..., 1:]
     t = np.float32(2) * cross(u, v)
     return (v + w * t) + cross(u, t)
@@ -78,12 +80,12 @@ def _rotate_lanes(b: Builder, w: Lanes, u: Lanes, v: Lanes) -> Lanes:
     return b.op("add", b.op("add", v, b.op("mul", w, t)), cross_lanes(b, u, t))
 
 
-def _lower_rotate(builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
+def _lower_rotate(builder: Builder, _node: Node, values: list[Lanes]) -> Lanes:
     w, u = _split(builder, values[0])
     return _rotate_lanes(builder, w, u, values[1])
 
 
-def _lower_rotate_inv(builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
+def _lower_rotate_inv(builder: Builder, _node: Node, values: list[Lanes]) -> Lanes:
     w, u = _split(builder, values[0])
     return _rotate_lanes(builder, w, builder.op("neg", u), values[1])
 
@@ -101,15 +103,33 @@ def _lower_to_yaw(builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
     return b.pick(stacked, [w * count + a for a in range(count) for w in range(3)], count, 3)
 
 
-operation("rotate", "q, v", _rotate_rule, plain(rotate), _lower_rotate, "v turned by q: local to outer frame")
 operation(
-    "rotate_inv", "q, v", _rotate_inv_rule, plain(lambda q, v: rotate(conjugate(q), v)), _lower_rotate_inv,
+    "rotate",
+    "q, v",
+    _rotate_rule,
+    plain(rotate),
+    _lower_rotate,
+    "v turned by q: local to outer frame",
+)
+operation(
+    "rotate_inv",
+    "q, v",
+    _rotate_inv_rule,
+    plain(lambda q, v: rotate(conjugate(q), v)),
+    _lower_rotate_inv,
     "v turned back by q: outer to local frame",
 )
-operation("to_yaw", "q, v", _to_yaw_rule, plain(_to_yaw), _lower_to_yaw, "v in the level frame with q's heading")
+operation(
+    "to_yaw",
+    "q, v",
+    _to_yaw_rule,
+    plain(_to_yaw),
+    _lower_to_yaw,
+    "v in the level frame with q's heading",
+)
 
 
-# --- quats ---------------------------------------------------------------------------------------------------
+# --- quats ----------------------------------------------------------------------------------------
 
 
 def _qmul_rule(call: Call) -> Type:
@@ -151,12 +171,12 @@ def _join(builder: Builder, q: Quat) -> Lanes:
     return builder.pick(x, order, count, 4)
 
 
-def _lower_qmul(builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
+def _lower_qmul(builder: Builder, _node: Node, values: list[Lanes]) -> Lanes:
     p, q = (_split(builder, v) for v in values)
     return _join(builder, _qmul_lanes(builder, p, q))
 
 
-def _lower_qconj(builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
+def _lower_qconj(builder: Builder, _node: Node, values: list[Lanes]) -> Lanes:
     w, u = _split(builder, values[0])
     return _join(builder, (w, builder.op("neg", u)))
 
@@ -165,7 +185,7 @@ operation("qmul", "p, q", _qmul_rule, plain(qmul), _lower_qmul, "the rotation q,
 operation("qconj", "q", _qconj_rule, plain(conjugate), _lower_qconj, "the inverse rotation")
 
 
-# --- angles --------------------------------------------------------------------------------------------------
+# --- angles ---------------------------------------------------------------------------------------
 
 
 def _angle_rule(call: Call) -> Type:
@@ -200,7 +220,8 @@ def pitch(q: Array) -> Array:
     """Nose down positive: asin(2 (w y - z x)), clamped."""
     w, x, y, z = _parts(q)
     s = np.float32(2) * (w * y - z * x)
-    return np.arcsin(np.clip(s.astype(np.float64), -1, 1)).astype(np.float32)
+    result: Array = np.arcsin(np.clip(s.astype(np.float64), -1, 1)).astype(np.float32)
+    return result
 
 
 def roll(q: Array) -> Array:
@@ -213,7 +234,9 @@ def roll(q: Array) -> Array:
 def rot_angle(p: Array, q: Array) -> Array:
     """2 atan2(norm(u), abs w) of conj(p) q: in [0, pi], whatever the signs of p and q."""
     d = qmul(conjugate(p), q)
-    return np.float32(2) * _atan2(np.sqrt(lane_sum(np.square(d[..., 1:]), 2)), np.abs(d[..., :1]))
+    length = np.sqrt(lane_sum(np.square(d[..., 1:]), 2))
+    result: Array = np.float32(2) * _atan2(length, np.abs(d[..., :1]))
+    return result
 
 
 def _four(builder: Builder, values: list[Lanes]) -> list[Lanes]:
@@ -225,24 +248,24 @@ def _twice(b: Builder, op: str, a: Lanes, c: Lanes, d: Lanes, e: Lanes) -> Lanes
     return b.op("mul", 2.0, b.op(op, b.op("mul", a, c), b.op("mul", d, e)))
 
 
-def _lower_yaw(builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
+def _lower_yaw(builder: Builder, _node: Node, values: list[Lanes]) -> Lanes:
     b = builder
     w, x, y, z = _four(b, values)
     return b.op("atan2", _twice(b, "add", w, z, x, y), b.op("sub", 1.0, _twice(b, "add", y, y, z, z)))
 
 
-def _lower_pitch(builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
+def _lower_pitch(builder: Builder, _node: Node, values: list[Lanes]) -> Lanes:
     w, x, y, z = _four(builder, values)
     return builder.op("asin", _twice(builder, "sub", w, y, z, x))
 
 
-def _lower_roll(builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
+def _lower_roll(builder: Builder, _node: Node, values: list[Lanes]) -> Lanes:
     b = builder
     w, x, y, z = _four(b, values)
     return b.op("atan2", _twice(b, "add", w, x, y, z), b.op("sub", 1.0, _twice(b, "add", x, x, y, y)))
 
 
-def _lower_rot_angle(builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
+def _lower_rot_angle(builder: Builder, _node: Node, values: list[Lanes]) -> Lanes:
     b = builder
     (pw, pu), q = (_split(b, v) for v in values)
     w, u = _qmul_lanes(b, (pw, b.op("neg", pu)), q)
@@ -253,4 +276,11 @@ def _lower_rot_angle(builder: Builder, node: Node, values: list[Lanes]) -> Lanes
 operation("yaw", "q", _angle_rule, plain(yaw), _lower_yaw, "heading of a quat")
 operation("pitch", "q", _angle_rule, plain(pitch), _lower_pitch, "pitch of a quat, nose down positive")
 operation("roll", "q", _angle_rule, plain(roll), _lower_roll, "roll of a quat, right side down positive")
-operation("rot_angle", "p, q", _rot_angle_rule, plain(rot_angle), _lower_rot_angle, "angle between two rotations")
+operation(
+    "rot_angle",
+    "p, q",
+    _rot_angle_rule,
+    plain(rot_angle),
+    _lower_rot_angle,
+    "angle between two rotations",
+)

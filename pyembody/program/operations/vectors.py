@@ -25,8 +25,9 @@ def components(builder: Builder, x: Lanes, chosen: list[int]) -> Lanes:
 
 
 def cross(a: Array, b: Array) -> Array:
-    """a x b over the last axis."""
-    return a[..., YZX] * b[..., ZXY] - a[..., ZXY] * b[..., YZX]
+    """A x b over the last axis."""
+    result: Array = a[..., YZX] * b[..., ZXY] - a[..., ZXY] * b[..., YZX]
+    return result
 
 
 def cross_lanes(builder: Builder, a: Lanes, b: Lanes) -> Lanes:
@@ -36,11 +37,12 @@ def cross_lanes(builder: Builder, a: Lanes, b: Lanes) -> Lanes:
 
 
 def unit(v: Array) -> Array:
-    """v / norm(v), scaled first so that nothing overflows; 0 below TINY."""
+    """V / norm(v), scaled first so that nothing overflows; 0 below TINY."""
     m = fold(greatest)(np.abs(v), 2)
     scaled = np.where(m > 0, v / m, v)
     n = np.sqrt(lane_sum(np.square(scaled), 2))
-    return np.where(m * n < np.float32(TINY), np.float32(0), scaled / n)
+    result: Array = np.where(m * n < np.float32(TINY), np.float32(0), scaled / n)
+    return result
 
 
 def unit_lanes(builder: Builder, v: Lanes) -> Lanes:
@@ -81,22 +83,49 @@ def _cosine_rule(call: Call) -> Type:
 
 
 def _cosine(a: Array, b: Array) -> Array:
-    return greatest(np.float32(-1), least(lane_sum(unit(a) * unit(b), 2), np.float32(1)))
+    total = lane_sum(unit(a) * unit(b), 2)
+    return greatest(-np.ones_like(total), least(total, np.ones_like(total)))
 
 
-def _lower_cosine(builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
+def _lower_cosine(builder: Builder, _node: Node, values: list[Lanes]) -> Lanes:
     a, b = (unit_lanes(builder, v) for v in values)
     total = builder.reduce("sum", builder.op("mul", a, b), "width")
     return builder.op("max", -1.0, builder.op("min", total, 1.0))
 
 
-def _dot(frame: Frame, node: Node, values: list[Array]) -> Array:
+def _dot(_frame: Frame, _node: Node, values: list[Array]) -> Array:
     return lane_sum(values[0] * values[1], 2)
 
 
 operation(
-    "dot", "a, b", _dot_rule, _dot, lambda b, node, v: b.reduce("sum", b.op("mul", *v), "width"), "inner product"
+    "dot",
+    "a, b",
+    _dot_rule,
+    _dot,
+    lambda b, _node, v: b.reduce("sum", b.op("mul", *v), "width"),
+    "inner product",
 )
-operation("cross", "a, b", _cross_rule, plain(cross), lambda b, node, v: cross_lanes(b, *v), "outer product")
-operation("unit", "v", _unit_rule, plain(unit), lambda b, node, v: unit_lanes(b, *v), "direction; 0 for no length")
-operation("cosine", "a, b", _cosine_rule, plain(_cosine), _lower_cosine, "cosine of the angle between two directions")
+operation(
+    "cross",
+    "a, b",
+    _cross_rule,
+    plain(cross),
+    lambda b, _node, v: cross_lanes(b, *v),
+    "outer product",
+)
+operation(
+    "unit",
+    "v",
+    _unit_rule,
+    plain(unit),
+    lambda b, _node, v: unit_lanes(b, *v),
+    "direction; 0 for no length",
+)
+operation(
+    "cosine",
+    "a, b",
+    _cosine_rule,
+    plain(_cosine),
+    _lower_cosine,
+    "cosine of the angle between two directions",
+)

@@ -1,0 +1,191 @@
+#include <algorithm>
+#include <limits>
+#include <random>
+
+#include "check.h"
+#include "program/evaluator.h"
+
+namespace embody {
+namespace {
+
+constexpr std::int64_t kWidth = 11;
+
+NodeSpec node(std::string op, std::vector<std::int64_t> args, std::int64_t lanes,
+              std::vector<std::int64_t> ints = {}, std::vector<double> floats = {}) {
+    return {std::move(op), std::move(args), lanes, std::move(ints), std::move(floats)};
+}
+
+NodeSpec whole_input(std::int64_t slot) {
+    std::vector<std::int64_t> ints = {slot};
+    for (std::int64_t c = 0; c < kWidth; ++c) {
+        ints.push_back(c);
+    }
+    return node("input", {}, kWidth, std::move(ints));
+}
+
+// Every operation over two inputs of 11 columns; each node is stored to a group of its own.
+ProgramSpec everything() {
+    ProgramSpec spec;
+    spec.dt = 0.02;
+    spec.params = {0.5F};
+    spec.inputs = {{"x", kWidth}, {"y", kWidth}};
+    spec.nodes = {whole_input(0), whole_input(1), node("param", {}, 1, {0}),
+                  node("const", {}, 1, {}, {2.0})};
+    for (int i = 0; i < static_cast<int>(kOps); ++i) {
+        const OpInfo& row = info(static_cast<Op>(i));
+        std::vector<std::int64_t> args;
+        for (int a = 0; a < row.args; ++a) {
+            args.push_back(a % 2);
+        }
+        const std::string name(row.name);
+        if (row.shape == Shape::elementwise) {
+            spec.nodes.push_back(node(name, args, kWidth));
+        } else if (row.shape == Shape::reduce) {
+            spec.nodes.push_back(node(name, args, 1, {kWidth}));
+        } else if (row.shape == Shape::memory) {
+            const std::vector<std::int64_t> depth =
+                row.op == Op::prev ? std::vector<std::int64_t>{3} : std::vector<std::int64_t>{};
+            spec.nodes.push_back(
+                node(name, args, kWidth, depth,
+                     std::vector<double>(static_cast<std::size_t>(row.floats), 0.1)));
+        }
+    }
+    spec.nodes.push_back(node("gather", {0}, 3, {10, 0, 5}));
+    spec.nodes.push_back(node("gather", {0}, 1, {4}));
+    const auto last = static_cast<std::int64_t>(spec.nodes.size()) - 1;
+    spec.nodes.push_back(node("concat", {last - 1, last, 2, 3}, 6));
+    spec.nodes.push_back(node("guard", {last}, 1, {7}, {2.0}));
+    for (std::size_t i = 0; i < spec.nodes.size(); ++i) {
+        const auto index = static_cast<std::int64_t>(i);
+        const bool flag = i % 5 == 0;
+        spec.groups.push_back({"g" + std::to_string(i), spec.nodes[i].lanes,
+                               flag ? DType::u1 : DType::f4, i % 2 == 0});
+        spec.stores.push_back({index, index, 0});
+    }
+    return spec;
+}
+
+// Arrays of exactly the size needed, so that the address sanitizer sees a read or write past them.
+struct Arrays {
+    Arrays(const Program& program, std::int64_t rows)
+        : n(rows), x(cells(kWidth)), y(cells(kWidth)), flags(cells(1)), bad_term(cells(1)) {
+        for (const GroupSpec& group : program.groups()) {
+            outputs.emplace_back(cells(group.width) *
+                                 (group.dtype == DType::f4 ? sizeof(float) : 1));
+        }
+    }
+
+    std::size_t cells(std::int64_t width) const { return static_cast<std::size_t>(n * width); }
+
+    void fill(unsigned seed) {
+        std::mt19937 random(seed);
+        std::normal_distribution<double> normal;
+        constexpr double kEdges[] = {0.0,
+                                     -0.0,
+                                     1e-45,
+                                     1e-38,
+                                     1e30,
+                                     -1e30,
+                                     std::numeric_limits<double>::infinity(),
+                                     std::numeric_limits<double>::quiet_NaN()};
+        const auto draw = [&] {
+            return random() % 8 == 0 ? kEdges[random() % 8] : 3 * normal(random);
+        };
+        std::generate(x.begin(), x.end(), draw);
+        std::generate(y.begin(), y.end(), [&] { return static_cast<float>(draw()); });
+    }
+
+    Bindings bind(const Program& program) {
+        Bindings out;
+        const auto view = [](const auto& values, DType dtype) {
+            return InputView{
+                reinterpret_cast<const std::byte*>(values.data()),
+                static_cast<std::ptrdiff_t>(kWidth * static_cast<std::int64_t>(sizeof(values[0]))),
+                kWidth, dtype};
+        };
+        out.inputs = {view(x, DType::f8), view(y, DType::f4)};
+        for (std::size_t g = 0; g < outputs.size(); ++g) {
+            const GroupSpec& group = program.groups()[g];
+            const std::int64_t size = group.dtype == DType::f4 ? sizeof(float) : 1;
+            out.outputs.push_back(
+                {outputs[g].data(), static_cast<std::ptrdiff_t>(group.width * size), group.width});
+        }
+        out.params = program.params().data();
+        out.flags = flags.data();
+        out.bad_term = bad_term.data();
+        return out;
+    }
+
+    std::int64_t n;
+    std::vector<double> x;
+    std::vector<float> y;
+    std::vector<std::uint32_t> flags;
+    std::vector<std::int32_t> bad_term;
+    std::vector<std::vector<std::byte>> outputs;
+};
+
+// All bytes written by a reset, two steps, a reset of every third row and another step.
+std::vector<std::byte> run(std::int64_t n, int threads) {
+    const Program program(everything());
+    State state(program, n);
+    Arrays arrays(program, n);
+    Evaluator evaluator(program, state, arrays.bind(program), threads);
+    std::vector<std::uint8_t> mask(static_cast<std::size_t>(n), 1);
+    arrays.fill(1);
+    evaluator.reset(mask.data());
+    for (const unsigned seed : {2U, 3U}) {
+        arrays.fill(seed);
+        evaluator.step();
+    }
+    for (std::size_t r = 0; r < mask.size(); ++r) {
+        mask[r] = r % 3 == 0 ? 1 : 0;
+    }
+    evaluator.reset(mask.data());
+    evaluator.step();
+    std::vector<std::byte> out;
+    for (const auto& bytes : arrays.outputs) {
+        out.insert(out.end(), bytes.begin(), bytes.end());
+    }
+    return out;
+}
+
+TEST(all_operations_stay_inside_their_arrays) {
+    for (const std::int64_t n : {1, 2, 7, 8, 63, 64, 65, 257}) {
+        CHECK(!run(n, 1).empty());
+    }
+}
+
+TEST(thread_count_changes_no_byte) {
+    const std::vector<std::byte> one = run(1500, 1);
+    CHECK(run(1500, 2) == one);
+    CHECK(run(1500, 5) == one);
+}
+
+TEST(evaluators_of_one_program_run_side_by_side) {
+    ProgramSpec spec;
+    spec.dt = 0.02;
+    spec.inputs = {{"x", kWidth}, {"y", kWidth}};
+    spec.nodes = {whole_input(0), node("rate", {0}, kWidth)};
+    spec.groups = {{"r", kWidth, DType::f4, true}};
+    spec.stores = {{1, 0, 0}};
+    const Program program(std::move(spec));
+    parallel_for(4, 4, [&](std::int64_t, std::int64_t, int) {
+        State state(program, 500);
+        Arrays arrays(program, 500);
+        arrays.fill(4);
+        Evaluator evaluator(program, state, arrays.bind(program), 3);
+        for (int i = 0; i < 20; ++i) {
+            evaluator.step();
+        }
+    });
+}
+
+TEST(a_wrong_program_is_refused_without_a_leak) {
+    ProgramSpec spec = everything();
+    spec.nodes[3].op = "cons";
+    CHECK_FAILS(Program(std::move(spec)), "unknown op 'cons', did you mean 'const'?");
+    CHECK_FAILS(State(Program(everything()), 0), "expected 1 to 2^30 environments");
+}
+
+}  // namespace
+}  // namespace embody
