@@ -1,4 +1,4 @@
-"""The C++ core: programs, their state and evaluation, returns and advantages. Nothing is copied or converted silently."""
+"""The C++ core: programs, their state and evaluation, returns and advantages. No array is copied or converted."""
 
 from typing import Any, TypeAlias
 

@@ -51,7 +51,8 @@ BAD_NODES = [
     ([ONE, ("guard", [0], 1, [-1], [1.0])], "node 1 (guard): term id"),
     ([ONE, ("guard", [0], 1, [0], [0.0])], "node 1 (guard): max_abs: expected more than 0, got 0"),
     ([ONE, ("prev", [0], 1, [17], [])], "node 1 (prev): depth: expected 1 to 16, got 17"),
-    ([ONE, ("exp", [0], 1, [], []), ("sub64", [0, 1], 1, [], [])], "node 2 (sub64): arg 1: expected an input node, got exp"),
+    ([ONE, ("exp", [0], 1, [], []), ("sub64", [0, 1], 1, [], [])],
+     "node 2 (sub64): arg 1: expected an input node, got exp"),
     ([("const", [], 1024, [], [0.0] * 1024), *[("delta", [0], 1024, [], [])] * 5],
      "node 5 (delta): state: expected at most 4096 doubles an environment, got 5120"),
     ([ONE] * 16385, "nodes: expected at most 16384, got 16385"),
@@ -90,7 +91,8 @@ def test_too_many_registers_are_refused():
 
 @pytest.mark.parametrize(("node", "got"), [(("input", []), "('input', [])"), ("input", "'input'"), (3, "3")])
 def test_a_node_that_is_no_tuple_is_shown(node, got):
-    message = f"node 0: expected a tuple (str op, list[int] args, int lanes, list[int] ints, list[float] floats), got {got}"
+    parts = "(str op, list[int] args, int lanes, list[int] ints, list[float] floats)"
+    message = f"node 0: expected a tuple {parts}, got {got}"
     with pytest.raises(TypeError, match=re.escape(message)):
         program([node])
 
@@ -123,7 +125,8 @@ BAD_ARGUMENTS = [
     ("inputs", [np.zeros((4, 3), np.int64)], TypeError,
      "input 'x': expected dtype float32 or float64 or uint8 or bool, got int64"),
     ("inputs", [np.zeros((4, 3), ">f4")], TypeError, "got >f4"),
-    ("inputs", [[1, 2, 3]], TypeError, "input 'x': expected a numpy array of float32 or float64 or uint8 or bool, got list"),
+    ("inputs", [[1, 2, 3]], TypeError,
+     "input 'x': expected a numpy array of float32 or float64 or uint8 or bool, got list"),
     ("inputs", [np.zeros((4, 6))[:, ::2]], ValueError,
      "input 'x': expected columns side by side (stride 8 bytes), got a stride of 16 bytes"),
     ("inputs", [np.zeros(4 * 3 * 8 + 1, np.uint8)[1:].view(np.float64).reshape(4, 3)], ValueError,

@@ -64,7 +64,8 @@ def outcome(n, threads=1, dtype=np.float32, layout=lambda a: a, edges=True):
         if seed == 3:
             bound.reset(np.arange(n) % 2 == 0)
         bound.step()
-    return {**bound.outputs, "flags": bound.flags, "bad_term": bound.bad_term, "state": bound.state.array.T.astype("f4")}
+    state = bound.state.array.T.astype("f4")
+    return {**bound.outputs, "flags": bound.flags, "bad_term": bound.bad_term, "state": state}
 
 
 def assert_same(a, b):
@@ -159,7 +160,7 @@ def test_simd_level_changes_no_bit():
 
 def test_an_unknown_simd_level_is_refused_by_name():
     done = subprocess.run(
-        [sys.executable, "-c", "import sys; sys.path[:0] = sys.argv[1:]; from pyembody import _core; _core.simd_level()",
+        [sys.executable, "-c", "import sys; sys.path[:0] = sys.argv[1:]; import pyembody._core as c; c.simd_level()",
          *sys.path],
         env={**os.environ, "EMBODY_SIMD": "avx1024"}, capture_output=True, text=True, check=False,
     )

@@ -23,7 +23,7 @@ def provided_signals(
     signals = [Signal("action", axis="joints", labels=robot.joints)]
     if task.command is not None:
         signals += CommandSource.signals()
-    if task.clock is not None:
+    if task.clock is not None and robot.feet:
         if len(task.clock.offsets) != len(robot.feet):
             raise SpecError(
                 f"{task.name}: clock.offsets: expected {len(robot.feet)} entries, one per foot of {robot.name},"

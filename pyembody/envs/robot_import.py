@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import tempfile
@@ -15,7 +14,7 @@ from msgspec.structs import replace
 
 from ..spec.errors import SpecError
 from ..spec.load import load_robot
-from ..spec.robot import Control, Mirror, Physics, Robot
+from ..spec.robot import Control, Physics, Robot
 from .model import build_model, read_model
 from .robot_files import copy_files, find_files
 from .robot_guess import (
@@ -30,10 +29,14 @@ from .robot_guess import (
     rest_pose,
     torque_limit,
 )
+from .robot_toml import to_toml
 from .stance import FLAT, solve_stance, with_stance
 
 CONTROL_DT = 0.02
-LEGGED = Physics(timestep=0.005, iterations=10, ls_iterations=10, cone="pyramidal", impratio=1.0, self_collision=False)
+LEGGED = Physics(
+    timestep=0.005, iterations=10, ls_iterations=10, cone="pyramidal", impratio=1.0,
+    solimp=(0.9, 0.95, 0.001, 0.5, 2.0), self_collision=False,
+)
 TRIAL_STEPS = 100
 TRIAL_ACTION = 0.5
 
@@ -120,14 +123,9 @@ def _examine(path: Path, urdf: bool, notes: list[str]) -> tuple[Subject, int]:
     mujoco.mj_forward(model, data)
     subject = Subject(model, data, joints, base)
     if not base and urdf and len(guess_feet(subject)) >= 2:
-        subject = replace_base(subject)
+        subject = Subject(model, data, joints, str(model.body(1).name))
         notes.append(f"base: '{subject.base}' is fixed in the URDF; taken as floating because the robot has feet")
     return subject, key
-
-
-def replace_base(subject: Subject) -> Subject:
-    """Return `subject` with the first body as its floating base."""
-    return Subject(subject.model, subject.data, subject.joints, str(subject.model.body(1).name))
 
 
 def _control(subject: Subject, notes: list[str]) -> Control:
@@ -149,12 +147,18 @@ def _control(subject: Subject, notes: list[str]) -> Control:
     )
 
 
+def _merged(values: list[float]) -> tuple[float, ...] | float:
+    """One number if all are equal, else the list."""
+    return values[0] if len(set(values)) == 1 else tuple(values)
+
+
 def _note_findings(subject: Subject, robot: Robot, no_mirror: str, notes: list[str]) -> None:
     model = subject.model
     if not robot.base:
         notes.append("base: no free joint, so the robot is bolted to the world")
     elif robot.feet:
         notes.append(f"feet: guessed {', '.join(robot.feet)} (the lowest shapes at the ends); check them and their order")
+        notes.append("physics: set for speed (5 ms, hard contacts, no self-collision); [execution] is the model's own")
     else:
         notes.append("feet: none found; name the shapes or bodies that should touch the ground")
     if robot.mirror is None:
@@ -194,12 +198,43 @@ def _standing(robot: Robot, notes: list[str]) -> Robot:
 
 def _tried(robot: Robot, notes: list[str]) -> Robot:
     """The robot with physics in which it moves for a while without diverging."""
-    model = mujoco.MjModel
-    for physics in (robot.physics, replace(robot.physics, timestep=0.002), replace(LEGGED, timestep=0.001)):
-        candidate = replace(robot, physics=_divisible(physics, robot))
+    for timestep in (robot.physics.timestep, 0.002, 0.001):
+        candidate = _with_timestep(robot, timestep)
         if _stays_finite(candidate):
-            if physics is not robot.physics:
-                notes.append(f"physics.timestep: {candidate.physics.timestep} s; larger ones diverge with these gains")
+            if candidate.physics.timestep != robot.physics.timestep:
+                notes.append(f"physics.timestep: {candidate.physics.timestep:g} s, so that it fits control_dt and is stable")
             return candidate
-    del model
     raise SpecError(f"{robot.name}: the robot diverges in simulation even at 1 ms; check its inertias and gains")
+
+
+def _with_timestep(robot: Robot, timestep: float | None) -> Robot:
+    """The robot with a time step of which its control step is a multiple; None keeps the model's if that is one."""
+    own = float(read_model(robot.model_path).option.timestep)
+    ratio = robot.control.control_dt / (timestep or own)
+    if abs(ratio - round(ratio)) > 1e-6 or ratio < 1:
+        timestep = robot.control.control_dt / max(1, int(np.ceil(ratio)))
+    return replace(robot, physics=replace(robot.physics, timestep=timestep))
+
+
+def _stays_finite(robot: Robot) -> bool:
+    """Whether seeded random actions leave the state finite and without MuJoCo's warnings."""
+    built = build_model(robot, FLAT)
+    data, rng = mujoco.MjData(built.model), np.random.default_rng(0)
+    data.qpos[:] = built.home_qpos
+    for _ in range(TRIAL_STEPS):
+        action = TRIAL_ACTION * rng.normal(size=(1, len(robot.joints))).astype(np.float32)
+        data.ctrl[:] = built.control(action)[0]
+        mujoco.mj_step(built.model, data, built.decimation)
+    bad = (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, mujoco.mjtWarning.mjWARN_BADQACC)
+    return bool(np.isfinite(data.qpos).all()) and not any(data.warning[w].number for w in bad)
+
+
+def _clean(name: str) -> str:
+    """A folder name: lower-case letters, digits and _."""
+    cleaned = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    return cleaned or "robot"
+
+
+def _readme(robot: Robot, source: str, notes: list[str]) -> str:
+    lines = [f"# {robot.name}", "", f"Imported from `{source}`, which is copied as it was. What was found, and what to check:", ""]
+    return "\n".join([*lines, *(f"- {note}" for note in notes)]) + "\n"

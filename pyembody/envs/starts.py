@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mujoco
 import numpy as np
 from mujoco.batch import Batch
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ class Starts:
     def __init__(self, spec: Reset, built: BuiltModel, batch: Batch) -> None:
         self.spec, self.built = spec, built
         self.qpos, self.qvel = batch.bind("qpos"), batch.bind("qvel")
+        self._passive_qpos, self._passive_dof = _passive(built)
 
     def write(self, rng: np.random.Generator, rows: Rows) -> None:
         """Draw a new starting state for each of `rows`."""
@@ -25,6 +27,9 @@ class Starts:
         joints = len(built.joint_qpos)
         qpos[:, built.joint_qpos] += spec.joint_pos * _signed(rng, (k, joints))
         qvel[:, built.joint_dof] = spec.joint_vel * _signed(rng, (k, joints))
+        passive = (k, len(self._passive_dof))
+        qpos[:, self._passive_qpos] += spec.passive_pos * _signed(rng, passive)
+        qvel[:, self._passive_dof] = spec.passive_vel * _signed(rng, passive)
         if built.base_qpos >= 0:
             self._base(rng, qpos[:, built.base_qpos :][:, :7], qvel[:, built.base_dof :][:, :6])
         self.qpos[rows], self.qvel[rows] = qpos, qvel
@@ -41,6 +46,14 @@ class Starts:
         pose[:, 3:] = _quaternion(roll, pitch, yaw)
         velocity[:, :3] = spec.lin_vel * _signed(rng, (k, 3))
         velocity[:, 3:] = spec.ang_vel * _signed(rng, (k, 3))
+
+
+def _passive(built: BuiltModel) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Addresses in qpos and qvel of hinges and slides that the robot does not drive."""
+    model = built.model
+    simple = np.isin(model.jnt_type, (mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE))
+    passive = simple & ~np.isin(model.jnt_qposadr, built.joint_qpos)
+    return model.jnt_qposadr[passive].astype(np.int64), model.jnt_dofadr[passive].astype(np.int64)
 
 
 def _signed(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:

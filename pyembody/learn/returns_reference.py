@@ -26,7 +26,7 @@ def gae(
 ) -> tuple[Floats, Floats]:
     """Return advantages and returns `[T, N, C]` by generalised advantage estimation (Schulman et al. 2016).
 
-    `rewards`, `values`, `next_values` are `[T, N, C]`; `next_values` is the value of the true successor of each step.
+    `rewards`, `values`, `next_values` are `[T, N, C]`; `next_values` is the value of each step's true successor.
     `terminated` and `truncated` are `[T, N]`, `gamma` and `lam` `[C]`. A terminated step has no successor; a truncated one
     bootstraps from its successor but ends the trace; terminated wins.
     """
@@ -43,7 +43,7 @@ def gae(
 def discounted_returns(
     rewards: Floats, next_values: Floats, terminated: Ends, truncated: Ends, gamma: Floats
 ) -> Floats:
-    """Return discounted returns `[T, N, C]`, bootstrapped from `next_values` where truncated and after the last step."""
+    """Return discounted returns `[T, N, C]`, bootstrapped from `next_values` where truncated and at the end."""
     returns = np.zeros_like(rewards)
     later = next_values[-1]
     dead, cut = (terminated != 0)[..., None], (truncated != 0)[..., None]
@@ -56,9 +56,9 @@ def discounted_returns(
 def normalise_advantages(
     advantages: Floats, floor: Floats, running_std: Doubles, *, first: bool
 ) -> tuple[Floats, Doubles]:
-    """Return advantages `[T, N, C]` with zero mean and unit deviation per channel, and the new running deviations `[C]`.
+    """Return advantages `[T, N, C]` of zero mean and unit deviation per channel, and new running deviations `[C]`.
 
-    The divisor is never below `floor` times the running deviation, so that a nearly constant channel keeps its small size.
+    The divisor is never below `floor` times the running deviation, so that a nearly constant channel stays small.
     Rows that are not finite are left out of the moments and become 0.
     """
     out = np.zeros_like(advantages)

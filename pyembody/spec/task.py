@@ -85,10 +85,15 @@ class Clock(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Reset(Struct, frozen=True, forbid_unknown_fields=True):
-    """Half-widths of the uniform starting distribution around the default pose."""
+    """Half-widths of the uniform starting distribution around the default pose.
+
+    `joint_*` are those of the robot's joints, `passive_*` of hinges and slides that nothing drives.
+    """
 
     joint_pos: NonNegative = 0.0
     joint_vel: NonNegative = 0.0
+    passive_pos: NonNegative = 0.0
+    passive_vel: NonNegative = 0.0
     height: NonNegative = 0.0
     tilt: NonNegative = 0.0
     yaw: NonNegative = 0.0

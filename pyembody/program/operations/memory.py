@@ -192,8 +192,9 @@ def remember(
         assert mask is not None
         for slot in slots.split():
             value = x if slot == "x" else np.zeros_like(x)
-            fine = np.isfinite(value)
-            frame.flag(~fine.all(axis=(1, 2)), 4)
+            fine: Array = np.isfinite(value)
+            bad: Any = ~fine.all(axis=(1, 2))
+            frame.flag(bad, 4)
             old = memory.setdefault(slot, np.zeros_like(x))
             old[mask] = np.where(fine, value, 0.0)[mask]
         return _rounded(node, value_of(node, memory))
