@@ -80,9 +80,7 @@ class ScriptedEnv:
         self.held = command
         self.command[:] = 0 if command is None else command
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         self.seeds.append(seed)
         self.rng = np.random.default_rng(seed)
         self.steps[:] = 0
@@ -130,9 +128,7 @@ def still(observations: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def half_fall(observations: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Actions with which every other row falls."""
-    return np.where(np.arange(len(observations))[:, None] % 2 == 0, 1.0, 0.0) * np.ones(
-        2, np.float32
-    )
+    return np.where(np.arange(len(observations))[:, None] % 2 == 0, 1.0, 0.0) * np.ones(2, np.float32)
 
 
 def test_every_row_is_judged_by_its_first_episode_only() -> None:
@@ -192,6 +188,7 @@ def test_gait_counts_swings_and_heights() -> None:
     assert facts.swing_peak.mean == pytest.approx(0.05)
     # of nine judged steps the left foot is down at 4 and 8, the right one at 2 and 6
     assert facts.clear_swings.n == 4 * (2 + 1)
+    assert facts.foot_peaks == pytest.approx({"L": 0.05, "R": 0.05})
     assert facts.duty["L"] == pytest.approx(2 / 9)
     assert facts.base_height == pytest.approx(HEIGHT)
     assert facts.height_ratio == pytest.approx(HEIGHT / 0.25)

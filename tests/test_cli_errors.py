@@ -62,17 +62,13 @@ def _raise(error: BaseException) -> object:
     return run
 
 
-def test_failures_are_one_line_and_code_1(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_failures_are_one_line_and_code_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(Doctor, "run", _raise(RuntimeError("broken\nin two lines")))
     assert main(["doctor"]) == 1
     assert capsys.readouterr().err == "pyembody: broken in two lines\n"
 
 
-def test_interruption_gives_code_130(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_interruption_gives_code_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(Doctor, "run", _raise(KeyboardInterrupt("stopped; go on with: resume")))
     assert main(["doctor"]) == 130
     assert "go on with: resume" in capsys.readouterr().err
@@ -87,9 +83,7 @@ def test_an_error_of_the_file_system_names_the_file(
     assert capsys.readouterr().err == "pyembody: runs/a: No space left on device\n"
 
 
-def test_debug_shows_the_traceback(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(Doctor, "run", _raise(RuntimeError("broken")))
     assert main(["doctor", "--debug"]) == 1
     assert "Traceback" in capsys.readouterr().err

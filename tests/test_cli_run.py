@@ -32,18 +32,14 @@ def test_a_run_holds_spec_metrics_and_checkpoint(run: Path) -> None:
     assert (run / "checkpoints" / "000002" / "model.safetensors").is_file()
 
 
-def test_training_says_where_the_run_is_and_what_is_next(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_training_says_where_the_run_is_and_what_is_next(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*TRAIN, "--iterations", "1", "--out", str(tmp_path), *QUICK]) == 0
     shown = capsys.readouterr().out
     assert f"run: {tmp_path}" in shown
     assert "next: pyembody eval" in shown
 
 
-def test_a_sentence_is_shown_as_edits_and_kept_in_the_run(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_sentence_is_shown_as_edits_and_kept_in_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     say = ["--say", "lift your feet 10 cm"]
     assert main([*TRAIN, *say, "--iterations", "1", "--out", str(tmp_path), *QUICK]) == 0
     assert "foot_clearance" in capsys.readouterr().out
@@ -52,9 +48,7 @@ def test_a_sentence_is_shown_as_edits_and_kept_in_the_run(
     assert spec["task"]["params"]["foot_clearance"]["value"] == 0.1
 
 
-def test_eval_writes_the_figures(
-    runs: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_eval_writes_the_figures(runs: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "figures.json"
     arguments = ["eval", "latest", "--out", str(runs), "--episodes", "4", "--json", str(file)]
     assert main(arguments) == 0
@@ -67,16 +61,12 @@ def test_eval_writes_the_figures(
     assert "task.track_lin_vel" in shown
 
 
-def test_eval_of_a_variant_with_other_observations_is_refused(
-    run: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_eval_of_a_variant_with_other_observations_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["eval", str(run), "--variant", "deployable", "--episodes", "2"]) == 2
     assert "deployable" in capsys.readouterr().err
 
 
-def test_resume_goes_on_to_the_iterations_asked_for(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_resume_goes_on_to_the_iterations_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*TRAIN, "--iterations", "1", "--out", str(tmp_path), *QUICK]) == 0
     folder = next((tmp_path / "velocity").iterdir())
     assert main(["resume", str(folder), "--iterations", "2", *QUICK]) == 0

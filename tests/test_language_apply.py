@@ -129,9 +129,7 @@ def test_bad_edit_is_one_clear_error(edit: Edit, message: str) -> None:
 
 
 def test_edit_may_come_in_another_unit() -> None:
-    assert check_edit(LANGUAGE, Edit("forward_speed", 3.6, "km/h")) == Edit(
-        "forward_speed", 1.0, "m/s"
-    )
+    assert check_edit(LANGUAGE, Edit("forward_speed", 3.6, "km/h")) == Edit("forward_speed", 1.0, "m/s")
     assert check_edit(LANGUAGE, Edit("forward_speed", 5.4, "km/h")).value == pytest.approx(1.5)
 
 

@@ -17,9 +17,7 @@ LANGUAGE = load_language(find_folder("task", "velocity"))
 
 
 def cases(name: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(
-        (DATA / f"language_{name}.json").read_text(encoding="utf-8")
-    )
+    found: list[dict[str, Any]] = json.loads((DATA / f"language_{name}.json").read_text(encoding="utf-8"))
     return found
 
 
@@ -34,9 +32,7 @@ def values(translation: Translation) -> dict[str, float | str]:
 
 def same(got: dict[str, float | str], wanted: dict[str, float | str]) -> bool:
     return got.keys() == wanted.keys() and all(
-        value == got[name]
-        if isinstance(value, str)
-        else got[name] == pytest.approx(value, rel=1e-5)
+        value == got[name] if isinstance(value, str) else got[name] == pytest.approx(value, rel=1e-5)
         for name, value in wanted.items()
     )
 
@@ -117,12 +113,8 @@ def test_everything_that_is_suggested_is_understood() -> None:
 def test_relative_words_change_what_is_set_now() -> None:
     assert values(say("faster", forward_speed=0.8)) == pytest.approx({"forward_speed": 1.2})
     assert values(say("slow down", forward_speed=-0.9)) == pytest.approx({"forward_speed": -0.6})
-    assert values(say("turn faster", turn_rate=0.4, forward_speed=1.0)) == pytest.approx(
-        {"turn_rate": 0.6}
-    )
-    assert values(say("a bit higher steps", foot_clearance=0.09)) == pytest.approx(
-        {"foot_clearance": 0.1}
-    )
+    assert values(say("turn faster", turn_rate=0.4, forward_speed=1.0)) == pytest.approx({"turn_rate": 0.6})
+    assert values(say("a bit higher steps", foot_clearance=0.09)) == pytest.approx({"foot_clearance": 0.1})
     assert values(say("2 cm lower", body_height=0.3)) == pytest.approx({"body_height": 0.28})
 
 
@@ -219,3 +211,11 @@ def test_sentence_takes_less_than_five_milliseconds() -> None:
 def test_same_sentence_gives_the_same_translation() -> None:
     for case in cases("canonical") + cases("refusals"):
         assert say(case["say"]) == say(case["say"])
+
+
+def test_balance_task_is_spoken_to_in_its_own_words() -> None:
+    language = load_language(find_folder("task", "balance"))
+    gentle = translate("balance gently and stay close to the middle", language)
+    assert values(gentle) == {"center_weight": 2.0, "force_weight": -0.003}
+    assert translate("trot forward at 1 m/s", language).refused
+    assert all(translate(text, language).edits for text in language.examples)

@@ -50,9 +50,7 @@ def test_small_language_without_motion_translates(tmp_path: Path) -> None:
         ('target = "params.size"', 'target = "params..size"', "expected names, dots"),
     ],
 )
-def test_fault_names_the_file_and_what_is_wrong(
-    tmp_path: Path, old: str, new: str, message: str
-) -> None:
+def test_fault_names_the_file_and_what_is_wrong(tmp_path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(SpecError, match=r"language\.toml") as error:
         load(tmp_path, GOOD.replace(old, new, 1))
     assert message in str(error.value)

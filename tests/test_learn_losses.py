@@ -24,7 +24,9 @@ def test_entropy_of_two_normals() -> None:
 
 def test_kl_of_a_shifted_and_widened_normal() -> None:
     # KL(N(0, 1) || N(1, 2^2)) = log 2 + (1 + 1) / 8 - 1/2
-    kl = losses.gaussian_kl(torch.zeros(3, 1), torch.zeros(1), torch.ones(3, 1), torch.full((1,), math.log(2.0)))
+    kl = losses.gaussian_kl(
+        torch.zeros(3, 1), torch.zeros(1), torch.ones(3, 1), torch.full((1,), math.log(2.0))
+    )
     assert kl.item() == pytest.approx(math.log(2.0) - 0.25, rel=1e-6)
 
 
@@ -52,7 +54,10 @@ def test_a_huge_ratio_leaves_the_gradient_finite() -> None:
 
 
 def test_value_losses_are_apart_per_channel() -> None:
-    values, targets = torch.tensor([[1.0, 10.0], [3.0, 10.0]]), torch.tensor([[0.0, 10.0], [0.0, 12.0]])
+    values, targets = (
+        torch.tensor([[1.0, 10.0], [3.0, 10.0]]),
+        torch.tensor([[0.0, 10.0], [0.0, 12.0]]),
+    )
     assert losses.value_losses(values, targets).tolist() == [2.5, 1.0]
 
 

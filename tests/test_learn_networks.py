@@ -40,8 +40,11 @@ def test_grouped_critics_equal_separate_modules() -> None:
 @pytest.mark.parametrize("critic", ["grouped", "shared"])
 def test_the_gradient_of_one_channel_touches_its_own_critic_only(critic: str) -> None:
     nets = networks(critic=critic)
-    nets.differentiate(nets.values(torch.randn(6, 7))[:, 1].sum() + 0.0 * nets.mean(torch.randn(6, 5)).sum()
-                       + 0.0 * nets.log_std.sum())
+    nets.differentiate(
+        nets.values(torch.randn(6, 7))[:, 1].sum()
+        + 0.0 * nets.mean(torch.randn(6, 5)).sum()
+        + 0.0 * nets.log_std.sum()
+    )
     moved = [bool(row.abs().sum() > 0) for row in nets.critic_grads]
     assert moved == ([False, True, False] if critic == "grouped" else [True])
     assert not nets.actor_grads.any()
@@ -52,7 +55,11 @@ def test_parameters_are_views_of_the_flat_tensor() -> None:
     rows = torch.randn(4, 5)
     before = nets.mean(rows)
     nets.flat.mul_(0.0)
-    assert before.abs().sum() > 0 and nets.mean(rows).abs().sum() == 0 and nets.values(torch.randn(4, 7)).abs().sum() == 0
+    assert (
+        before.abs().sum() > 0
+        and nets.mean(rows).abs().sum() == 0
+        and nets.values(torch.randn(4, 7)).abs().sum() == 0
+    )
 
 
 def test_the_standard_deviation_is_kept_in_its_range() -> None:
@@ -69,7 +76,9 @@ def test_values_survive_a_change_of_their_units(critic: str) -> None:
     normaliser = ValueNormaliser(3)
     nets.rescale_values(*normaliser.update(torch.randn(50, 3), Group()))
     before = normaliser.denormalise(nets.values(rows))
-    nets.rescale_values(*normaliser.update(torch.randn(50, 3) * torch.tensor([1.0, 100.0, 0.01]) + 5.0, Group()))
+    nets.rescale_values(
+        *normaliser.update(torch.randn(50, 3) * torch.tensor([1.0, 100.0, 0.01]) + 5.0, Group())
+    )
     after = normaliser.denormalise(nets.values(rows))
     torch.testing.assert_close(before, after, rtol=1e-5, atol=1e-5)
 
@@ -84,7 +93,9 @@ def test_normalised_targets_have_the_batch_moments_at_first() -> None:
 @given(st.integers(0, 2**31), st.lists(st.integers(1, 40), min_size=1, max_size=5))
 @settings(max_examples=30, deadline=None)
 def test_moments_of_parts_equal_moments_of_the_whole(seed: int, sizes: list[int]) -> None:
-    rows = torch.from_numpy(np.random.default_rng(seed).normal(3.0, 2.0, (sum(sizes), 4)).astype(np.float32))
+    rows = torch.from_numpy(
+        np.random.default_rng(seed).normal(3.0, 2.0, (sum(sizes), 4)).astype(np.float32)
+    )
     normaliser = ObservationNormaliser(4, 10.0)
     for part in rows.split(sizes):
         normaliser.update(part, Group())
@@ -96,12 +107,17 @@ def test_an_observation_that_never_moved_is_not_blown_up() -> None:
     normaliser = ObservationNormaliser(1, 10.0)
     normaliser.update(torch.full((8, 1), 2.0), Group())
     rows = torch.tensor([[2.0], [2.005]])
-    assert normaliser(rows, out=torch.empty_like(rows)).flatten().tolist() == pytest.approx([0.0, 0.5], abs=1e-3)
+    assert normaliser(rows, out=torch.empty_like(rows)).flatten().tolist() == pytest.approx(
+        [0.0, 0.5], abs=1e-3
+    )
 
 
 def test_observations_are_clipped() -> None:
     rows = torch.tensor([[1e6], [-1e6]])
-    assert ObservationNormaliser(1, 10.0)(rows, out=torch.empty_like(rows)).flatten().tolist() == [10.0, -10.0]
+    assert ObservationNormaliser(1, 10.0)(rows, out=torch.empty_like(rows)).flatten().tolist() == [
+        10.0,
+        -10.0,
+    ]
 
 
 def test_adam_equals_torch() -> None:

@@ -53,7 +53,11 @@ class Countdown:
         if ended:
             self.final_observations[:] = self.observations
             self.observations[:] = FAR
-        info = {"channels": np.ones((1, 1), np.float32), "metrics": np.zeros((1, 0)), "success": np.zeros(1, np.bool_)}
+        info = {
+            "channels": np.ones((1, 1), np.float32),
+            "metrics": np.zeros((1, 0)),
+            "success": np.zeros(1, np.bool_),
+        }
         return self.observations, np.ones(1), np.zeros(1, np.bool_), np.array([ended]), info
 
 
@@ -68,8 +72,15 @@ def test_truncation_bootstraps_the_true_next_value() -> None:
     assert rollout.next_values[:, 0, 0].tolist() == [10.0, 20.0, 30.0]
     half = np.array([0.5], np.float32)
     _core.gae(
-        rollout.rewards, rollout.values[:-1].numpy(), rollout.next_values, rollout.terminated, rollout.truncated,
-        half, half, rollout.advantages, rollout.returns,
+        rollout.rewards,
+        rollout.values[:-1].numpy(),
+        rollout.next_values,
+        rollout.terminated,
+        rollout.truncated,
+        half,
+        half,
+        rollout.advantages,
+        rollout.returns,
     )
     # delta = 1 + V'/2 - V: 6, 1, -4; A = delta + A'/4
     assert rollout.advantages[:, 0, 0].tolist() == [6.0, 0.0, -4.0]
@@ -77,7 +88,11 @@ def test_truncation_bootstraps_the_true_next_value() -> None:
 
 def solve(tmp_path: Path, scales: tuple[float, float], **changes: Any) -> float:
     run = create_run(toy_task(), toy_robot(), toy_train(**changes), 0, (), tmp_path)
-    train(run, progress=False, make_env=lambda _s, n, _t, first: PointMass(n, seed=first, scales=scales))
+    train(
+        run,
+        progress=False,
+        make_env=lambda _s, n, _t, first: PointMass(n, seed=first, scales=scales),
+    )
     policy = load_policy(run)
     env = PointMass(256, seed=9)
     env.reset()
@@ -107,7 +122,9 @@ def test_a_loss_that_is_not_finite_is_named_and_leaves_the_parameters() -> None:
     batch = learner._batch()
     batch.targets[3, 1] = np.inf
     before = learner.networks.flat.clone()
-    with pytest.raises(NotFiniteError, match="value loss of channel 'effort', gradient of the critic of effort;"):
+    with pytest.raises(
+        NotFiniteError, match="value loss of channel 'effort', gradient of the critic of effort;"
+    ):
         step(learner.networks, learner.optimiser, batch, learner.config, learner.group)
     torch.testing.assert_close(learner.networks.flat, before, rtol=0, atol=0)
 
@@ -125,9 +142,13 @@ class Mirrored(PointMass):
     """The same point mass, whose left half is only ever seen as the right half."""
 
     mirror = SimpleNamespace(
-        obs_index=np.array([0, 1]), obs_sign=np.array([-1, -1], np.float32),
-        critic_index=np.array([0, 1]), critic_sign=np.array([-1, -1], np.float32),
-        action_index=np.array([0]), action_sign=np.array([-1], np.float32), clock=0,
+        obs_index=np.array([0, 1]),
+        obs_sign=np.array([-1, -1], np.float32),
+        critic_index=np.array([0, 1]),
+        critic_sign=np.array([-1, -1], np.float32),
+        action_index=np.array([0]),
+        action_sign=np.array([-1], np.float32),
+        clock=0,
         flag=lambda obs: obs[:, 0] < 0,
     )
 

@@ -18,7 +18,16 @@ import numpy as np
 import pytest
 from test_learn_toy import PointMass, toy_robot, toy_task, toy_train
 
-from pyembody.learn import NotFiniteError, checkpoint, create_run, load_policy, read_metrics, read_run, resume, train
+from pyembody.learn import (
+    NotFiniteError,
+    checkpoint,
+    create_run,
+    load_policy,
+    read_metrics,
+    read_run,
+    resume,
+    train,
+)
 from pyembody.learn.files import write_atomic
 from pyembody.spec import SpecError
 
@@ -60,9 +69,15 @@ def test_twenty_iterations_equal_ten_and_ten_more_bit_for_bit(tmp_path: Path) ->
 
 
 def test_a_run_is_recorded_whole(tmp_path: Path) -> None:
-    run = create_run(toy_task(), toy_robot(), toy_train(), 7, ({"parameter": "speed", "value": 1.0},), tmp_path)
+    run = create_run(
+        toy_task(), toy_robot(), toy_train(), 7, ({"parameter": "speed", "value": 1.0},), tmp_path
+    )
     spec = read_run(run)
-    assert (spec.seed, spec.task.name, spec.edits) == (7, "point", ({"parameter": "speed", "value": 1.0},))
+    assert (spec.seed, spec.task.name, spec.edits) == (
+        7,
+        "point",
+        ({"parameter": "speed", "value": 1.0},),
+    )
     train(run, iterations=3, progress=False, make_env=toy)
     layout = read_run(run).layout
     assert layout is not None and layout.workers == 1
@@ -94,7 +109,9 @@ def test_a_used_run_is_not_trained_again_and_a_finished_one_not_resumed(tmp_path
     train(run, iterations=2, progress=False, make_env=toy)
     with pytest.raises(SpecError, match="has checkpoints already"):
         train(run, iterations=2, progress=False, make_env=toy)
-    with pytest.raises(SpecError, match="iterations: expected more than the 2 that are done, got 2"):
+    with pytest.raises(
+        SpecError, match="iterations: expected more than the 2 that are done, got 2"
+    ):
         resume(run, iterations=2, progress=False, make_env=toy)
 
 
@@ -110,7 +127,9 @@ def flip(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [cut, flip, Path.unlink])
 @pytest.mark.parametrize("name", ["model.safetensors", "meta.json"])
-def test_a_damaged_checkpoint_is_named(tmp_path: Path, damage: Callable[[Path], Any], name: str) -> None:
+def test_a_damaged_checkpoint_is_named(
+    tmp_path: Path, damage: Callable[[Path], Any], name: str
+) -> None:
     run = new_run(tmp_path)
     train(run, iterations=1, progress=False, make_env=toy)
     path = checkpoint.latest(run) / name
@@ -154,7 +173,9 @@ def test_nan_is_traced_to_its_channel_and_leaves_the_last_checkpoint(tmp_path: P
     load_policy(run)
 
 
-def test_a_full_disk_is_one_message_and_the_old_checkpoint_stays(tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_full_disk_is_one_message_and_the_old_checkpoint_stays(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
     run = new_run(tmp_path, checkpoint_every=1)
     train(run, iterations=1, progress=False, make_env=toy)
 
@@ -201,7 +222,10 @@ def test_a_signal_saves_and_the_run_goes_on(tmp_path: Path, number: signal.Signa
     script = tmp_path / "interrupted.py"
     script.write_text(textwrap.dedent(INTERRUPTED.format(tests=str(Path(__file__).parent))))
     process = subprocess.Popen(
-        [sys.executable, str(script), str(run)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, str(script), str(run)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     while not (run / "metrics.jsonl").is_file() or len((run / "metrics.jsonl").read_bytes()) < 1000:
         assert process.poll() is None

@@ -29,7 +29,9 @@ class PointMass:
     mirror: Any = None
     single_action_space = spaces.Box(-2, 2, (1,), np.float32)
 
-    def __init__(self, num_envs: int = 64, seed: int = 0, scales: tuple[float, float] = (1.0, 1.0)) -> None:
+    def __init__(
+        self, num_envs: int = 64, seed: int = 0, scales: tuple[float, float] = (1.0, 1.0)
+    ) -> None:
         self.num_envs = num_envs
         self.scales = np.array(scales, np.float32)
         self.rng = np.random.Generator(np.random.SFC64(seed))
@@ -43,7 +45,9 @@ class PointMass:
         self.weighted = self.channels
         self.metrics = np.zeros((num_envs, 1), np.float32)
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
         """Start all episodes; with `stagger` at random ages."""
         self._start(np.ones(self.num_envs, np.bool_))
         if options and options.get("stagger"):
@@ -64,7 +68,11 @@ class PointMass:
         terminated = np.abs(x) > LIMIT
         truncated = (self.age >= HORIZON_STEPS) & ~terminated
         rewards = self.channels.sum(1, dtype=np.float64)
-        info = {"channels": self.channels.copy(), "metrics": self.metrics.copy(), "success": np.abs(x) < 0.1}
+        info = {
+            "channels": self.channels.copy(),
+            "metrics": self.metrics.copy(),
+            "success": np.abs(x) < 0.1,
+        }
         ended = terminated | truncated
         self.final_observations[ended] = self.observations[ended]
         self._start(ended)
@@ -73,16 +81,30 @@ class PointMass:
     def state_dict(self) -> dict[str, np.ndarray]:
         """Everything that changes, random numbers included."""
         state: Any = self.rng.bit_generator.state
-        words = np.array([*state["state"]["state"], state["has_uint32"], state["uinteger"]], np.uint64)
-        return {"state": self.state.copy(), "age": self.age.copy(), "observations": self.observations.copy(),
-                "random": words}
+        words = np.array(
+            [*state["state"]["state"], state["has_uint32"], state["uinteger"]], np.uint64
+        )
+        return {
+            "state": self.state.copy(),
+            "age": self.age.copy(),
+            "observations": self.observations.copy(),
+            "random": words,
+        }
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
         """Continue where `state_dict` was taken."""
-        self.state[:], self.age[:], self.observations[:] = state["state"], state["age"], state["observations"]
+        self.state[:], self.age[:], self.observations[:] = (
+            state["state"],
+            state["age"],
+            state["observations"],
+        )
         words = state["random"]
-        self.rng.bit_generator.state = {"bit_generator": "SFC64", "state": {"state": words[:4].copy()},
-                                        "has_uint32": int(words[4]), "uinteger": int(words[5])}
+        self.rng.bit_generator.state = {
+            "bit_generator": "SFC64",
+            "state": {"state": words[:4].copy()},
+            "has_uint32": int(words[4]),
+            "uinteger": int(words[5]),
+        }
 
     def _start(self, rows: np.ndarray) -> None:
         self.state[rows] = self.rng.uniform(-1, 1, (int(rows.sum()), 2))
@@ -105,7 +127,11 @@ def toy_robot() -> Robot:
 def toy_train(**changes: Any) -> Train:
     """Small settings that solve the toy in about a second."""
     settings: dict[str, Any] = {
-        "num_envs": 64, "horizon": 16, "iterations": 30, "actor_hidden": (32, 32), "critic_hidden": (32, 32),
+        "num_envs": 64,
+        "horizon": 16,
+        "iterations": 30,
+        "actor_hidden": (32, 32),
+        "critic_hidden": (32, 32),
         "checkpoint_every": 5,
     }
     return Train(**settings | changes)

@@ -19,7 +19,12 @@ from pyembody.learn.distributed import open_store
 from pyembody.spec import Train, load_robot, load_task
 
 SMALL = Train(
-    num_envs=32, horizon=6, actor_hidden=(16,), critic_hidden=(8,), checkpoint_every=1000, iterations=100_000
+    num_envs=32,
+    horizon=6,
+    actor_hidden=(16,),
+    critic_hidden=(8,),
+    checkpoint_every=1000,
+    iterations=100_000,
 )
 TRAIN = "import sys; from pathlib import Path; from pyembody.learn import train; train(Path(sys.argv[1]), workers=2)"
 RANK = """
@@ -53,13 +58,18 @@ def test_two_processes_repeat_themselves_and_resume_bit_for_bit(tmp_path: Path) 
     assert layout is not None and layout.workers == 2
     assert not list(whole.glob("worker-*.log"))
     assert os.sched_getaffinity(0) == os.sched_getaffinity(os.getppid())
-    assert np.isfinite(load_policy(whole)(np.zeros((1, load_policy(whole).observation_size), np.float32))).all()
+    assert np.isfinite(
+        load_policy(whole)(np.zeros((1, load_policy(whole).observation_size), np.float32))
+    ).all()
 
 
 def started(run: Path) -> subprocess.Popen[str]:
     """A two-process training that has done its first iteration."""
     process = subprocess.Popen(
-        [sys.executable, "-c", TRAIN, str(run)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        [sys.executable, "-c", TRAIN, str(run)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
         start_new_session=True,
     )
     log = run / "metrics.jsonl"
@@ -120,8 +130,15 @@ def test_processes_of_torchrun_join_by_their_environment(tmp_path: Path) -> None
     port = open_store(2).port + 1
     ranks: list[Any] = []
     for rank in range(2):
-        variables = {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-        ranks.append(subprocess.Popen([sys.executable, str(script), str(run)], env=os.environ | variables))
+        variables = {
+            "RANK": str(rank),
+            "WORLD_SIZE": "2",
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(port),
+        }
+        ranks.append(
+            subprocess.Popen([sys.executable, str(script), str(run)], env=os.environ | variables)
+        )
     assert [p.wait(timeout=60) for p in ranks] == [0, 0]
     assert checkpoint.read_meta(checkpoint.latest(run)).workers == 2
 
@@ -129,3 +146,13 @@ def test_processes_of_torchrun_join_by_their_environment(tmp_path: Path) -> None
 def test_a_layout_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="workers: expected a divisor of num_envs = 32, got 3"):
         train(new_run(tmp_path), workers=3)
+
+
+def test_every_process_has_a_core_of_its_own(tmp_path: Path) -> None:
+    process = started(new_run(tmp_path))
+    (worker,) = children(process.pid)
+    lead_cores, worker_cores = os.sched_getaffinity(process.pid), os.sched_getaffinity(worker)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=30)
+    assert len(lead_cores) == len(worker_cores) == 1
+    assert lead_cores != worker_cores or os.cpu_count() == 1

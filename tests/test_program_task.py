@@ -96,6 +96,7 @@ def step(program: CompiledTask, **given: list[float]) -> tuple[dict[str, Array],
 def test_names_and_layout() -> None:
     program = example()
     assert program.term_names == ("task.track", "task.cost", "safety.fall")
+    assert program.term_units == ("1", "1", "1")
     assert program.term_channel == (0, 0, 1)
     assert program.channel_names == ("task", "safety")
     assert program.channel_weights == (2.0, 1.0)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from program_twins import SIGNALS, both
-from pyembody.program import compile_expression
+from program_twins import SIGNALS, Array, CoreRun, both, draw
+from pyembody.program import CompiledProgram, compile_expression
 
 ROWS = (1, 63, 64, 65, 130)
 Draw = st.DrawFn
@@ -200,6 +200,16 @@ CURVED = [
     "quadratic({a})",
     "rectify({a}, 0.1)",
     "hamacher({a}, {b}, 0.5)",
+    "gauss(foot, 0.25)",
+    "laplace(v - w, 0.5)",
+    "gauss(force, 0.5)",
+    "l2(foot, 0.1)",
+    "smooth_abs(force, 0.1)",
+    "tolerance(force, -1, 1, 2, sigmoid='cosine')",
+    "tolerance(foot, -1, 1, abs(foot), sigmoid='tanh_squared')",
+    "atan2(foot[:, 1], force)",
+    "ema(foot, 0.1)",
+    "sigmoid(force) * foot",
     "tolerance({a}, -1, 1, 2)",
     "tolerance({a}, -1, 1, {b}, sigmoid='linear')",
     "yaw({quat})",
@@ -228,7 +238,7 @@ def drawn(kinds: tuple[str, ...], depth: int) -> st.SearchStrategy[str]:
     return st.sampled_from(kinds).flatmap(lambda kind: expression(kind, depth))
 
 
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(max_examples=400, deadline=None, derandomize=True)
 @given(
     drawn(("scalar", "vector", "feet", "points", "bool", "flags"), 3),
     st.sampled_from(ROWS),
@@ -247,3 +257,39 @@ def test_core_equals_twin_to_rounding_for_curved_functions(text: str) -> None:
     for seed, rows in enumerate(ROWS):
         for twin, core in both(program, rows, seed):
             np.testing.assert_allclose(core, twin, rtol=2e-6, atol=1e-7, err_msg=filled)
+
+
+MEMORY = "[sum(ema(foot[:, 0], 0.1)), norm(rate(v)) * dt, sum(air_time(contact)) / dt, running_mean(x), prev(y, 3)]"
+
+
+def run(core: CoreRun, signals: list[dict[str, Array]]) -> list[Array]:
+    """The values of a reset of every row and the steps after it."""
+    rows = len(core.flags)
+    first = core.reset(signals[0], np.ones(rows, bool))["value"]
+    return [first, *(core.step(s)["value"] for s in signals[1:])]
+
+
+def history(rows: int, seed: int) -> list[dict[str, Array]]:
+    """Signals of six steps."""
+    rng = np.random.default_rng(seed)
+    return [draw(remembering(), rows, rng, 0.0) for _ in range(6)]
+
+
+def remembering() -> CompiledProgram:
+    """A program with memory of several kinds."""
+    return compile_expression(MEMORY, SIGNALS)
+
+
+def test_reset_leaves_no_trace_of_the_episode_before() -> None:
+    program, a, b = remembering(), history(65, 1), history(65, 2)
+    used = CoreRun(program, 65)
+    run(used, a)
+    np.testing.assert_array_equal(run(used, b), run(CoreRun(program, 65), b))
+
+
+def test_row_order_and_threads_change_no_bit() -> None:
+    program, signals = remembering(), history(130, 3)
+    order = np.random.default_rng(4).permutation(130)
+    turned = [{name: values[order] for name, values in s.items()} for s in signals]
+    plain = np.array(run(CoreRun(program, 130), signals))
+    np.testing.assert_array_equal(np.array(run(CoreRun(program, 130, threads=2), turned)), plain[:, order])

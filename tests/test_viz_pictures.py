@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -157,9 +158,7 @@ def test_a_height_field_is_found_where_mujocos_rays_find_it(hills: mujoco.MjMode
             assert distance == pytest.approx(true, abs=2e-3)
     height, normal = scene.terrain.at(np.array([0.0, 1.0]), np.array([0.0, -1.0]))
     assert height.tolist() == pytest.approx([0.1, 0.15])
-    assert normal[0].tolist() == pytest.approx(
-        [-0.05 / math.hypot(1, 0.05), 0, 1 / math.hypot(1, 0.05)]
-    )
+    assert normal[0].tolist() == pytest.approx([-0.05 / math.hypot(1, 0.05), 0, 1 / math.hypot(1, 0.05)])
 
 
 def test_uneven_ground_carries_a_shadow(hills: mujoco.MjModel) -> None:
@@ -204,9 +203,7 @@ def test_a_far_checker_is_grey_and_a_near_one_is_not() -> None:
     assert far.tolist() == pytest.approx([0.5] * 3, abs=0.01)
 
 
-def test_a_video_has_the_length_of_the_recording(
-    model: mujoco.MjModel, recording: Recording, tmp_path: Path
-) -> None:
+def test_a_video_has_the_length_of_the_recording(model: mujoco.MjModel, recording: Recording, tmp_path: Path) -> None:
     import av
 
     told: list[float] = []
@@ -243,9 +240,7 @@ def test_a_failing_video_leaves_the_old_one(
     assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
 
 
-def test_video_arguments_are_checked(
-    model: mujoco.MjModel, recording: Recording, tmp_path: Path
-) -> None:
+def test_video_arguments_are_checked(model: mujoco.MjModel, recording: Recording, tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     with pytest.raises(ValueError, match="expected even numbers from 16 on, got 95 x 64"):
         render_video(recording, model, path, width=95, height=64)
@@ -283,9 +278,7 @@ def test_a_missing_extra_is_named(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_rerun_file_is_written_whole(
-    model: mujoco.MjModel, recording: Recording, tmp_path: Path
-) -> None:
+def test_a_rerun_file_is_written_whole(model: mujoco.MjModel, recording: Recording, tmp_path: Path) -> None:
     told: list[float] = []
     path = write_rrd(recording, model, tmp_path / "a.rrd", progress=lambda _, s: told.append(s))
     data = path.read_bytes()
@@ -335,3 +328,26 @@ def test_plots_are_the_same_text_for_the_same_data(recording: Recording) -> None
 def test_plot_text_is_escaped() -> None:
     svg = term_bars({"task.<b>&$x$": 1.0})
     assert "&lt;b&gt;&amp;$x$" in svg
+
+
+def test_the_robot_is_seen_from_the_same_side_whichever_way_it_starts(
+    model: mujoco.MjModel, recording: Recording
+) -> None:
+    angle = 2.0
+    turned = recording.qpos.copy()
+    x = recording.qpos[:, 0]
+    turned[:, 0], turned[:, 1] = np.cos(angle) * x, np.sin(angle) * x
+    turned[:, 3], turned[:, 6] = np.cos(angle / 2), np.sin(angle / 2)
+    steps = np.array([0, 12])
+    other = replace(recording, qpos=turned)
+    first = render_frames(recording, model, steps, width=WIDTH, height=HEIGHT)
+    second = render_frames(other, model, steps, width=WIDTH, height=HEIGHT)
+    for a, b in zip(first, second, strict=True):
+        assert np.abs(a.astype(int) - b).mean() < 0.5
+
+
+def test_a_few_wild_values_do_not_flatten_a_learning_curve() -> None:
+    rows = [{"steps": i, "elapsed": i, "metrics": {"speed_error": 0.5}} for i in range(200)]
+    rows[7]["metrics"] = {"speed_error": 1e6}
+    assert "1e6" not in learning_curves(rows)
+    assert "1000000" not in learning_curves(rows)

@@ -81,6 +81,7 @@ void Evaluator::step() {
 void Evaluator::step_block(Workspace& space, std::int64_t begin, std::int64_t end) const {
     Block& block = space.block;
     block.count = end - begin;
+    block.neighbours = true;
     for (std::size_t r = 0; r < kBlock; ++r) {
         block.rows[r] = begin + static_cast<std::int64_t>(r);
     }
@@ -121,6 +122,7 @@ void Evaluator::reset(const std::uint8_t* mask) {
 void Evaluator::reset_block(Workspace& space, std::span<const std::int64_t> rows) const {
     Block& block = space.block;
     block.count = static_cast<std::int64_t>(rows.size());
+    block.neighbours = false;
     std::copy(rows.begin(), rows.end(), block.rows.begin());
     block.flags.fill(0);
     for (const std::int32_t index : program_.reset_body()) {

@@ -33,7 +33,8 @@ struct Block {
     double* state = nullptr;        // [slots][N]
     std::int64_t state_stride = 0;  // N
     double dt = 0;
-    std::int64_t count = 0;  // rows in use; the registers of the others hold no meaning
+    bool neighbours = false;  // the rows follow one another
+    std::int64_t count = 0;   // rows in use; the registers of the others hold no meaning
     alignas(64) std::array<std::int64_t, kBlock> rows{};
     alignas(64) std::array<std::uint32_t, kBlock> flags{};
     alignas(64) std::array<std::int32_t, kBlock> bad_term{};

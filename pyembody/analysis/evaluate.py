@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -62,17 +62,13 @@ class Evaluation:
             "episode_length": self.episode_length.to_json(),
             "metric_names": list(self.metrics),
             "power": None if self.power is None else self.power.to_json(),
-            "cost_of_transport": None
-            if self.cost_of_transport is None
-            else self.cost_of_transport.to_json(),
+            "cost_of_transport": None if self.cost_of_transport is None else self.cost_of_transport.to_json(),
             "terms": {name: term.to_json() for name, term in self.terms.items()},
             "gait": None if self.gait is None else self.gait.to_json(),
             "controls": {name: control.to_json() for name, control in self.controls.items()},
         }
         # a metric named like one of our own keys keeps its figures under `metric.<name>`
-        return own | {
-            (f"metric.{k}" if k in own else k): v.to_json() for k, v in self.metrics.items()
-        }
+        return own | {(f"metric.{k}" if k in own else k): v.to_json() for k, v in self.metrics.items()}
 
 
 def evaluate(
@@ -92,17 +88,6 @@ def evaluate(
     `env` has too few rows.
     """
     counts = _split(env, episodes, seeds)
-    width = int(np.prod(env.single_action_space.shape or ()))
-    rng = np.random.default_rng(np.random.SeedSequence([*seeds, 1]))
-
-    def nothing(observations: Array) -> Array:
-        return np.zeros((len(observations), width), np.float32)
-
-    def anything(observations: Array) -> Array:
-        return rng.uniform(-RANDOM_RANGE, RANDOM_RANGE, (len(observations), width)).astype(
-            np.float32
-        )
-
     tracker = GaitTracker(env) if GaitTracker.fits(env) else None
     tally = run_episodes(env, policy, counts, "policy", tracker, progress)
     gait = None if tracker is None else tracker.finish()
@@ -112,12 +97,25 @@ def evaluate(
     if not controls:
         return found
     others = {
-        name: _summarise(
-            env, run_episodes(env, control, counts, name, None, progress), counts, None
-        )
-        for name, control in (("zero", nothing), ("random", anything))
+        name: _summarise(env, run_episodes(env, act, counts, name, None, progress), counts, None)
+        for name, act in _controls(env, counts).items()
     }
     return replace(found, controls=others)
+
+
+def _controls(env: VectorEnv, seeds: Iterable[int]) -> dict[str, Policy]:
+    """Return policies that do nothing and anything."""
+    width = int(np.prod(env.single_action_space.shape or ()))
+    rng = np.random.default_rng(np.random.SeedSequence([*seeds, 1]))
+
+    def nothing(observations: Array) -> Array:
+        return np.zeros((len(observations), width), np.float32)
+
+    def anything(observations: Array) -> Array:
+        shape = (len(observations), width)
+        return rng.uniform(-RANDOM_RANGE, RANDOM_RANGE, shape).astype(np.float32)
+
+    return {"zero": nothing, "random": anything}
 
 
 def _split(env: VectorEnv, episodes: int, seeds: Sequence[int]) -> dict[int, int]:
@@ -136,9 +134,7 @@ def _split(env: VectorEnv, episodes: int, seeds: Sequence[int]) -> dict[int, int
     return counts
 
 
-def _summarise(
-    env: VectorEnv, tally: Tally, counts: dict[int, int], gait: Gait | None
-) -> Evaluation:
+def _summarise(env: VectorEnv, tally: Tally, counts: dict[int, int], gait: Gait | None) -> Evaluation:
     n = len(tally.steps)
     length = tally.steps * env.control_dt
     return Evaluation(
@@ -149,9 +145,7 @@ def _summarise(
         success=wilson(int(tally.success.sum()), n),
         fall_rate=wilson(int((tally.terminated & ~tally.success).sum()), n),
         episode_length=bootstrap_mean(length),
-        metrics={
-            name: bootstrap_mean(tally.metrics[:, k]) for k, name in enumerate(env.metric_names)
-        },
+        metrics={name: bootstrap_mean(tally.metrics[:, k]) for k, name in enumerate(env.metric_names)},
         terms=tally.term_shares(env),
         power=None if tally.power is None else bootstrap_mean(tally.power),
         cost_of_transport=None if tally.transport is None else bootstrap_mean(tally.transport),
@@ -159,9 +153,7 @@ def _summarise(
     )
 
 
-def _stand(
-    env: VectorEnv, policy: Policy, seed: int, gait: Gait, progress: Progress | None
-) -> Gait:
+def _stand(env: VectorEnv, policy: Policy, seed: int, gait: Gait, progress: Progress | None) -> Gait:
     """Return `gait` with how far the robot creeps, and whether its feet stay down, at a zero
     command.
     """

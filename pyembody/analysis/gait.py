@@ -32,16 +32,18 @@ STAND_S, SETTLE_S = 6.0, 2.0
 class Gait:
     """Gait facts; a field is None where the robot does not provide what it needs.
 
-    `clear_swings` share of swings whose peak rises at least 2 cm above the place the foot left;
-    `swing_peak` mean peak in m, `swing_percentiles` of the same; `duty` share of walking steps each
-    foot is down; `only_feet` share of steps in which nothing but feet touches flat ground;
-    `base_height` mean in m and `height_ratio` relative to nominal; `drift` m/s and `all_feet_down`
-    share of steps while standing at a zero command.
+    `clear_swings` share of swings whose peak rises at least 2 cm above the place the foot
+    left; `swing_peak` mean peak in m, `swing_percentiles` of the same, `foot_peaks` mean of
+    each foot; `duty` share of walking steps each foot is down; `only_feet` share of steps
+    in which nothing but feet touches flat ground; `base_height` mean in m and
+    `height_ratio` relative to nominal; `drift` m/s and `all_feet_down` share of steps while
+    standing at a zero command.
     """
 
     clear_swings: Rate
     swing_peak: Mean
     swing_percentiles: dict[str, float]
+    foot_peaks: dict[str, float]
     duty: dict[str, float]
     only_feet: float | None
     base_height: float
@@ -55,6 +57,7 @@ class Gait:
             "clear_swings": self.clear_swings.to_json(),
             "swing_peak": self.swing_peak.to_json(),
             "swing_percentiles": self.swing_percentiles,
+            "foot_peaks": self.foot_peaks,
             "duty": self.duty,
             "only_feet": self.only_feet,
             "base_height": self.base_height,
@@ -71,11 +74,13 @@ class GaitTracker:
 
     def __init__(self, env: VectorEnv) -> None:
         self._env, feet = env, len(env.robot.feet)
+        self._uneven = read_signal(env, "ground_height") is not None
         self._shapes = None
         if env.task.terrain.kind == "flat":
             whole = build_model(env.robot, env.task, visual=True).model
             self._shapes = Shapes(whole, env.robot.feet, env.num_envs)
         self._peaks: list[Array] = []
+        self._feet: list[Array] = []
         self._down, self._walking, self._steps = np.zeros(feet), 0, 0
         self._age, self._looked, self._clean = 0, 0, 0
         self._height = 0.0
@@ -102,6 +107,7 @@ class GaitTracker:
         landed = contact & self._stepped & (self._air >= MIN_SWING) & alive[:, None]
         if landed.any():
             self._peaks.append((self._peak - self._left)[landed])
+            self._feet.append(np.nonzero(landed)[1])
         self._air = np.where(contact, 0, self._air + 1)
         self._peak = np.where(contact, -np.inf, np.maximum(self._peak, height))
         self._left = np.where(contact, height, self._left)
@@ -121,6 +127,7 @@ class GaitTracker:
     def finish(self) -> Gait:
         """Return the facts gathered since the tracker was made."""
         peaks = np.concatenate(self._peaks) if self._peaks else np.zeros(0)
+        foot = np.concatenate(self._feet) if self._feet else np.zeros(0, int)
         robot, steps = self._env.robot, max(self._steps, 1)
         nominal = robot.nominal.get("base_height", robot.base_height)
         height = self._height / steps
@@ -128,10 +135,8 @@ class GaitTracker:
             clear_swings=wilson(int((peaks >= CLEARANCE).sum()), peaks.size),
             swing_peak=bootstrap_mean(peaks),
             swing_percentiles={k: v for k, v in percentiles(peaks).items() if peaks.size},
-            duty={
-                f: float(d / max(self._walking, 1))
-                for f, d in zip(robot.feet, self._down, strict=True)
-            },
+            foot_peaks={name: float(peaks[foot == k].mean()) for k, name in enumerate(robot.feet) if (foot == k).any()},
+            duty={f: float(d / max(self._walking, 1)) for f, d in zip(robot.feet, self._down, strict=True)},
             only_feet=self._clean / self._looked if self._looked else None,
             base_height=height,
             height_ratio=height / nominal if nominal > 0 else None,
@@ -143,8 +148,7 @@ class GaitTracker:
         """
         env = self._env
         position, force, base = (need_signal(env, name) for name in FOLLOWED)
-        ground = read_signal(env, "ground_height")
-        below = 0.0 if ground is None else ground[:, 0]
+        below = need_signal(env, "ground_height")[:, 0] if self._uneven else 0.0
         return (
             position.reshape(env.num_envs, -1, 3)[:, :, 2],
             force > CONTACT_FORCE,

@@ -80,9 +80,7 @@ class Recording:
         """
         if "base_lin_vel" not in self.signals or "base_ang_vel" not in self.signals:
             return None
-        return np.column_stack(
-            [self.signals["base_lin_vel"][:, :2], self.signals["base_ang_vel"][:, 2]]
-        )
+        return np.column_stack([self.signals["base_lin_vel"][:, :2], self.signals["base_ang_vel"][:, 2]])
 
     def foot_contact(self) -> Array | None:
         """Return which feet carry load, [T, feet] bool, or None if not recorded."""
@@ -117,22 +115,12 @@ class Recording:
         except SafetensorError as error:
             raise SpecError(f"{path}: expected a recording (safetensors), got {error}") from None
         if meta.get("format") != FORMAT:
-            raise SpecError(
-                f"{path}: expected a recording of format '{FORMAT}', got '{meta.get('format', '')}'"
-            )
-        header = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(meta["header"]).items()
-        }
-        signals = {
-            k.removeprefix("signals."): v for k, v in arrays.items() if k.startswith("signals.")
-        }
-        plain: dict[str, Any] = {
-            k: v for k, v in arrays.items() if not k.startswith("signals.")
-        } | header
+            raise SpecError(f"{path}: expected a recording of format '{FORMAT}', got '{meta.get('format', '')}'")
+        header = {k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(meta["header"]).items()}
+        signals = {k.removeprefix("signals."): v for k, v in arrays.items() if k.startswith("signals.")}
+        plain: dict[str, Any] = {k: v for k, v in arrays.items() if not k.startswith("signals.")} | header
         if set(plain) != {f.name for f in fields(Recording)} - {"signals"}:
-            raise SpecError(
-                f"{path}: expected the fields of a recording, got {', '.join(sorted(plain))}"
-            )
+            raise SpecError(f"{path}: expected the fields of a recording, got {', '.join(sorted(plain))}")
         return Recording(signals=signals, **plain)
 
 
@@ -159,11 +147,25 @@ def record(
         raise ValueError(f"seconds: expected a positive duration, got {seconds}")
     schedule = _schedule(env, command)
 
-    for (
-        name
-    ) in RECORDED_SIGNALS:  # a signal that is asked for the first time is filled by the reset
+    for name in RECORDED_SIGNALS:  # a signal that is asked for the first time is filled by the reset
         read_signal(env, name)
     observations, _ = env.reset(seed=seed)
+    rows = _run(env, policy, observations, steps, row, schedule, progress)
+    if command is not None:
+        env.set_command(None)
+    return _assemble(env, {name: np.stack(values) for name, values in rows.items()})
+
+
+def _run(
+    env: VectorEnv,
+    policy: Policy,
+    observations: Array,
+    steps: int,
+    row: int,
+    schedule: list[tuple[float, Sequence[float]]],
+    progress: Progress | None,
+) -> dict[str, list[Array]]:
+    """Step the environment and return what was seen in each step, by field of the recording."""
     rows: dict[str, list[Array]] = {}
     for t in range(steps):
         if schedule and t * env.control_dt >= schedule[0][0] - 1e-9:
@@ -171,18 +173,13 @@ def record(
         before = _state(env, row) | _values(env, policy, row)
         action = np.asarray(policy(observations), np.float32)
         observations, _, terminated, truncated, _ = env.step(action)
-        after = _outcome(env, row) | {
-            "action": action[row].copy(),
-            "terminated": terminated[row].copy(),
-            "truncated": truncated[row].copy(),
-        }
-        for name, value in (before | after).items():
+        ended = {"terminated": terminated[row].copy(), "truncated": truncated[row].copy()}
+        seen = before | _outcome(env, row) | ended | {"action": action[row].copy()}
+        for name, value in seen.items():
             rows.setdefault(name, []).append(value)
         if progress is not None:
             progress("recording", (t + 1) / steps)
-    if command is not None:
-        env.set_command(None)
-    return _assemble(env, {name: np.stack(values) for name, values in rows.items()})
+    return rows
 
 
 def write_atomic(path: Path | str, data: bytes) -> Path:
@@ -203,9 +200,7 @@ def write_atomic(path: Path | str, data: bytes) -> Path:
     return path
 
 
-def _schedule(
-    env: VectorEnv, command: Sequence[float] | Schedule | None
-) -> list[tuple[float, Sequence[float]]]:
+def _schedule(env: VectorEnv, command: Sequence[float] | Schedule | None) -> list[tuple[float, Sequence[float]]]:
     """Return the schedule as a sorted list; one command is a schedule with one entry."""
     if command is None or len(command) == 0:
         return []
@@ -216,9 +211,7 @@ def _schedule(
     entries: Any = command if isinstance(first, (tuple, list)) else [(0.0, command)]
     for _, target in entries:
         if len(target) != width:
-            raise ValueError(
-                f"command: expected {width} numbers (forward, lateral, turn), got {list(target)}"
-            )
+            raise ValueError(f"command: expected {width} numbers (forward, lateral, turn), got {list(target)}")
     return sorted(((float(t), tuple(c)) for t, c in entries), key=lambda entry: entry[0])
 
 
@@ -240,9 +233,7 @@ def _values(env: VectorEnv, policy: Policy, row: int) -> dict[str, Array]:
 
 
 def _outcome(env: VectorEnv, row: int) -> dict[str, Array]:
-    return {
-        name: getattr(env, name)[row].copy() for name in ("raw", "weighted", "channels", "metrics")
-    }
+    return {name: getattr(env, name)[row].copy() for name in ("raw", "weighted", "channels", "metrics")}
 
 
 def _assemble(env: VectorEnv, arrays: dict[str, Array]) -> Recording:

@@ -37,9 +37,7 @@ def need_signal(env: VectorEnv, name: str) -> Array:
     """
     values = read_signal(env, name)
     if values is None:
-        raise ValueError(
-            f"env: expected a robot with the signal '{name}', got {env.robot.name} without it"
-        )
+        raise ValueError(f"env: expected a robot with the signal '{name}', got {env.robot.name} without it")
     return values
 
 

@@ -103,9 +103,7 @@ def bootstrap_mean(
     return Mean(float(x.mean()), float(low), float(high), int(x.size))
 
 
-def percentiles(
-    values: npt.ArrayLike, at: tuple[float, ...] = (5, 25, 50, 75, 95)
-) -> dict[str, float]:
+def percentiles(values: npt.ArrayLike, at: tuple[float, ...] = (5, 25, 50, 75, 95)) -> dict[str, float]:
     """Return the percentiles `at` of the finite `values` as {"p50": ...}; NaN without values."""
     x = np.asarray(values, np.float64).ravel()
     x = x[np.isfinite(x)]

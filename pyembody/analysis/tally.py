@@ -66,9 +66,7 @@ class Tally:
         total = max(float(np.abs(weighted).sum()), 1e-12)
         raw = self.raw.sum(axis=0) / steps
         return {
-            name: TermShare(
-                float(raw[k]), float(weighted[k] / env.control_dt), float(abs(weighted[k]) / total)
-            )
+            name: TermShare(float(raw[k]), float(weighted[k] / env.control_dt), float(abs(weighted[k]) / total))
             for k, name in enumerate(env.term_names)
         }
 
@@ -111,9 +109,7 @@ class _Sums:
         if torque is None or speed is None:
             return
         self.measured += self.alive
-        self.energy += (
-            np.where(self.alive, np.abs(torque * speed).sum(axis=1), 0) * self.env.control_dt
-        )
+        self.energy += np.where(self.alive, np.abs(torque * speed).sum(axis=1), 0) * self.env.control_dt
         velocity = read_signal(self.env, "base_lin_vel_world")
         if velocity is not None:
             way = np.linalg.norm(velocity[:, :2], axis=1) * self.env.control_dt
@@ -124,9 +120,7 @@ class _Sums:
         steps = np.maximum(self.steps[rows], 1)
         power = transport = None
         if self.measured.any():
-            power = self.energy[rows] / np.maximum(
-                self.measured[rows] * env.control_dt, env.control_dt
-            )
+            power = self.energy[rows] / np.maximum(self.measured[rows] * env.control_dt, env.control_dt)
         if self.distance.any():
             weight = float(env.model.body_mass.sum()) * GRAVITY
             far = self.distance[rows] >= MIN_DISTANCE
@@ -169,9 +163,7 @@ def run_episodes(
         if tracker is not None:
             tracker.start()
         for t in range(env.max_steps + 1):
-            observations, _, terminated, truncated, info = env.step(
-                np.asarray(policy(observations), np.float32)
-            )
+            observations, _, terminated, truncated, info = env.step(np.asarray(policy(observations), np.float32))
             alive = sums.add(np.asarray(terminated), np.asarray(truncated), info)
             if tracker is not None:
                 tracker.update(alive)
@@ -193,8 +185,5 @@ def _join(tallies: list[Tally]) -> Tally:
         parts = [getattr(t, name) for t in tallies]
         return None if any(p is None for p in parts) else np.concatenate(parts)
 
-    plain = {
-        name: together(name)
-        for name in ("steps", "success", "terminated", "metrics", "raw", "weighted")
-    }
+    plain = {name: together(name) for name in ("steps", "success", "terminated", "metrics", "raw", "weighted")}
     return Tally(**plain, power=where_measured("power"), transport=where_measured("transport"))

@@ -35,24 +35,18 @@ class BareLoop:
     def __init__(self, model: mujoco.MjModel, rows: Doubles, substeps: int, threads: int) -> None:
         expected = mujoco.mj_stateSize(model, STATE)
         if rows.ndim != 3 or rows.shape[2] != expected or rows.dtype != np.float64:
-            raise ValueError(
-                f"rows: expected float64 [T, N, {expected}], got {rows.dtype} {rows.shape}"
-            )
+            raise ValueError(f"rows: expected float64 [T, N, {expected}], got {rows.dtype} {rows.shape}")
         self._model, self._substeps = model, substeps
-        self._data = [mujoco.MjData(model) for _ in range(threads)]
-        self._shares = [
-            np.ascontiguousarray(part) for part in np.array_split(rows, threads, axis=1)
-        ]
+        self.data = [mujoco.MjData(model) for _ in range(threads)]
+        self._shares = [np.ascontiguousarray(part) for part in np.array_split(rows, threads, axis=1)]
         self._count = rows.shape[0] * rows.shape[1]
         self._loop = _compile()
 
     def run(self) -> int:
         """Step every row once and return how many environment steps that were."""
         jobs = [
-            threading.Thread(
-                target=self._loop, args=(self._model._address, data._address, share, self._substeps)
-            )
-            for data, share in zip(self._data, self._shares, strict=True)
+            threading.Thread(target=self._loop, args=(self._model._address, data._address, share, self._substeps))
+            for data, share in zip(self.data, self._shares, strict=True)
         ]
         for job in jobs:
             job.start()
@@ -81,9 +75,7 @@ def _compile() -> Callable[..., None]:
                 for _ in range(substeps):
                     step(model, data)
 
-    compiled: Callable[..., None] = numba.njit(
-        "void(uintp, uintp, float64[:, :, ::1], int64)", nogil=True
-    )(loop)
+    compiled: Callable[..., None] = numba.njit("void(uintp, uintp, float64[:, :, ::1], int64)", nogil=True)(loop)
     return compiled
 
 

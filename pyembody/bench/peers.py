@@ -41,9 +41,7 @@ def gymnasium_ant(mode: str, actions: NDArray[np.float32]) -> Peer:
         # already.
         import multiprocessing
 
-        multiprocessing.get_context("forkserver").set_forkserver_preload(
-            ["gymnasium.envs.mujoco.ant_v5"]
-        )
+        multiprocessing.get_context("forkserver").set_forkserver_preload(["gymnasium.envs.mujoco.ant_v5"])
         settings["vector_kwargs"] = {"context": "forkserver"}
     env = gymnasium.make_vec(
         "Ant-v5",

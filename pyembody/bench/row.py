@@ -52,9 +52,7 @@ class Result(Struct, frozen=True):
     notes: list[str] = field(default_factory=list)
 
 
-def compare(
-    family: str, case: str, unit: str, rates: Mapping[str, Sequence[float]], ours: str = "ours"
-) -> list[Row]:
+def compare(family: str, case: str, unit: str, rates: Mapping[str, Sequence[float]], ours: str = "ours") -> list[Row]:
     """Return one row for each peer in `rates` (samples in `unit`, more is better), by the
     medians.
     """

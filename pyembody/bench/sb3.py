@@ -62,17 +62,11 @@ class Sb3VecEnv(VecEnv):
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
         """Refuse: single environments have no attributes of their own."""
-        raise NotImplementedError(
-            f"set_attr: '{attr_name}' cannot differ between environments of a VectorEnv"
-        )
+        raise NotImplementedError(f"set_attr: '{attr_name}' cannot differ between environments of a VectorEnv")
 
-    def env_method(
-        self, method_name: str, *args: Any, indices: VecEnvIndices = None, **kwargs: Any
-    ) -> list[Any]:
+    def env_method(self, method_name: str, *args: Any, indices: VecEnvIndices = None, **kwargs: Any) -> list[Any]:
         """Refuse: single environments have no methods of their own."""
-        raise NotImplementedError(
-            f"env_method: '{method_name}' cannot be called on one environment of a VectorEnv"
-        )
+        raise NotImplementedError(f"env_method: '{method_name}' cannot be called on one environment of a VectorEnv")
 
     def env_is_wrapped(
         self,

@@ -30,9 +30,7 @@ def draw_actions(steps: int, num_envs: int, width: int, std: float) -> NDArray[n
     return np.random.default_rng(0).normal(0.0, std, (steps, num_envs, width)).astype(np.float32)
 
 
-def stepping_samplers(
-    env: VectorEnv, actions: NDArray[np.float32], threads: int
-) -> dict[str, Sampler]:
+def stepping_samplers(env: VectorEnv, actions: NDArray[np.float32], threads: int) -> dict[str, Sampler]:
     """Return `ours`, the environment stepped by `actions` [T, N, A], and `limit`, the same physics
     in a bare loop.
 

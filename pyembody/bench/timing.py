@@ -32,9 +32,7 @@ class Case:
         return units / (time.perf_counter() - start)
 
 
-def interleave(
-    samplers: Mapping[str, Callable[[], float]], seconds: float
-) -> dict[str, list[float]]:
+def interleave(samplers: Mapping[str, Callable[[], float]], seconds: float) -> dict[str, list[float]]:
     """Return the samples of each sampler.
 
     One round that does not count warms up; then rounds over all of them, every second one

@@ -66,7 +66,8 @@ class RobotImport:
         console.print(f"wrote {draft.folder}", soft_wrap=True)
         for note in draft.notes:
             console.print(f"- {note}", soft_wrap=True, markup=False)
-        console.print(f"next: pyembody robot show ./{draft.folder}", soft_wrap=True)
+        folder = draft.folder if draft.folder.is_absolute() else f"./{draft.folder}"
+        console.print(f"next: pyembody robot show {folder}", soft_wrap=True)
         return 0
 
 

@@ -83,6 +83,10 @@ def make_law(model: mujoco.MjModel, robot: Robot) -> ControlLaw:
     limited = model.actuator_ctrllimited[columns] != 0
     bounds = np.where(limited[:, None], model.actuator_ctrlrange[columns], [-np.inf, np.inf]).astype(np.float32)
     return ControlLaw(
-        np.asarray(control.offset or rest, np.float32), per_joint(robot, control.action_scale).astype(np.float32),
-        bounds[:, 0], bounds[:, 1], np.asarray(columns, np.int64), int(model.nu),
+        np.asarray(control.offset or rest, np.float32),
+        per_joint(robot, control.action_scale).astype(np.float32),
+        bounds[:, 0],
+        bounds[:, 1],
+        np.asarray(columns, np.int64),
+        int(model.nu),
     )

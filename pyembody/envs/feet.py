@@ -28,7 +28,8 @@ class Foot:
 def prepare_feet(spec: Spec, robot: Robot, place: str) -> tuple[Foot, ...]:
     """Return the robot's feet, each given a touch zone: the site `GEOM.touch`.
 
-    A foot is a geom's name, or a body's: then it is the body's lowest colliding geom. Raises SpecError for a name that is neither.
+    A foot is a geom's name, or a body's: then it is the body's lowest colliding geom. Raises SpecError for a name
+    that is neither.
     """
     if not robot.feet:
         return ()
@@ -51,7 +52,8 @@ def lowest_points(model: mujoco.MjModel, data: mujoco.MjData) -> NDArray[np.floa
     down = np.zeros(model.ngeom)
     for g in range(model.ngeom):
         down[g] = _drop(model, g, data.geom_xmat[g].reshape(3, 3)[2])
-    return data.geom_xpos[:, 2] - down
+    lowest: NDArray[np.float64] = data.geom_xpos[:, 2] - down
+    return lowest
 
 
 def _drop(model: mujoco.MjModel, geom: int, up: NDArray[np.float64]) -> float:

@@ -1,4 +1,4 @@
-"""Building the simulated world of a robot-task pair: the robot's own file, and what it lacks, added without editing it."""
+"""Building the world of a robot-task pair: the robot's own file, and what it lacks added without editing it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ..spec.robot import Physics, Robot
 from ..spec.task import Task
 from .control import ControlLaw, make_actuators, make_law
 from .feet import Foot, prepare_feet
+from .robot_files import find_in_package
 from .sources import Source, check_widths, constant_sources, request_signals
 from .terrain import Terrain, make_terrain
 
@@ -23,6 +24,7 @@ Spec = Any
 GROUND = 1  # collision bit of what touches the ground in a reduced model
 EVERYTHING = 0xFFFF
 FLOOR = "floor"
+SCENE = "scene/"  # what names of a task's scene begin with
 GROUND_FRICTION = [0.8, 0.005, 0.0001]
 ENUMS = {
     "cone": (mujoco.mjtCone, "mjCONE_"),
@@ -87,6 +89,10 @@ def read_model(path: Path) -> Spec:
     except (ValueError, OSError) as error:
         raise SpecError(f"{path}: {_first_line(error)}") from None
     spec.compiler.fusestatic = False
+    for mesh in spec.meshes:
+        # an address `package://...` of a URDF, which MuJoCo has shortened
+        if mesh.file.startswith("package:"):
+            mesh.file = str(find_in_package(mesh.file, path) or mesh.file)
     return spec
 
 
@@ -174,7 +180,7 @@ def _add_surroundings(spec: Spec, robot: Robot, task: Task, physics: Physics) ->
         spec.delete(key)
     scene = Path(task.folder) / "scene.xml"
     if task.folder and scene.is_file():
-        spec.attach(read_model(scene), prefix="", frame=spec.worldbody.add_frame())
+        spec.attach(read_model(scene), prefix=SCENE, frame=spec.worldbody.add_frame())
     terrain = make_terrain(task.terrain)
     if terrain is not None and not robot.base:
         raise SpecError(f"{task.name}: terrain.kind: expected 'flat' for {robot.name}, which has no floating base")
@@ -211,8 +217,13 @@ def _add_ground(spec: Spec, terrain: Terrain | None, bits: int) -> None:
 def _add_checker(spec: Spec) -> str:
     """Add the ground's material, squares of 0.5 m, for MuJoCo's own renderer; return its name."""
     spec.add_texture(
-        name=FLOOR, type=mujoco.mjtTexture.mjTEXTURE_2D, builtin=mujoco.mjtBuiltin.mjBUILTIN_CHECKER,
-        rgb1=[0.50, 0.52, 0.55], rgb2=[0.58, 0.60, 0.63], width=64, height=64,
+        name=FLOOR,
+        type=mujoco.mjtTexture.mjTEXTURE_2D,
+        builtin=mujoco.mjtBuiltin.mjBUILTIN_CHECKER,
+        rgb1=[0.50, 0.52, 0.55],
+        rgb2=[0.58, 0.60, 0.63],
+        width=64,
+        height=64,
     )
     material = spec.add_material(name=FLOOR, texrepeat=[1, 1], texuniform=True)
     material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = FLOOR
@@ -220,8 +231,13 @@ def _add_checker(spec: Spec) -> str:
 
 
 def _located(
-    model: mujoco.MjModel, robot: Robot, sources: dict[str, Source], terrain: Terrain | None, base_joint: str,
-    feet: tuple[Foot, ...], place: str,
+    model: mujoco.MjModel,
+    robot: Robot,
+    sources: dict[str, Source],
+    terrain: Terrain | None,
+    base_joint: str,
+    feet: tuple[Foot, ...],
+    place: str,
 ) -> BuiltModel:
     joints = [model.joint(name) for name in robot.joints]
     joint_qpos = np.array([j.qposadr[0] for j in joints], np.int64)
@@ -231,16 +247,23 @@ def _located(
     if base_joint and robot.base_height:
         home[base_qpos : base_qpos + 3] = 0, 0, robot.base_height
     return BuiltModel(
-        model=model, sources=sources, control=make_law(model, robot), decimation=_decimation(model, robot, place),
-        terrain=terrain, home_qpos=home, joint_qpos=joint_qpos,
-        joint_dof=np.array([j.dofadr[0] for j in joints], np.int64), base_qpos=base_qpos,
+        model=model,
+        sources=sources,
+        control=make_law(model, robot),
+        decimation=_decimation(model, robot, place),
+        terrain=terrain,
+        home_qpos=home,
+        joint_qpos=joint_qpos,
+        joint_dof=np.array([j.dofadr[0] for j in joints], np.int64),
+        base_qpos=base_qpos,
         base_dof=int(model.joint(base_joint).dofadr[0]) if base_joint else -1,
-        floor_geom=_floor(model), foot_geoms=tuple(model.geom(foot.geom).id for foot in feet),
+        floor_geom=_floor(model),
+        foot_geoms=tuple(model.geom(foot.geom).id for foot in feet),
     )
 
 
 def _decimation(model: mujoco.MjModel, robot: Robot, place: str) -> int:
-    ratio = robot.control.control_dt / model.opt.timestep
+    ratio = robot.control.control_dt / float(model.opt.timestep)
     if round(ratio) < 1 or abs(ratio - round(ratio)) > 1e-6:
         raise SpecError(
             f"{place}: control.control_dt: expected a multiple of the time step {model.opt.timestep:g} s,"

@@ -17,23 +17,22 @@ MAX_FILES = 4096
 
 @dataclass
 class ModelFiles:
-    """A model file and what it refers to.
+    """A model file and what it refers to. `name` is the model's own name, '' without one.
 
-    `beside` are files that keep their place relative to the model. `flat` are meshes of a URDF under package addresses:
-    MuJoCo looks for their bare names in `flat_folder`. `missing` are references that name no file.
+    `beside` are the files, the model included, which keep their places relative to each other; `missing` are references
+    that name no file.
     """
 
     model: Path
+    name: str = ""
     beside: set[Path] = field(default_factory=set)
-    flat: set[Path] = field(default_factory=set)
-    flat_folder: str = "."
     missing: list[str] = field(default_factory=list)
 
 
 def find_files(model: Path) -> ModelFiles:
     """Return the files that the MJCF or URDF `model` refers to, through includes too. Raises SpecError."""
     model = model.resolve()
-    files = ModelFiles(model, {model})
+    files = ModelFiles(model, beside={model})
     queue, folders = [model], {""}
     roots: list[tuple[Path, ElementTree.Element]] = []
     while queue:
@@ -51,7 +50,8 @@ def find_files(model: Path) -> ModelFiles:
                 queue.append(found)
         if len(files.beside) > MAX_FILES:
             raise SpecError(f"{model}: expected at most {MAX_FILES} files")
-    files.flat_folder = next((f for f in sorted(folders) if f), ".")
+    top = roots[0][1]
+    files.name = top.get("model" if top.tag == "mujoco" else "name", "")
     for path, root in roots:
         bases = [base / folder for base in (model.parent, path.parent) for folder in sorted(folders)]
         for name in _referred(root):
@@ -63,16 +63,24 @@ def copy_files(files: ModelFiles, target: Path) -> str:
     """Copy everything into the folder `target`; return the model's path inside it."""
     root = Path(os.path.commonpath([p.parent for p in files.beside]))
     for path in sorted(files.beside):
-        _copy(path, target / path.relative_to(root))
-    inside = files.model.relative_to(root)
-    for path in sorted(files.flat):
-        _copy(path, target / inside.parent / files.flat_folder / path.name)
-    return inside.as_posix()
+        copy = target / path.relative_to(root)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+    return files.model.relative_to(root).as_posix()
 
 
-def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
+def find_in_package(address: str, model: Path) -> Path | None:
+    """Return the file of a ROS address `package://NAME/REST`, None if there is none.
+
+    It is REST below the folder NAME, or in any folder above `model`: a copied package need not keep its name.
+    """
+    name = address.split(":", 1)[1].lstrip("/")
+    rest = name.split("/", 1)[-1]
+    for folder in model.resolve().parents:
+        for candidate in (folder / name, folder / rest):
+            if candidate.is_file():
+                return candidate.resolve()
+    return None
 
 
 def _parse(path: Path) -> ElementTree.Element:
@@ -100,16 +108,11 @@ def _referred(root: ElementTree.Element) -> Iterator[str]:
 
 
 def _place(files: ModelFiles, name: str, bases: list[Path]) -> None:
-    package = "://" in name
-    found = None if package else _first_file(name, bases)
-    if found is not None:
-        files.beside.add(found)
-        return
-    found = _in_package(name.split("://", 1)[-1], files.model)
+    found = find_in_package(name, files.model) if "://" in name else _first_file(name, bases)
     if found is None:
         files.missing.append(name)
     else:
-        files.flat.add(found)
+        files.beside.add(found)
 
 
 def _first_file(name: str, folders: list[Path] | tuple[Path, ...]) -> Path | None:
@@ -117,14 +120,4 @@ def _first_file(name: str, folders: list[Path] | tuple[Path, ...]) -> Path | Non
         path = Path(os.path.normpath(folder / name))
         if path.is_file():
             return path.resolve()
-    return None
-
-
-def _in_package(name: str, model: Path) -> Path | None:
-    """A ROS address `package/rest`: `rest` below a folder above the model, or below such a folder's `package`."""
-    rest = name.split("/", 1)[-1]
-    for folder in model.parents:
-        for candidate in (folder / name, folder / rest):
-            if candidate.is_file():
-                return candidate.resolve()
     return None

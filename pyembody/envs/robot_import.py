@@ -1,4 +1,4 @@
-"""Drafting a robot folder from any MJCF or URDF: the model file copied as it is, and a `robot.toml` with what it tells."""
+"""Drafting a robot folder from any MJCF or URDF: the file copied as it is, and a `robot.toml` of what it tells."""
 
 from __future__ import annotations
 
@@ -34,8 +34,13 @@ from .stance import FLAT, solve_stance, with_stance
 
 CONTROL_DT = 0.02
 LEGGED = Physics(
-    timestep=0.005, iterations=10, ls_iterations=10, cone="pyramidal", impratio=1.0,
-    solimp=(0.9, 0.95, 0.001, 0.5, 2.0), self_collision=False,
+    timestep=0.005,
+    iterations=10,
+    ls_iterations=10,
+    cone="pyramidal",
+    impratio=1.0,
+    solimp=(0.9, 0.95, 0.001, 0.5, 2.0),
+    self_collision=False,
 )
 TRIAL_STEPS = 100
 TRIAL_ACTION = 0.5
@@ -62,7 +67,7 @@ def import_robot(path: Path | str, out_folder: Path | str | None = None, name: s
     if not source.is_file():
         raise SpecError(f"{source}: no such file")
     files = find_files(source)
-    name = _clean(name or source.resolve().stem)
+    name = _clean(name or files.name or source.resolve().stem)
     out = Path(out_folder) if out_folder is not None else Path("robots") / name
     if out.exists():
         raise SpecError(f"{out}: already exists; remove it or choose another folder")
@@ -92,10 +97,19 @@ def _draft(folder: Path, name: str, model_path: str) -> tuple[Robot, list[str]]:
     feet = guess_feet(subject) if subject.base else ()
     mirror, reason = guess_mirror(subject, feet)
     robot = Robot(
-        name=name, joints=subject.joints, control=_control(subject, notes), model=model_path, base=subject.base,
-        description=f"imported from {Path(model_path).name}", feet=feet, default_pose=pose,
-        base_height=_height(subject, key), physics=LEGGED if feet else Physics(), mirror=mirror,
-        nominal={"mass": round(float(model.body_mass.sum()), 6)}, folder=str(folder),
+        name=name,
+        joints=subject.joints,
+        control=_control(subject, notes),
+        model=model_path,
+        base=subject.base,
+        description=f"imported from {Path(model_path).name}",
+        feet=feet,
+        default_pose=pose,
+        base_height=_height(subject, key),
+        physics=LEGGED if feet else Physics(),
+        mirror=mirror,
+        nominal={"mass": round(float(model.body_mass.sum()), 6)},
+        folder=str(folder),
     )
     _note_findings(subject, robot, reason, notes)
     return _tried(_standing(robot, notes), notes), notes
@@ -141,9 +155,12 @@ def _control(subject: Subject, notes: list[str]) -> Control:
         silent = [j for j, limit in zip(subject.joints, limits, strict=True) if not limit]
         notes.append(f"control.torque_limit: the model has none for {', '.join(silent)}; nothing is limited: set it")
     return Control(
-        kp=_merged([kp for kp, _, _ in found]), kd=_merged([kd for _, kd, _ in found]),
-        action_scale=_merged([float(f"{min(0.4, span / 6):.2g}") for span in spans]), action_limit=6.0,
-        torque_limit=_merged(limits) if all(limits) else None, control_dt=CONTROL_DT,
+        kp=_merged([kp for kp, _, _ in found]),
+        kd=_merged([kd for _, kd, _ in found]),
+        action_scale=_merged([float(f"{min(0.4, span / 6):.2g}") for span in spans]),
+        action_limit=6.0,
+        torque_limit=_merged(limits) if all(limits) else None,
+        control_dt=CONTROL_DT,
     )
 
 
@@ -157,7 +174,9 @@ def _note_findings(subject: Subject, robot: Robot, no_mirror: str, notes: list[s
     if not robot.base:
         notes.append("base: no free joint, so the robot is bolted to the world")
     elif robot.feet:
-        notes.append(f"feet: guessed {', '.join(robot.feet)} (the lowest shapes at the ends); check them and their order")
+        notes.append(
+            f"feet: guessed {', '.join(robot.feet)} (the lowest shapes at the ends); check them and their order"
+        )
         notes.append("physics: set for speed (5 ms, hard contacts, no self-collision); [execution] is the model's own")
     else:
         notes.append("feet: none found; name the shapes or bodies that should touch the ground")
@@ -166,7 +185,9 @@ def _note_findings(subject: Subject, robot: Robot, no_mirror: str, notes: list[s
     else:
         notes.append("mirror: from the kinematics at the zero pose; check partners and signs")
     site = imu_site(model)
-    notes.append(f"imu: site '{site}'" if site else "imu: no site that looks like one; base signals are the base body's")
+    notes.append(
+        f"imu: site '{site}'" if site else "imu: no site that looks like one; base signals are the base body's"
+    )
     others = model.nu - len(robot.joints)
     if model.nu and others > 0:
         notes.append(f"{others} actuators drive something else (tendons, several a joint); they are left out")
@@ -202,7 +223,9 @@ def _tried(robot: Robot, notes: list[str]) -> Robot:
         candidate = _with_timestep(robot, timestep)
         if _stays_finite(candidate):
             if candidate.physics.timestep != robot.physics.timestep:
-                notes.append(f"physics.timestep: {candidate.physics.timestep:g} s, so that it fits control_dt and is stable")
+                notes.append(
+                    f"physics.timestep: {candidate.physics.timestep:g} s, so that it fits control_dt and is stable"
+                )
             return candidate
     raise SpecError(f"{robot.name}: the robot diverges in simulation even at 1 ms; check its inertias and gains")
 
@@ -236,5 +259,10 @@ def _clean(name: str) -> str:
 
 
 def _readme(robot: Robot, source: str, notes: list[str]) -> str:
-    lines = [f"# {robot.name}", "", f"Imported from `{source}`, which is copied as it was. What was found, and what to check:", ""]
+    lines = [
+        f"# {robot.name}",
+        "",
+        f"Imported from `{source}`, which is copied as it was. What was found, and what to check:",
+        "",
+    ]
     return "\n".join([*lines, *(f"- {note}" for note in notes)]) + "\n"

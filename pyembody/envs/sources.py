@@ -8,12 +8,11 @@ from typing import Any
 
 import mujoco
 
-from ..spec.errors import SpecError, nearest, unknown
+from ..spec.errors import SpecError, unknown
 from ..spec.robot import Robot
 from ..spec.signal import Signal
 
 Spec = Any
-FORMS = ("qpos:JOINT", "qvel:JOINT", "torque:JOINT", "sensor:NAME", "body:NAME.pos", "site:NAME.pos", "geom:NAME.pos")
 FRAME_SENSORS = {
     "pos": mujoco.mjtSensor.mjSENS_FRAMEPOS,
     "quat": mujoco.mjtSensor.mjSENS_FRAMEQUAT,
@@ -26,6 +25,7 @@ OBJECTS = {
     "geom": mujoco.mjtObj.mjOBJ_GEOM,
 }
 JOINT_FIELDS = {"qpos": "qpos", "qvel": "qvel", "torque": "qfrc_actuator"}
+KINDS = (*JOINT_FIELDS, "sensor", *OBJECTS)
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,7 @@ class Request:
         return Source(self.field, tuple(columns))
 
 
-def request_signals(
-    spec: Spec, robot: Robot, base_joint: str, feet: Sequence[str], place: str
-) -> dict[str, Request]:
+def request_signals(spec: Spec, robot: Robot, base_joint: str, feet: Sequence[str], place: str) -> dict[str, Request]:
     """Return what each signal of `robot` that is neither derived nor constant needs, with its sensors added to `spec`.
 
     `base_joint` names the base's free joint ('' without one), `feet` the feet's geoms.
@@ -113,12 +111,12 @@ def _builtin_requests(robot: Robot, base_joint: str) -> dict[str, Request]:
 
 def _foot_requests(spec: Spec, feet: Sequence[str]) -> dict[str, Request]:
     """Position and velocity of each foot's centre, and the normal force in its touch zone (site `foot.touch`)."""
-    add = {
-        "foot_pos": lambda foot: _frame_sensor(spec, "geom", foot, "pos"),
-        "foot_vel": lambda foot: _frame_sensor(spec, "geom", foot, "linvel"),
-        "foot_force": lambda foot: _touch_sensor(spec, foot),
+    named = {
+        "foot_pos": [_frame_sensor(spec, "geom", foot, "pos") for foot in feet],
+        "foot_vel": [_frame_sensor(spec, "geom", foot, "linvel") for foot in feet],
+        "foot_force": [_touch_sensor(spec, foot) for foot in feet],
     }
-    return {signal: Request("sensordata", tuple(make(foot) for foot in feet)) for signal, make in add.items()}
+    return {signal: Request("sensordata", tuple(names)) for signal, names in named.items()}
 
 
 def _frame_sensor(spec: Spec, kind: str, name: str, quantity: str) -> str:
@@ -144,15 +142,17 @@ def _drop_unread_sensors(spec: Spec, signals: Iterable[Signal]) -> None:
 
 def _own_request(spec: Spec, signal: Signal, place: str) -> Request:
     kind, _, rest = signal.source.partition(":")
-    if kind in JOINT_FIELDS and rest:
+    if kind not in KINDS:
+        raise unknown(place, "kind", kind, KINDS)
+    if kind in JOINT_FIELDS:
         _known(place, "joint", rest, (j.name for j in spec.joints))
         return Request(JOINT_FIELDS[kind], (rest,))
-    if kind == "sensor" and rest:
+    if kind == "sensor":
         _known(place, "sensor", rest, (s.name for s in spec.sensors))
         return Request("sensordata", (rest,))
     name, _, quantity = rest.rpartition(".")
-    if kind not in OBJECTS or not name:
-        raise SpecError(f"{place}: '{signal.source}': unknown form{nearest(signal.source, FORMS)}")
+    if not name:
+        raise SpecError(f"{place}: '{signal.source}': expected '{kind}:NAME.QUANTITY'")
     if quantity not in FRAME_SENSORS:
         raise unknown(place, "quantity", quantity, FRAME_SENSORS)
     _known(place, kind, name, (x.name for x in getattr(spec, "bodies" if kind == "body" else f"{kind}s")))

@@ -69,7 +69,7 @@ def solve_stance(robot: Robot, seconds: float = 2.0) -> Stance:
 def measure_stance(
     robot: Robot, offset: Floats, height: float, seconds: float = 2.0, *, execution: bool = False
 ) -> Stance:
-    """Return how `robot` stands after `seconds` with targets `offset` [A], started in its default pose at `height` m."""
+    """Return how `robot` stands after `seconds` at targets `offset` [A], started in its default pose at `height` m."""
     built = build_model(robot, FLAT, execution=execution)
     start = built.home_qpos.copy()
     start[built.base_qpos + 2] = height
@@ -79,7 +79,9 @@ def measure_stance(
     upright = 1 - 2 * (base[4] ** 2 + base[5] ** 2)
     force = built.sources.get("foot_force")
     return Stance(
-        offset=offset, base_height=float(base[2]), pose_error=float(error),
+        offset=offset,
+        base_height=float(base[2]),
+        pose_error=float(error),
         tilt=float(np.arccos(np.clip(upright, -1, 1))),
         foot_force=data.sensordata[list(force.columns)].copy() if force else np.zeros(0),
         weight=float(built.model.body_mass.sum() * -built.model.opt.gravity[2]),
@@ -92,9 +94,7 @@ def with_stance(robot: Robot, stance: Stance) -> Robot:
     return replace(robot, control=control, base_height=stance.base_height)
 
 
-def _held_torques(
-    built: BuiltModel, start: Floats, pose: Floats, seconds: float
-) -> tuple[Floats, Floats]:
+def _held_torques(built: BuiltModel, start: Floats, pose: Floats, seconds: float) -> tuple[Floats, Floats]:
     """Torques [A] that hold `pose`, and the state [nq] in which the robot then stands."""
     stiff = _stiffened(built)
     target, start = pose.copy(), start.copy()

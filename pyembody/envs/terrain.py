@@ -72,11 +72,11 @@ def make_terrain(spec: TerrainSpec) -> Terrain | None:
         return None
     points = max(2, round(spec.size_m / spec.cell_m)) + 1
     rng = np.random.Generator(np.random.PCG64(spec.seed))
-    at = np.arange(points) * spec.cell_m
+    at = np.arange(points, dtype=np.float64) * spec.cell_m
     blocks = (at / PLATEAU_M).astype(np.int64)
     levels = rng.integers(0, 2, (blocks[-1] + 1, blocks[-1] + 1))
     steps = spec.step_m * levels[np.ix_(blocks, blocks)]
-    heights = steps + spec.bump_m * _smooth_noise(rng, at / BUMP_M)
+    heights = steps + spec.bump_m * _smooth_noise(rng, at * (1 / BUMP_M))
     return from_heights(heights, spec.cell_m)
 
 

@@ -27,6 +27,7 @@ from .mirror import mirror_map
 from .model import build_model
 from .provided import provided_signals
 from .pushes import Pushes
+from .quiet import quiet
 from .randomize import Randomizer
 from .sensing import Delay, Sensing
 from .starts import Starts
@@ -248,7 +249,8 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[np.bool_]]):
         before = self._bad.sum(axis=1)
         failed = np.zeros(self.num_envs, np.bool_)
         try:
-            self.batch.step(nstep=self.built.decimation)
+            with quiet():
+                self.batch.step(nstep=self.built.decimation)
         except SimulationError as error:
             failed[error.ids] = True
         diverged: Bools = failed | (self._bad.sum(axis=1) > before)

@@ -8,6 +8,15 @@ from .run_folder import RunSpec, create_run, read_run
 from .runner import Interrupted, resume, train
 
 __all__ = [
-    "Interrupted", "NotFiniteError", "Policy", "RunSpec", "WorkerError", "create_run", "load_policy", "read_metrics",
-    "read_run", "resume", "train",
+    "Interrupted",
+    "NotFiniteError",
+    "Policy",
+    "RunSpec",
+    "WorkerError",
+    "create_run",
+    "load_policy",
+    "read_metrics",
+    "read_run",
+    "resume",
+    "train",
 ]

@@ -15,9 +15,11 @@ Array = npt.NDArray[Any]
 
 
 class Views:
-    """Observations of one group, canonical: `raw [T + 1, N, O]`, `normalised` the same, and the finals of this horizon."""
+    """Canonical observations of one group: `raw` and `normalised [T + 1, N, O]`, and the finals of this horizon."""
 
-    def __init__(self, horizon: int, envs: int, features: int, index: Array | None, sign: Array | None) -> None:
+    def __init__(
+        self, horizon: int, envs: int, features: int, index: Array | None, sign: Array | None
+    ) -> None:
         self.raw = np.zeros((horizon + 1, envs, features), np.float32)
         self.normalised = torch.zeros(horizon + 1, envs, features)
         self.finals: list[Array] = []

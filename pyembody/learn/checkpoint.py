@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,7 +43,9 @@ def state_name(rank: int) -> str:
     return f"state-{rank}.safetensors"
 
 
-def save(run: Path, meta: Meta, model: Mapping[str, Array], state: Mapping[str, Array], group: Group) -> Path:
+def save(
+    run: Path, meta: Meta, model: Mapping[str, Array], state: Mapping[str, Array], group: Group
+) -> Path:
     """Write a checkpoint of all ranks and return its folder; it appears whole or not at all.
 
     Every rank writes its own state; rank 0 also the model and, when all are done, the metadata and the final name.
@@ -78,7 +79,9 @@ def load(folder: Path, rank: int) -> tuple[Meta, dict[str, Array], dict[str, Arr
 def read_part(folder: Path, meta: Meta, name: str) -> dict[str, Array]:
     """Return the arrays of one file of a checkpoint. Raises SpecError."""
     if name not in meta.digests:
-        raise SpecError(f"{folder}: expected a file {name}; the checkpoint has {', '.join(sorted(meta.digests))}")
+        raise SpecError(
+            f"{folder}: expected a file {name}; the checkpoint has {', '.join(sorted(meta.digests))}"
+        )
     return unpack(folder / name, meta.digests[name])
 
 
@@ -120,19 +123,23 @@ def _fresh(folder: Path) -> None:
     folder.mkdir(parents=True)
 
 
-def _write_own(folder: Path, model: Mapping[str, Array], state: Mapping[str, Array], rank: int) -> None:
+def _write_own(
+    folder: Path, model: Mapping[str, Array], state: Mapping[str, Array], rank: int
+) -> None:
     if rank == 0:
         write_synced(folder / MODEL, pack(model))
     write_synced(folder / state_name(rank), pack(state))
 
 
 def _finish(temporary: Path, final: Path, meta: Meta) -> None:
-    digests = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(temporary.iterdir())}
+    digests = {
+        p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(temporary.iterdir())
+    }
     meta = msgspec.structs.replace(meta, digests=digests)
     write_synced(temporary / "meta.json", msgspec.json.format(msgspec.json.encode(meta)))
     sync_folder(temporary)
     remove_folder(final)
-    os.replace(temporary, final)
+    temporary.replace(final)
     sync_folder(final.parent)
 
 

@@ -78,7 +78,9 @@ class Collector:
             rollout.critic.store(t, env.critic_observations, flags)
         return flags
 
-    def _act(self, t: int, networks: ActorCritic, normaliser: ObservationNormaliser, std: Tensor) -> None:
+    def _act(
+        self, t: int, networks: ActorCritic, normaliser: ObservationNormaliser, std: Tensor
+    ) -> None:
         rollout, mirror = self.rollout, self.env.mirror
         flags = self._observe(t)
         rows = normaliser(torch.from_numpy(rollout.policy.raw[t]), out=rollout.policy.normalised[t])
@@ -88,10 +90,16 @@ class Collector:
         if flags is not None:
             self._actions[flags] = self._actions[flags][:, mirror.action_index] * mirror.action_sign
 
-    def _keep(self, t: int, terminated: Array, truncated: Array, info: dict[str, Any], tally: Tally) -> None:
+    def _keep(
+        self, t: int, terminated: Array, truncated: Array, info: dict[str, Any], tally: Tally
+    ) -> None:
         # the environment's own arrays already describe the next episode where one ended: info holds the step's
         env, rollout = self.env, self.rollout
-        rollout.rewards[t], rollout.terminated[t], rollout.truncated[t] = info["channels"], terminated, truncated
+        rollout.rewards[t], rollout.terminated[t], rollout.truncated[t] = (
+            info["channels"],
+            terminated,
+            truncated,
+        )
         tally.terms += info.get("weighted", env.weighted).sum(0, dtype=np.float64)
         tally.channels += info["channels"].sum(0, dtype=np.float64)
         tally.metrics += info["metrics"].sum(0, dtype=np.float64)
@@ -117,7 +125,9 @@ class Collector:
         rollout = self.rollout
         for c, name in enumerate(self.env.channel_names):
             if not np.isfinite(rollout.rewards[..., c]).all():
-                raise NotFiniteError(f"not finite: rewards of channel '{name}'; the parameters were left as they were")
+                raise NotFiniteError(
+                    f"not finite: rewards of channel '{name}'; the parameters were left as they were"
+                )
         for name, views in (("policy", rollout.policy), ("critic", rollout.critic)):
             finite = np.isfinite(views.raw).all(axis=(0, 1))
             if not finite.all():

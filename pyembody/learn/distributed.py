@@ -68,7 +68,9 @@ def torchrun_group(environment: Mapping[str, str] = os.environ) -> Group | None:
     if "RANK" not in environment or size == 1:
         return None
     rank = int(environment["RANK"])
-    dist.init_process_group("gloo", init_method="env://", rank=rank, world_size=size, timeout=TIMEOUT)
+    dist.init_process_group(
+        "gloo", init_method="env://", rank=rank, world_size=size, timeout=TIMEOUT
+    )
     return Group(rank, size)
 
 

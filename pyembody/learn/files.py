@@ -24,7 +24,7 @@ def write_atomic(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         write_synced(temporary, data)
-        os.replace(temporary, path)
+        temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
         temporary.unlink(missing_ok=True)
@@ -58,7 +58,9 @@ def unpack(path: Path, digest: str) -> dict[str, Array]:
     try:
         data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != digest:
-            raise SpecError(f"{path}: damaged: {len(data)} bytes that are not those that were saved")
+            raise SpecError(
+                f"{path}: damaged: {len(data)} bytes that are not those that were saved"
+            )
         return dict(safetensors.numpy.load(data))
     except OSError as error:
         raise SpecError(f"{path}: cannot read: {error.strerror or error}") from None
@@ -70,7 +72,7 @@ def remove_folder(path: Path) -> None:
     """Delete a folder if it is there: renamed first, so that no half of it keeps its name."""
     grave = path.with_name(f".{path.name}.old")
     try:
-        os.replace(path, grave)
+        path.replace(grave)
     except FileNotFoundError:
         return
     shutil.rmtree(grave, ignore_errors=True)

@@ -16,6 +16,8 @@ from .distributed import Group, lead_group, open_store
 
 POLL_S = 0.01
 GRACE_S = 5.0
+PEER_LOST = 3
+"""Exit status of a worker that ended because another one had."""
 
 
 class WorkerError(RuntimeError):
@@ -23,12 +25,17 @@ class WorkerError(RuntimeError):
 
 
 @contextmanager
-def single_core(index: int) -> Iterator[None]:
-    """Run with one torch thread on one of this process's cores; what was before comes back afterwards."""
+def one_core(index: int | None) -> Iterator[None]:
+    """Run with one torch thread, on this process's core number `index` unless None; what was before comes back.
+
+    torch's own threads spin while they wait and slow those of the physics, so one is right without a core of its own
+    too.
+    """
     cores = os.sched_getaffinity(0)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    os.sched_setaffinity(0, {sorted(cores)[index % len(cores)]})
+    if index is not None:
+        os.sched_setaffinity(0, {sorted(cores)[index % len(cores)]})
     try:
         yield
     finally:
@@ -44,28 +51,28 @@ class Workers:
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
         for rank, log in self.logs.items():
             command = [sys.executable, "-m", "pyembody.learn.worker", str(run), str(rank), str(size), str(port)]
-            environment = os.environ | {"OMP_NUM_THREADS": "1"}
             with log.open("wb") as out:
                 self.processes[rank] = subprocess.Popen(
-                    [*command, *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment
+                    [*command, *arguments],
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=out,
+                    env=os.environ | {"OMP_NUM_THREADS": "1"},
                 )
 
     def check(self) -> None:
         """Raise WorkerError if a worker has ended; wait a moment otherwise."""
-        for rank, process in self.processes.items():
-            if process.poll() is not None:
-                raise WorkerError(self._reason(rank))
+        if any(process.poll() is not None for process in self.processes.values()):
+            raise WorkerError(self.blame())
         time.sleep(POLL_S)
 
     def blame(self) -> str:
-        """Return why a worker ended, after giving it time to do so; empty if all of them live."""
+        """Return why a worker ended, after giving all of them time to do so; empty if all of them live."""
         deadline = time.monotonic() + GRACE_S
-        while time.monotonic() < deadline:
-            failed = [rank for rank, p in self.processes.items() if p.poll() not in (None, 0)]
-            if failed:
-                return self._reason(failed[0])
+        while time.monotonic() < deadline and any(p.poll() is None for p in self.processes.values()):
             time.sleep(POLL_S)
-        return ""
+        failed = [rank for rank, p in self.processes.items() if p.poll() not in (None, 0)]
+        return self._reason(min(failed, key=lambda r: self.processes[r].poll() == PEER_LOST)) if failed else ""
 
     def wait(self) -> None:
         """Wait for all workers to end by themselves and drop their logs."""
@@ -75,17 +82,21 @@ class Workers:
             log.unlink(missing_ok=True)
 
     def stop(self) -> None:
-        """End the workers that still run."""
-        for process in self.processes.values():
+        """End the workers that still run; logs in which nothing was said go too."""
+        for rank, process in self.processes.items():
             if process.poll() is None:
                 process.kill()
             process.wait()
+            log = self.logs[rank]
+            if log.is_file() and log.stat().st_size == 0:
+                log.unlink()
 
     def _reason(self, rank: int) -> str:
         lines = self.logs[rank].read_text(errors="replace").strip().splitlines()
         code = self.processes[rank].returncode
-        said = lines[-1] if lines else f"ended with {'signal' if code < 0 else 'status'} {abs(code)}"
-        return f"worker {rank}: {said} (see {self.logs[rank]})"
+        if not lines:
+            return f"worker {rank}: ended with {'signal' if code < 0 else 'status'} {abs(code)}"
+        return f"worker {rank}: {lines[-1]} (see {self.logs[rank]})"
 
 
 @contextmanager

@@ -35,21 +35,32 @@ class Learner:
         features, actions = env.observations.shape[1], env.single_action_space.shape[0]
         critic_features = env.critic_observations.shape[1]
         channels = [task.channels[name] for name in env.channel_names]
-        self.networks = ActorCritic(config, features, critic_features, actions, env.channel_names, seed)
+        self.networks = ActorCritic(
+            config, features, critic_features, actions, env.channel_names, seed
+        )
         group.broadcast(self.networks.flat)
         self.optimiser = Adam(self.networks.flat, config.learning_rate)
         self.rollout = Rollout(
-            config.horizon, env.num_envs, features, critic_features if own else None, actions, len(channels), env.mirror
+            config.horizon,
+            env.num_envs,
+            features,
+            critic_features if own else None,
+            actions,
+            len(channels),
+            env.mirror,
         )
         self.collector = Collector(env, self.rollout)
         self.normaliser = ObservationNormaliser(features, config.observation_clip)
         self.critic_normaliser = (
-            ObservationNormaliser(critic_features, config.observation_clip) if own else self.normaliser
+            ObservationNormaliser(critic_features, config.observation_clip)
+            if own
+            else self.normaliser
         )
         self.value_normaliser = ValueNormaliser(len(channels))
         self.generator = torch.Generator().manual_seed(_stream_seed(seed, group.rank))
         self.gamma, self.lam, self.weights = (
-            np.array([getattr(c, k) for c in channels], np.float32) for k in ("gamma", "lam", "weight")
+            np.array([getattr(c, k) for c in channels], np.float32)
+            for k in ("gamma", "lam", "weight")
         )
         floors = [config.std_floor if c.floor is None else c.floor for c in channels]
         self.floor = np.array(floors, np.float32)
@@ -87,8 +98,15 @@ class Learner:
         with torch.inference_mode():
             self._evaluate_critics()
         _core.gae(
-            rollout.rewards, rollout.values[:-1].numpy(), rollout.next_values, rollout.terminated,
-            rollout.truncated, self.gamma, self.lam, rollout.advantages, rollout.returns,
+            rollout.rewards,
+            rollout.values[:-1].numpy(),
+            rollout.next_values,
+            rollout.terminated,
+            rollout.truncated,
+            self.gamma,
+            self.lam,
+            rollout.advantages,
+            rollout.returns,
         )
         advantages = group.gather(torch.from_numpy(rollout.advantages), self._gathered).numpy()
         moments: Array = _core.normalise_advantages(
@@ -106,10 +124,14 @@ class Learner:
             self.normaliser(torch.from_numpy(critic.raw[-1]), out=critic.normalised[-1])
         else:
             self.critic_normaliser(torch.from_numpy(critic.raw), out=critic.normalised)
-        self.rollout.values.copy_(self._values(flat(critic.normalised)).view_as(self.rollout.values))
+        self.rollout.values.copy_(
+            self._values(flat(critic.normalised)).view_as(self.rollout.values)
+        )
         finals = np.concatenate([*critic.finals, np.zeros((0, critic.raw.shape[2]), np.float32)])
         rows = torch.from_numpy(finals)
-        self.rollout.fill_next_values(self._values(self.critic_normaliser(rows, out=torch.empty_like(rows))).numpy())
+        self.rollout.fill_next_values(
+            self._values(self.critic_normaliser(rows, out=torch.empty_like(rows))).numpy()
+        )
 
     def _values(self, rows: Tensor) -> Tensor:
         return self.value_normaliser.denormalise(self.networks.values(rows))
@@ -126,8 +148,12 @@ class Learner:
         return Batch(
             observations,
             flat(rollout.critic.normalised[:-1]) if own else observations,
-            actions, mean, log_prob(actions, mean, log_std), flat(rollout.combined),
-            self.value_normaliser.normalise(targets), log_std,
+            actions,
+            mean,
+            log_prob(actions, mean, log_std),
+            flat(rollout.combined),
+            self.value_normaliser.normalise(targets),
+            log_std,
         )
 
     def _update(self, batch: Batch) -> Losses:
@@ -138,9 +164,13 @@ class Learner:
         rollout = self.rollout
         self.normaliser.update(flat(torch.from_numpy(rollout.policy.raw[:-1])), self.group)
         if rollout.critic is not rollout.policy:
-            self.critic_normaliser.update(flat(torch.from_numpy(rollout.critic.raw[:-1])), self.group)
+            self.critic_normaliser.update(
+                flat(torch.from_numpy(rollout.critic.raw[:-1])), self.group
+            )
 
-    def _report(self, tally: Tally, losses: Losses, moments: Array, seconds: dict[str, float]) -> Metrics:
+    def _report(
+        self, tally: Tally, losses: Losses, moments: Array, seconds: dict[str, float]
+    ) -> Metrics:
         values, returns = self.rollout.values[:-1].numpy(), self.rollout.returns
         unexplained = _variance(returns - values) / np.maximum(_variance(returns), 1e-12)
         metrics = summarise(self, tally, losses, moments, 1.0 - unexplained, seconds)
@@ -156,4 +186,6 @@ def _variance(x: Array) -> Array:
 
 def _stream_seed(seed: int, rank: int) -> int:
     """An independent random stream of the learner for every rank."""
-    return int(np.random.SeedSequence([seed, rank, 1]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    return int(
+        np.random.SeedSequence([seed, rank, 1]).generate_state(1, np.uint64)[0] >> np.uint64(1)
+    )

@@ -50,13 +50,18 @@ class Logs:
             raise self._error(error) from None
 
     def _error(self, error: OSError) -> SpecError:
-        return SpecError(f"{self.path}: cannot write: {error.strerror or error}; earlier checkpoints are whole")
+        return SpecError(
+            f"{self.path}: cannot write: {error.strerror or error}; earlier checkpoints are whole"
+        )
 
     def __enter__(self) -> Logs:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self.enabled:
             self._file.close()

@@ -29,7 +29,9 @@ def gaussian_kl(old_mean: Tensor, old_log_std: Tensor, mean: Tensor, log_std: Te
     return spread.sum() + ((old_mean - mean).square() * inverse).sum(-1).mean()
 
 
-def policy_loss(log_probs: Tensor, old_log_probs: Tensor, advantages: Tensor, clip: float) -> Tensor:
+def policy_loss(
+    log_probs: Tensor, old_log_probs: Tensor, advantages: Tensor, clip: float
+) -> Tensor:
     """Return the clipped surrogate loss of rows `[B]`: -mean min(rho A, clamp(rho, 1 - clip, 1 + clip) A)."""
     # exp(20) is beyond any clip already; an overflow to infinity would turn a clipped row's zero gradient into NaN
     ratio = torch.exp((log_probs - old_log_probs).clamp_max(20.0))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn.functional import elu
 
 from pyembody.spec import Train
 
@@ -33,7 +34,7 @@ class GroupedMLP(nn.Module):
         self.activation = activation
         self.weights = nn.ParameterList()
         self.biases = nn.ParameterList()
-        for i, (inputs, outputs) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        for i, (inputs, outputs) in enumerate(pairwise(sizes)):
             gain = last_gain if i == len(sizes) - 2 else math.sqrt(2.0)
             weight = torch.empty(groups, inputs, outputs)
             for g in range(groups):
@@ -56,7 +57,7 @@ class GroupedMLP(nn.Module):
 def activate(x: Tensor, name: str) -> Tensor:
     """Return the activation `elu`, `relu` or `tanh` of x."""
     if name == "elu":
-        return F.elu(x)
+        return elu(x)
     return torch.relu(x) if name == "relu" else torch.tanh(x)
 
 
@@ -70,12 +71,20 @@ class ActorCritic:
     """
 
     def __init__(
-        self, config: Train, observations: int, critic_observations: int, actions: int, channels: Sequence[str], seed: int
+        self,
+        config: Train,
+        observations: int,
+        critic_observations: int,
+        actions: int,
+        channels: Sequence[str],
+        seed: int,
     ) -> None:
         generator = torch.Generator().manual_seed(seed)
         grouped = config.critic == "grouped"
         self.channels = tuple(channels)
-        self.actor = GroupedMLP(1, (observations, *config.actor_hidden, actions), config.activation, 0.01, generator)
+        self.actor = GroupedMLP(
+            1, (observations, *config.actor_hidden, actions), config.activation, 0.01, generator
+        )
         self._log_std = nn.Parameter(torch.full((1, actions), math.log(config.initial_std)))
         self.critic = GroupedMLP(
             len(channels) if grouped else 1,
@@ -117,7 +126,9 @@ class ActorCritic:
 
     def differentiate(self, loss: Tensor) -> None:
         """Write the gradient of a scalar loss into `grads`."""
-        for view, gradient in zip(self._leaf_grads, torch.autograd.grad(loss, self.leaves), strict=True):
+        for view, gradient in zip(
+            self._leaf_grads, torch.autograd.grad(loss, self.leaves), strict=True
+        ):
             view.copy_(gradient)
 
     def parameters(self) -> dict[str, Tensor]:

@@ -31,14 +31,22 @@ class ObservationNormaliser:
     def update(self, rows: Tensor, group: Group) -> None:
         """Merge the rows `[B, F]` of all ranks (Chan's parallel variance)."""
         centred = rows.double() - self.mean
-        sums = torch.cat([centred.sum(0), centred.square().sum(0), torch.tensor([rows.shape[0]], dtype=torch.float64)])
+        sums = torch.cat(
+            [
+                centred.sum(0),
+                centred.square().sum(0),
+                torch.tensor([rows.shape[0]], dtype=torch.float64),
+            ]
+        )
         group.sum(sums)
         features = self.mean.numel()
         n = sums[-1]
         shift, var = sums[:features] / n, sums[features:-1] / n
         var = var - shift.square()
         total = self.count + n
-        self.var = (self.var * self.count + var * n + shift.square() * self.count * n / total) / total
+        self.var = (
+            self.var * self.count + var * n + shift.square() * self.count * n / total
+        ) / total
         self.mean = self.mean + shift * n / total
         self.count = total
         self._refresh()
@@ -85,7 +93,9 @@ class ValueNormaliser:
         """Merge the targets `[B, C]` of all ranks; return (ratio, shift) that keep the network's values unchanged."""
         mean, std = self.mean.clone(), self.std
         rows = targets.double()
-        sums = torch.stack([rows.sum(0), rows.square().sum(0), torch.full_like(mean, rows.shape[0])])
+        sums = torch.stack(
+            [rows.sum(0), rows.square().sum(0), torch.full_like(mean, rows.shape[0])]
+        )
         group.sum(sums)
         self.count = self.count + 1
         rate = torch.clamp_min(1.0 / self.count, VALUE_RATE)

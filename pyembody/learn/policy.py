@@ -31,7 +31,10 @@ class Policy:
         self._normaliser = ObservationNormaliser(width, meta.observation_clip)
         shapes = {"count": (), "mean": (width,), "var": (width,)}
         self._normaliser.load(
-            {k: torch.from_numpy(_array(arrays, f"observations.{k}", shape, place)) for k, shape in shapes.items()}
+            {
+                k: torch.from_numpy(_array(arrays, f"observations.{k}", shape, place))
+                for k, shape in shapes.items()
+            }
         )
         self._mirror: tuple[Array, ...] | None = None
         if meta.mirror_clock >= 0:
@@ -45,7 +48,9 @@ class Policy:
     def __call__(self, observations: Array) -> Array:
         """Return actions `[N, A]` float32 for observations `[N, O]` float32. Raises ValueError for another shape."""
         if observations.ndim != 2 or observations.shape[1] != self.observation_size:
-            raise ValueError(f"observations: expected (N, {self.observation_size}), got {observations.shape}")
+            raise ValueError(
+                f"observations: expected (N, {self.observation_size}), got {observations.shape}"
+            )
         rows = np.array(observations, np.float32)
         if self._mirror is None:
             return self._actions(rows)
@@ -75,7 +80,9 @@ def load_policy(path: Path) -> Policy:
     path = Path(path)
     folder = path if (path / "meta.json").is_file() else checkpoint.latest(path)
     meta = checkpoint.read_meta(folder)
-    return Policy(checkpoint.read_part(folder, meta, checkpoint.MODEL), meta, str(folder / checkpoint.MODEL))
+    return Policy(
+        checkpoint.read_part(folder, meta, checkpoint.MODEL), meta, str(folder / checkpoint.MODEL)
+    )
 
 
 def _layers(arrays: dict[str, Array], place: str) -> list[tuple[Tensor, Tensor]]:
@@ -87,8 +94,14 @@ def _layers(arrays: dict[str, Array], place: str) -> list[tuple[Tensor, Tensor]]
     inputs = None
     for i in range(count):
         weight = _array(arrays, f"actor.weights.{i}", None, place)
-        if weight.ndim != 3 or weight.shape[0] != 1 or weight.shape[1] != (inputs or weight.shape[1]):
-            raise SpecError(f"{place}: actor.weights.{i}: expected (1, {inputs or 'in'}, out), got {weight.shape}")
+        if (
+            weight.ndim != 3
+            or weight.shape[0] != 1
+            or weight.shape[1] != (inputs or weight.shape[1])
+        ):
+            raise SpecError(
+                f"{place}: actor.weights.{i}: expected (1, {inputs or 'in'}, out), got {weight.shape}"
+            )
         inputs = weight.shape[2]
         bias = _array(arrays, f"actor.biases.{i}", (1, 1, inputs), place)
         layers.append((torch.from_numpy(weight[0].copy()), torch.from_numpy(bias[0, 0].copy())))

@@ -80,7 +80,9 @@ def update(
     Raises NotFiniteError naming the loss that is not finite, before the parameters are touched.
     """
     count = batch.observations.shape[0]
-    sums = torch.zeros(networks.message.numel() - networks.grads.numel() + 1 + len(networks.critic_grads))
+    sums = torch.zeros(
+        networks.message.numel() - networks.grads.numel() + 1 + len(networks.critic_grads)
+    )
     for _ in range(config.epochs):
         order = torch.randperm(count, generator=generator)
         for index in order.tensor_split(config.minibatches):
@@ -96,7 +98,9 @@ def step(
     """Take one gradient step; return (kl, policy loss, value loss per channel, gradient norms)."""
     mean = networks.mean(batch.observations)
     log_std = networks.log_std
-    surrogate = policy_loss(log_prob(batch.actions, mean, log_std), batch.log_probs, batch.advantages, config.clip)
+    surrogate = policy_loss(
+        log_prob(batch.actions, mean, log_std), batch.log_probs, batch.advantages, config.clip
+    )
     values = value_losses(networks.values(batch.critic_observations), batch.targets)
     # a sum, not a mean: with its own network a critic learns as if the other channels did not exist
     loss = surrogate - config.entropy * entropy(log_std) + config.value_weight * values.sum()
@@ -106,8 +110,12 @@ def step(
         stats[0] = gaussian_kl(batch.mean, batch.log_std, mean, log_std)
         stats[1], stats[2:] = surrogate, values
         group.average(networks.message)
-        norms = torch.cat([clip_rows(networks.actor_grads, config.max_grad_norm),
-                           clip_rows(networks.critic_grads, config.max_grad_norm)])
+        norms = torch.cat(
+            [
+                clip_rows(networks.actor_grads, config.max_grad_norm),
+                clip_rows(networks.critic_grads, config.max_grad_norm),
+            ]
+        )
         stats = torch.cat([stats, norms])
     _check(stats, networks)
     low, high = config.min_learning_rate, config.max_learning_rate
@@ -123,8 +131,11 @@ def _check(stats: Tensor, networks: ActorCritic) -> None:
         return
     critics = networks.channels if len(networks.critic_grads) > 1 else ("all channels",)
     names = [
-        "KL divergence", "policy loss", *(f"value loss of channel '{c}'" for c in networks.channels),
-        "gradient of the actor", *(f"gradient of the critic of {c}" for c in critics),
+        "KL divergence",
+        "policy loss",
+        *(f"value loss of channel '{c}'" for c in networks.channels),
+        "gradient of the actor",
+        *(f"gradient of the critic of {c}" for c in critics),
     ]
     bad = [n for n, x in zip(names, stats.tolist(), strict=True) if not math.isfinite(x)]
     raise NotFiniteError(f"not finite: {', '.join(bad)}; the parameters were left as they were")

@@ -31,14 +31,19 @@ class Progress:
 
     def __enter__(self) -> Progress:
         if self.enabled and self._console.is_terminal:
-            self._live = Live(Text(f"{self.title}: starting"), console=self._console, auto_refresh=False)
+            self._live = Live(
+                Text(f"{self.title}: starting"), console=self._console, auto_refresh=False
+            )
             self._live.start(refresh=True)
         elif self.enabled:
             print(f"{self.title}: starting", flush=True)
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self._live is not None:
             self._live.stop()
@@ -79,7 +84,8 @@ def line(metrics: Metrics, iterations: int, left: float) -> str:
 def table(title: str, metrics: Metrics, iterations: int, left: float) -> Group:
     """Return the live table of an iteration."""
     head = Text.assemble(
-        (f"{title}  ", "bold"), f"iteration {metrics['iteration']}/{iterations}  {clock(metrics['elapsed'])} gone, "
+        (f"{title}  ", "bold"),
+        f"iteration {metrics['iteration']}/{iterations}  {clock(metrics['elapsed'])} gone, "
         f"{clock(left)} left  {metrics['steps']:,} steps  {metrics['steps_per_second']:,.0f}/s",
     )
     columns = Table.grid(padding=(0, 3))

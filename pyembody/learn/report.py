@@ -19,7 +19,12 @@ Metrics = dict[str, Any]
 
 
 def summarise(
-    learner: Learner, tally: Tally, losses: Losses, moments: Array, explained: Array, seconds: dict[str, float]
+    learner: Learner,
+    tally: Tally,
+    losses: Losses,
+    moments: Array,
+    explained: Array,
+    seconds: dict[str, float],
 ) -> Metrics:
     """Return the metrics of an iteration.
 
@@ -36,7 +41,9 @@ def summarise(
         "steps": learner.steps,
         "steps_per_second": steps / seconds["total"],
         "reward": float(sums.channels.sum() / steps / env.control_dt),
-        "episode_length": float(length / ended * env.control_dt) if ended else learner.episode_length,
+        "episode_length": float(length / ended * env.control_dt)
+        if ended
+        else learner.episode_length,
         "episodes": int(ended),
         "terminated": float(terminated / ended) if ended else 0.0,
         "success": float(succeeded / ended) if ended else 0.0,
@@ -70,9 +77,17 @@ def _policy(learner: Learner, losses: Losses, moments: Array) -> Metrics:
 
 def _over_ranks(learner: Learner, tally: Tally, explained: Array) -> tuple[Tally, Array]:
     """Sum the tallies of all ranks and average the explained variances, in one message."""
-    parts = [tally.terms, tally.channels, tally.metrics, tally.episodes, explained / learner.group.size]
+    parts = [
+        tally.terms,
+        tally.channels,
+        tally.metrics,
+        tally.episodes,
+        explained / learner.group.size,
+    ]
     sums = learner.group.sum(torch.from_numpy(np.concatenate(parts).astype(np.float64))).numpy()
-    terms, channels, metrics, episodes, mean = np.split(sums, np.cumsum([len(p) for p in parts])[:-1])
+    terms, channels, metrics, episodes, mean = np.split(
+        sums, np.cumsum([len(p) for p in parts])[:-1]
+    )
     return Tally(terms, channels, metrics, episodes), mean
 
 

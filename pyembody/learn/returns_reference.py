@@ -27,8 +27,8 @@ def gae(
     """Return advantages and returns `[T, N, C]` by generalised advantage estimation (Schulman et al. 2016).
 
     `rewards`, `values`, `next_values` are `[T, N, C]`; `next_values` is the value of each step's true successor.
-    `terminated` and `truncated` are `[T, N]`, `gamma` and `lam` `[C]`. A terminated step has no successor; a truncated one
-    bootstraps from its successor but ends the trace; terminated wins.
+    `terminated` and `truncated` are `[T, N]`, `gamma` and `lam` `[C]`. A terminated step has no successor; a truncated
+    one bootstraps from its successor but ends the trace; terminated wins.
     """
     advantages = np.zeros_like(rewards)
     later = np.zeros_like(rewards[0])
@@ -77,10 +77,11 @@ def normalise_advantages(
 
 def combine(advantages: Floats, weights: Floats, *, renormalise: bool) -> Floats:
     """Return the weighted sum over channels `[T, N]`, with zero mean and unit deviation if `renormalise`."""
-    total = weights[0] * advantages[..., 0]
+    total: Floats = weights[0] * advantages[..., 0]
     for c in range(1, len(weights)):
         total = total + weights[c] * advantages[..., c]
     if not renormalise:
         return total
     wide = total.astype(np.float64)
-    return ((wide - wide.mean()) / max(wide.std(), LEAST_DIVISOR)).astype(np.float32)
+    unit: Floats = ((wide - wide.mean()) / max(wide.std(), LEAST_DIVISOR)).astype(np.float32)
+    return unit

@@ -38,7 +38,12 @@ class RunSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def create_run(
-    task: Task, robot: Robot, train: Train, seed: int = 0, edits: Sequence[object] = (), out: Path = Path("runs")
+    task: Task,
+    robot: Robot,
+    train: Train,
+    seed: int = 0,
+    edits: Sequence[object] = (),
+    out: Path = Path("runs"),
 ) -> Path:
     """Make the folder `<out>/<task>/<stamp>` with its spec.json and return it.
 
@@ -46,7 +51,12 @@ def create_run(
     be written.
     """
     spec = RunSpec(
-        robot, task, train, seed, spec_hash(task, robot, train), pyembody.__version__,
+        robot,
+        task,
+        train,
+        seed,
+        spec_hash(task, robot, train),
+        pyembody.__version__,
         tuple(dict(msgspec.to_builtins(e)) for e in edits),
     )
     run = _new_folder(Path(out) / task.name)
@@ -63,10 +73,16 @@ def read_run(run: Path) -> RunSpec:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise SpecError(f"{path}: cannot read: {error.strerror or error}; expected the folder of a run") from None
+        raise SpecError(
+            f"{path}: cannot read: {error.strerror or error}; expected the folder of a run"
+        ) from None
     spec = decode(RunSpec, data, str(path))
-    robot = msgspec.structs.replace(spec.robot, folder=_home("robot", spec.robot.name, spec.robot.folder))
-    task = msgspec.structs.replace(spec.task, folder=_home("task", spec.task.name, spec.task.folder))
+    robot = msgspec.structs.replace(
+        spec.robot, folder=_home("robot", spec.robot.name, spec.robot.folder)
+    )
+    task = msgspec.structs.replace(
+        spec.task, folder=_home("task", spec.task.name, spec.task.folder)
+    )
     return msgspec.structs.replace(spec, robot=robot, task=task)
 
 

@@ -42,13 +42,19 @@ def load_learner(run: Path, spec: RunSpec, learner: Learner) -> float:
     folder = checkpoint.latest(run)
     meta, model, state = checkpoint.load(folder, learner.group.rank)
     if meta.spec_hash != spec.hash:
-        raise SpecError(f"{folder}: saved with other specifications ({meta.spec_hash}) than spec.json ({spec.hash})")
+        raise SpecError(
+            f"{folder}: saved with other specifications ({meta.spec_hash}) than spec.json ({spec.hash})"
+        )
     for name, target in {**_model(learner), **_own(learner)}.items():
         source = model if name in _model(learner) else state
         _check(folder, name, source, target)
     _load_model(learner, model)
     learner.optimiser.rate = meta.learning_rate
-    learner.iteration, learner.steps, learner.episode_length = meta.iteration, meta.steps, meta.episode_length
+    learner.iteration, learner.steps, learner.episode_length = (
+        meta.iteration,
+        meta.steps,
+        meta.episode_length,
+    )
     learner.collector.lengths[:] = state["lengths"]
     learner.generator.set_state(torch.from_numpy(state["generator"].copy()))
     learner.env.load_state_dict({k[4:]: v for k, v in state.items() if k.startswith("env.")})
@@ -64,13 +70,19 @@ def _model(learner: Learner) -> dict[str, Array]:
     arrays["running_std"] = learner.running_std
     mirror = learner.env.mirror
     if mirror is not None:
-        arrays |= {f"mirror.{k}": getattr(mirror, k) for k in ("obs_index", "obs_sign", "action_index", "action_sign")}
+        arrays |= {
+            f"mirror.{k}": getattr(mirror, k)
+            for k in ("obs_index", "obs_sign", "action_index", "action_sign")
+        }
     return arrays
 
 
 def _own(learner: Learner) -> dict[str, Array]:
     """What each rank has for itself, without the environment."""
-    return {"generator": learner.generator.get_state().numpy(), "lengths": learner.collector.lengths}
+    return {
+        "generator": learner.generator.get_state().numpy(),
+        "lengths": learner.collector.lengths,
+    }
 
 
 def _state(learner: Learner) -> dict[str, Array]:
@@ -99,4 +111,6 @@ def _check(folder: Path, name: str, arrays: dict[str, Array], target: Array) -> 
         raise SpecError(f"{folder}: expected an array '{name}', found none")
     if arrays[name].shape != target.shape or arrays[name].dtype != target.dtype:
         got = arrays[name]
-        raise SpecError(f"{folder}: {name}: expected {target.dtype}{target.shape}, got {got.dtype}{got.shape}")
+        raise SpecError(
+            f"{folder}: {name}: expected {target.dtype}{target.shape}, got {got.dtype}{got.shape}"
+        )

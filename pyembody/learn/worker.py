@@ -1,4 +1,4 @@
-"""Entry of a worker process: `python -m pyembody.learn.worker RUN RANK SIZE PORT ITERATIONS RESUME`."""
+"""Entry of a worker process: `python -m pyembody.learn.worker RUN RANK SIZE PORT ITERATIONS RESUMED`."""
 
 from __future__ import annotations
 
@@ -6,24 +6,29 @@ import sys
 from pathlib import Path
 
 from .distributed import worker_group
-from .launch import single_core
+from .launch import PEER_LOST, one_core
 from .run_folder import read_run
-from .runner import Interrupted, run_rank
+from .runner import Interrupted, Job, run_rank
 
 
 def main(arguments: list[str]) -> int:
     """Train as one rank until rank 0 ends; return the exit status."""
     run = Path(arguments[0])
     rank, size, port, iterations, resumed = (int(a) for a in arguments[1:])
-    with single_core(rank):
+    with one_core(rank):
         group = worker_group(rank, size, port)
         try:
-            run_rank(run, read_run(run), group, iterations=iterations, resumed=bool(resumed), progress=False)
+            run_rank(Job(run, iterations, bool(resumed)), read_run(run), group)
         except Interrupted:
             return 0
         except ValueError as error:
             print(error, file=sys.stderr)
             return 1
+        except RuntimeError as error:
+            if "gloo" not in str(error):
+                raise
+            print(error, file=sys.stderr)
+            return PEER_LOST
         finally:
             group.close()
     return 0

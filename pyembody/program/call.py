@@ -52,7 +52,11 @@ class Call:
     def vectors(self, *widths: int) -> None:
         """Refuse arguments that are not vectors (of one of `widths`, if given)."""
         for node in self.args:
-            if node.type.kind != "number" or not node.type.width or (widths and node.type.width not in widths):
+            if (
+                node.type.kind != "number"
+                or not node.type.width
+                or (widths and node.type.width not in widths)
+            ):
                 wanted = f"vector[{widths[0]}]" if widths else "a vector"
                 self.fail(f"expected {wanted}, got {node.type}")
 
@@ -69,7 +73,9 @@ class Call:
         for node in self.args:
             t = node.type
             if t.axis and name and (t.axis, t.labels) != (name, labels):
-                self.fail(f"expected one axis, got {name}{_few(labels)} and {t.axis}{_few(t.labels)}")
+                self.fail(
+                    f"expected one axis, got {name}{_few(labels)} and {t.axis}{_few(t.labels)}"
+                )
             if t.axis:
                 name, labels = t.axis, t.labels
         return name, labels
@@ -79,7 +85,9 @@ class Call:
         if they must.
         """
         axis, labels = self.axis()
-        bare = [n for n in self.args if n.type.width and not (n.op == "literal" and not n.type.axis)]
+        bare = [
+            n for n in self.args if n.type.width and not (n.op == "literal" and not n.type.axis)
+        ]
         if axis and not bare:
             self.args = [_over(n, axis, labels) for n in self.args]
         width = max(n.type.width for n in self.args)
@@ -122,7 +130,7 @@ class Call:
         self.plain()
         for node in self.args[1:]:
             self.equal(self.args[0].type.unit, node.type.unit)
-        return self.args[0].type.unit
+        return self.solver.resolve(self.args[0].type.unit)
 
     def pure(self, *indices: int) -> None:
         """Make the arguments at `indices` (all, if none is given) pure numbers."""
@@ -132,7 +140,9 @@ class Call:
             try:
                 self.solver.equal(self.args[i].type.unit, ONE)
             except UnitError as clash:
-                self.fail(f"expected a pure number, got {clash.left} (number(x, 'unit') leaves units)")
+                self.fail(
+                    f"expected a pure number, got {clash.left} (number(x, 'unit') leaves units)"
+                )
 
     def angle(self, index: int = 0) -> None:
         """Make an argument an angle or a pure number; which one is settled when everything else is
@@ -155,7 +165,9 @@ class Call:
         """Return the frame that the arguments share ("" fits any)."""
         frames = sorted({n.type.frame for n in nodes or self.args if n.type.frame})
         if len(frames) > 1:
-            self.fail(f"expected one frame, got {' and '.join(frames)} (rotate, rotate_inv change frames)")
+            self.fail(
+                f"expected one frame, got {' and '.join(frames)} (rotate, rotate_inv change frames)"
+            )
         return frames[0] if frames else ""
 
     def displacements(self, nodes: Sequence[Node] | None = None) -> None:

@@ -95,12 +95,17 @@ class Checker:
                 name = "not" if isinstance(op, ast.Not) else "neg"
                 return self.apply(name, [self.check(tree.operand)], {}, tree)
             case ast.BinOp(op=ast.Pow()):
-                return self.apply("pow", [self.check(tree.left)], {"c": self._number(tree.right)}, tree)
+                return self.apply(
+                    "pow", [self.check(tree.left)], {"c": self._number(tree.right)}, tree
+                )
             case ast.BinOp(op=op):
                 parts = [tree.left, tree.right]
                 factors = self.pure_factors and isinstance(op, ast.Mult | ast.Div)
                 args = [
-                    self._pure(self.check(p)) if factors and _value(p) is not None else self.check(p) for p in parts
+                    self._pure(self.check(p))
+                    if factors and _value(p) is not None
+                    else self.check(p)
+                    for p in parts
                 ]
                 return self.apply(BINARY[type(op).__name__], args, {}, tree)
             case ast.BoolOp(op=op, values=values):
@@ -135,7 +140,9 @@ class Checker:
             raise self._error(tree, f"expected 1 to 64 numbers in a list, got {len(tree.elts)}")
         if all(_value(t) is not None and not isinstance(_value(t), bool | str) for t in tree.elts):
             values = [self._number(t) for t in tree.elts]
-            return self._literal(values, len(values), all(isinstance(_value(t), int) for t in tree.elts))
+            return self._literal(
+                values, len(values), all(isinstance(_value(t), int) for t in tree.elts)
+            )
         return self.apply("list", [self.check(t) for t in tree.elts], {}, tree)
 
     def _number(self, tree: ast.expr) -> float:
@@ -163,7 +170,9 @@ class Checker:
         name = tree.func.id
         operation = OPERATIONS.get(name)
         if operation is None or not (operation.public or self.pure_factors):
-            raise unknown(self._at(tree), "operation", name, (n for n, o in OPERATIONS.items() if o.public))
+            raise unknown(
+                self._at(tree), "operation", name, (n for n, o in OPERATIONS.items() if o.public)
+            )
         args, static = self._bind(operation, tree)
         return self.apply(name, args, static, tree)
 
@@ -174,13 +183,17 @@ class Checker:
         given: dict[str, ast.expr] = {}
         more = list(tree.args[len(ordered) :])
         if more and not operation.variadic:
-            raise self._error(tree, f"{operation.name} takes {len(ordered)} arguments, got {len(tree.args)}")
+            raise self._error(
+                tree, f"{operation.name} takes {len(ordered)} arguments, got {len(tree.args)}"
+            )
         for parameter, value in zip(ordered, tree.args, strict=False):
             given[parameter.name] = value
         for keyword in tree.keywords:
             names = [p.name for p in operation.parameters]
             if keyword.arg not in names:
-                raise unknown(self._at(tree), f"argument of {operation.name}", str(keyword.arg), names)
+                raise unknown(
+                    self._at(tree), f"argument of {operation.name}", str(keyword.arg), names
+                )
             if keyword.arg in given:
                 raise self._error(tree, f"{operation.name}: {keyword.arg} is given twice")
             given[str(keyword.arg)] = keyword.value
@@ -205,7 +218,11 @@ class Checker:
             raise self._error(tree, f"{operation.name}: argument '{parameter.name}' is missing")
         match parameter.kind:
             case "value":
-                node = self._literal([float(str(parameter.default))], 0, False) if value is None else self.check(value)
+                node = (
+                    self._literal([float(str(parameter.default))], 0, False)
+                    if value is None
+                    else self.check(value)
+                )
                 args.append(node)
             case "word":
                 static[parameter.name] = parameter.default if value is None else self._word(value)
@@ -281,7 +298,11 @@ def definition(text: str) -> tuple[tuple[str, ast.expr], ...]:
 
 
 def _value(tree: ast.expr) -> int | float | str | None:
-    if isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.USub) and isinstance(tree.operand, ast.Constant):
+    if (
+        isinstance(tree, ast.UnaryOp)
+        and isinstance(tree.op, ast.USub)
+        and isinstance(tree.operand, ast.Constant)
+    ):
         value = tree.operand.value
         return -value if isinstance(value, int | float) else None
     if isinstance(tree, ast.Constant) and isinstance(tree.value, int | float | str):

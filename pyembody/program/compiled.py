@@ -22,7 +22,9 @@ from .reference import Group, ReferenceEvaluator
 if TYPE_CHECKING:
     from .. import _core
 
-LaneProgram = tuple[list[LaneNode], list[tuple[str, int]], list[GroupRow], list[Store], NDArray[np.float32], float]
+LaneProgram = tuple[
+    list[LaneNode], list[tuple[str, int]], list[GroupRow], list[Store], NDArray[np.float32], float
+]
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,9 @@ class CompiledProgram:
 
     def reference(self, n: int) -> ReferenceEvaluator:
         """Return the NumPy twin for `n` environments."""
-        return ReferenceEvaluator(list(self.groups.values()), self.inputs, self.defaults, self.dt, n)
+        return ReferenceEvaluator(
+            list(self.groups.values()), self.inputs, self.defaults, self.dt, n
+        )
 
     def set_params(self, buffer: NDArray[np.float32], edits: Mapping[str, float]) -> None:
         """Write parameters into a buffer like `defaults`, all or none; a short name is legal if it
@@ -120,6 +124,7 @@ class CompiledTask(CompiledProgram):
 
     observation_layout: dict[str, tuple[Block, ...]] = field(default_factory=dict)
     term_names: tuple[str, ...] = ()
+    term_units: tuple[str, ...] = ()
     term_channel: tuple[int, ...] = ()
     channel_names: tuple[str, ...] = ()
     channel_weights: tuple[float, ...] = ()

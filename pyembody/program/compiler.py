@@ -27,7 +27,9 @@ FLOAT_MAX = float(np.finfo(np.float32).max)
 GROUPS = ("policy", "critic")
 
 
-def compile_task(task: Task, signals: Mapping[str, Signal], *, dt: float, mirror: Mirror | None = None) -> CompiledTask:
+def compile_task(
+    task: Task, signals: Mapping[str, Signal], *, dt: float, mirror: Mirror | None = None
+) -> CompiledTask:
     """Return the program of a task over the signals that a robot, scene and environment provide.
 
     `dt` is the control step in seconds; `mirror` the robot's left-right symmetry, for
@@ -40,13 +42,20 @@ def compile_task(task: Task, signals: Mapping[str, Signal], *, dt: float, mirror
 
 
 class _TaskCompiler:
-    def __init__(self, task: Task, signals: Mapping[str, Signal], dt: float, mirror: Mirror | None) -> None:
+    def __init__(
+        self, task: Task, signals: Mapping[str, Signal], dt: float, mirror: Mirror | None
+    ) -> None:
         self.task, self.signals, self.dt, self.mirror = task, signals, dt, mirror
         self.place = str(Path(task.folder) / "task.toml") if task.folder else f"task {task.name}"
         self.scope = Scope(signals, task.let, self.place, dt)
         self.params = ParamTable(self.scope.solver)
-        self.terms = {(c, t): term for c, channel in task.channels.items() for t, term in channel.terms.items()}
+        self.terms = {
+            (c, t): term
+            for c, channel in task.channels.items()
+            for t, term in channel.terms.items()
+        }
         self.guard_names: list[str] = []
+        self.values: dict[tuple[str, str], Node] = {}
         self.trees: dict[str, ast.expr] = {}
         self.local: dict[str, dict[str, Node]] = {}
 
@@ -58,7 +67,8 @@ class _TaskCompiler:
         pipeline = self._pipeline()
         success = self._check("success", "a truth value", BOOL) if self.task.success else _false()
         metrics = [
-            self._guarded(f"metrics.{m}", self._check(f"metrics.{m}", "a scalar", SCALAR)) for m in self.task.metrics
+            self._guarded(f"metrics.{m}", self._check(f"metrics.{m}", "a scalar", SCALAR))
+            for m in self.task.metrics
         ]
         observations = {g: self._observation(g) for g in GROUPS if self.task.observations.get(g)}
         for name in self.task.let:
@@ -70,17 +80,21 @@ class _TaskCompiler:
             "success": [success],
         }
         groups = [_group(name, nodes, "u1") for name, nodes in flags.items()]
-        groups += [_group(name, nodes, "f4") for name, nodes in (*pipeline.items(), ("metrics", metrics))]
+        groups += [
+            _group(name, nodes, "f4") for name, nodes in (*pipeline.items(), ("metrics", metrics))
+        ]
         layout: dict[str, tuple[Block, ...]] = {}
         for name, (nodes, noises) in observations.items():
             groups.append(_group(name, nodes, "f4", on_reset=True))
-            layout[name] = _blocks(list(self.task.observations[name]), nodes, noises)
+            layout[name] = self._blocks(list(self.task.observations[name]), nodes, noises)
         return self._finish([g for g in groups if g.width], layout)
 
     def _finish(self, groups: list[Group], layout: dict[str, tuple[Block, ...]]) -> CompiledTask:
         task = self.task
         nodes = [n for g in groups for n in walk(g)]
-        scales = {n.args[2].static["index"] for n in nodes if n.op == "scaled" and n.args[2].op == "param"}
+        scales = {
+            n.args[2].static["index"] for n in nodes if n.op == "scaled" and n.args[2].op == "param"
+        }
         channels = list(task.channels)
         return CompiledTask(
             dt=self.dt,
@@ -98,14 +112,31 @@ class _TaskCompiler:
             metric_names=tuple(task.metrics),
             termination_names=tuple(task.terminations),
             guard_names=tuple(self.guard_names),
+            term_units=tuple(self._units(node)[0] for node in self.values.values()),
         )
+
+    def _units(self, node: Node) -> tuple[str, ...]:
+        return tuple(str(self.scope.solver.resolve(unit)) for unit in node.type.units)
+
+    def _blocks(
+        self, names: list[str], nodes: list[Node], noises: list[float]
+    ) -> tuple[Block, ...]:
+        blocks: list[Block] = []
+        start = 0
+        for name, node, noise in zip(names, nodes, noises, strict=True):
+            t = node.type
+            blocks.append(Block(name, start, t.lanes, str(t), self._units(node), noise))
+            start += t.lanes
+        return tuple(blocks)
 
     # --- names and texts --------------------------------------------------------------------------
 
     def _declare(self) -> None:
         """Make the parameter buffer: weights first, then parameters of the task and of terms."""
         self.weights = {
-            key: self.params.add(f"{key[0]}.{key[1]}.weight", Parameter(term.weight, "1"), self.place)
+            key: self.params.add(
+                f"{key[0]}.{key[1]}.weight", Parameter(term.weight, "1"), self.place
+            )
             for key, term in self.terms.items()
         }
         for name, value in self.task.params.items():
@@ -115,14 +146,17 @@ class _TaskCompiler:
         for (channel, term_name), term in self.terms.items():
             path = f"channels.{channel}.terms.{term_name}"
             self.local[f"{path}.expr"] = {
-                name: self._term_param(channel, term_name, name, value) for name, value in term.params.items()
+                name: self._term_param(channel, term_name, name, value)
+                for name, value in term.params.items()
             }
 
     def _term_param(self, channel: str, term: str, name: str, value: float | Parameter) -> Node:
         place = f"{self.place}: channels.{channel}.terms.{term}.params.{name}"
         self._new_name(name, place)
         if name in self.task.params:
-            raise SpecError(f"{place}: '{name}' is also a parameter of the task; choose another one")
+            raise SpecError(
+                f"{place}: '{name}' is also a parameter of the task; choose another one"
+            )
         if name == "weight":
             raise SpecError(f"{place}: 'weight' is the term's own weight; choose another one")
         return self.params.add(f"{channel}.{term}.{name}", value, place)
@@ -143,13 +177,17 @@ class _TaskCompiler:
         for group, table in task.observations.items():
             texts |= {f"observations.{group}.{n}": _text(o) for n, o in table.items()}
         self.trees = {path: parse(text, f"{self.place}: {path}") for path, text in texts.items()}
-        lacking = missing(self.trees, self.scope, {p: frozenset(names) for p, names in self.local.items()})
+        lacking = missing(
+            self.trees, self.scope, {p: frozenset(names) for p, names in self.local.items()}
+        )
         if len(lacking) == 1:
             name, (where, *_) = next(iter(lacking.items()))
             raise unknown(f"{self.place}: {where}", "signal", name, self.scope.legal())
         if lacking:
             listed = "; ".join(f"{name} ({where[0]})" for name, where in lacking.items())
-            raise SpecError(f"{self.place}: asks for {len(lacking)} signals that are not provided: {listed}")
+            raise SpecError(
+                f"{self.place}: asks for {len(lacking)} signals that are not provided: {listed}"
+            )
 
     def _check(self, path: str, wanted: str, t: Type | None) -> Node:
         """The typed tree of the text at `path`, which must be of type `t` (a scalar number or a
@@ -169,7 +207,10 @@ class _TaskCompiler:
     # --- outputs ----------------------------------------------------------------------------------
 
     def _terminations(self) -> list[Node]:
-        return [self._check(f"terminations.{name}", "a truth value", BOOL) for name in self.task.terminations]
+        return [
+            self._check(f"terminations.{name}", "a truth value", BOOL)
+            for name in self.task.terminations
+        ]
 
     def _guarded(self, name: str, node: Node, limit: float = FLOAT_MAX) -> Node:
         static = {"term": len(self.guard_names), "limit": limit}
@@ -183,10 +224,15 @@ class _TaskCompiler:
         sums: dict[str, Node] = {}
         for (channel, name), term in self.terms.items():
             value = self._check(f"channels.{channel}.terms.{name}.expr", "a scalar", SCALAR)
+            self.values[channel, name] = value
             raw.append(self._guarded(f"{channel}.{name}", value, term.max_abs))
             weighted.append(_binary("mul", self._scale(channel, name, term), raw[-1]))
-            sums[channel] = _binary("add", sums[channel], weighted[-1]) if channel in sums else weighted[-1]
-        channels = [self._floored(name, sums.get(name, _number(0.0))) for name in self.task.channels]
+            sums[channel] = (
+                _binary("add", sums[channel], weighted[-1]) if channel in sums else weighted[-1]
+            )
+        channels = [
+            self._floored(name, sums.get(name, _number(0.0))) for name in self.task.channels
+        ]
         return {"raw": raw, "weighted": weighted, "channels": channels}
 
     def _scale(self, channel: str, name: str, term: Term) -> Node:
@@ -238,16 +284,6 @@ def _group(name: str, nodes: list[Node], dtype: str, on_reset: bool = False) -> 
         stores.append((column, node))
         column += node.type.lanes
     return Group(name, column, dtype, on_reset, tuple(stores))
-
-
-def _blocks(names: list[str], nodes: list[Node], noises: list[float]) -> tuple[Block, ...]:
-    blocks: list[Block] = []
-    start = 0
-    for name, node, noise in zip(names, nodes, noises, strict=True):
-        t = node.type
-        blocks.append(Block(name, start, t.lanes, str(t), tuple(map(str, t.units)), noise))
-        start += t.lanes
-    return tuple(blocks)
 
 
 def walk(group: Group) -> list[Node]:

@@ -35,6 +35,12 @@ def compile_expression(
         scope.params[name] = table.add(name, value, f"params.{name}")
     node = Checker(scope, "expression").check(parse(text, "expression"))
     scope.settle()
-    group = Group("value", node.type.lanes, "u1" if node.type.kind == "bool" else "f4", True, ((0, node),))
-    scales = {n.args[2].static["index"] for n in walk(group) if n.op == "scaled" and n.args[2].op == "param"}
+    group = Group(
+        "value", node.type.lanes, "u1" if node.type.kind == "bool" else "f4", True, ((0, node),)
+    )
+    scales = {
+        n.args[2].static["index"]
+        for n in walk(group)
+        if n.op == "scaled" and n.args[2].op == "param"
+    }
     return CompiledProgram(dt, {"value": group}, signals, table.finish(scales), None)

@@ -81,7 +81,9 @@ class Builder:
         if x.lanes == 1 or (x.count, x.width) == (count, width):
             return x
         lanes = [
-            (a if x.count > 1 else 0) * x.width + (w if x.width > 1 else 0) for a in range(count) for w in range(width)
+            (a if x.count > 1 else 0) * x.width + (w if x.width > 1 else 0)
+            for a in range(count)
+            for w in range(width)
         ]
         return self.pick(x, lanes, count, width)
 
@@ -107,7 +109,9 @@ class Builder:
             return Lanes(x.index, count, width)
         return Lanes(self.emit(name, (x.index,), x.lanes // group, (group,)), count, width)
 
-    def remember(self, name: str, x: Lanes, ints: Sequence[int] = (), floats: Sequence[float] = ()) -> Lanes:
+    def remember(
+        self, name: str, x: Lanes, ints: Sequence[int] = (), floats: Sequence[float] = ()
+    ) -> Lanes:
         """Return an operation with memory of `x`."""
         return Lanes(self.emit(name, (x.index,), x.lanes, ints, floats), x.count, x.width)
 

@@ -13,7 +13,9 @@ GroupRow = tuple[str, int, str, bool]
 Store = tuple[int, int, int]
 
 
-def lower(groups: Sequence[Group], dt: float) -> tuple[list[LaneNode], list[str], list[GroupRow], list[Store]]:
+def lower(
+    groups: Sequence[Group], dt: float
+) -> tuple[list[LaneNode], list[str], list[GroupRow], list[Store]]:
     """Return nodes, input names in slot order, groups and stores, as `_core.Program` takes them."""
     builder = Builder(dt)
     done: dict[int, Lanes] = {}

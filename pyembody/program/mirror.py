@@ -34,7 +34,11 @@ def signal_mirror(signal: Signal, robot: Mirror | None) -> Map | None:
     if signal.axis in ("joints", "feet"):
         if robot is None:
             return None
-        partners = dict(zip(signal.labels, robot.joints if signal.axis == "joints" else robot.feet, strict=False))
+        partners = dict(
+            zip(
+                signal.labels, robot.joints if signal.axis == "joints" else robot.feet, strict=False
+            )
+        )
         order = np.array([signal.labels.index(partners[label]) for label in signal.labels])
         if signal.axis == "joints":
             along = np.array(robot.signs, float)

@@ -88,12 +88,16 @@ def find(infos: Mapping[str, ParamInfo], name: str) -> ParamInfo:
     return infos[matches[0]]
 
 
-def set_params(infos: Mapping[str, ParamInfo], buffer: NDArray[np.float32], edits: Mapping[str, float]) -> None:
+def set_params(
+    infos: Mapping[str, ParamInfo], buffer: NDArray[np.float32], edits: Mapping[str, float]
+) -> None:
     """Write edits into a buffer, all or none. Raises SpecError for an unknown name or a value out
     of range.
     """
     if buffer.shape != (len(infos),) or buffer.dtype != np.float32:
-        raise ValueError(f"buffer: expected float32 ({len(infos)},), got {buffer.dtype} {buffer.shape}")
+        raise ValueError(
+            f"buffer: expected float32 ({len(infos)},), got {buffer.dtype} {buffer.shape}"
+        )
     found = [(find(infos, name), float(value)) for name, value in edits.items()]
     for info, value in found:
         info.check(value)

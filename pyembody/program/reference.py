@@ -50,7 +50,9 @@ class ReferenceEvaluator:
         self.mask: NDArray[np.bool_] | None = None
         self.flags = np.zeros(rows, np.uint32)
         self.bad_term = np.full(rows, -1, np.int32)
-        self.outputs = {g.name: np.zeros((rows, g.width), "f4" if g.dtype == "f4" else "u1") for g in groups}
+        self.outputs = {
+            g.name: np.zeros((rows, g.width), "f4" if g.dtype == "f4" else "u1") for g in groups
+        }
         self._memory: dict[int, dict[str, Array]] = {}
         self._values: dict[int, Array] = {}
         self._signals: dict[str, Array] = {}
@@ -103,7 +105,9 @@ class ReferenceEvaluator:
             for group in self.groups:
                 out: Any = np.zeros((self.rows, group.width), "f4" if group.dtype == "f4" else "u1")
                 for column, node in group.stores:
-                    out[:, column : column + node.type.lanes] = self._value(node).reshape(self.rows, -1)
+                    out[:, column : column + node.type.lanes] = self._value(node).reshape(
+                        self.rows, -1
+                    )
                 outputs[group.name] = out
         return outputs
 

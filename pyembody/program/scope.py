@@ -22,7 +22,9 @@ BUILTINS = ("dt", "pi", "inf", "time", "step", "terminated")
 class Scope:
     """Names of one task. Lets and derived signals are typed when first asked for, in any order."""
 
-    def __init__(self, signals: Mapping[str, Signal], lets: Mapping[str, str], place: str, dt: float) -> None:
+    def __init__(
+        self, signals: Mapping[str, Signal], lets: Mapping[str, str], place: str, dt: float
+    ) -> None:
         self.solver = UnitSolver()
         self.angles: list[tuple[Call, Unit]] = []
         self.params: dict[str, Node] = {}
@@ -45,7 +47,9 @@ class Scope:
 
     def known(self, name: str) -> bool:
         """True if a name can be looked up."""
-        return name in self.params or name in self._lets or name in self._signals or name in BUILTINS
+        return (
+            name in self.params or name in self._lets or name in self._signals or name in BUILTINS
+        )
 
     def legal(self) -> list[str]:
         """Return every name that can be looked up."""
@@ -89,7 +93,9 @@ class Scope:
         t = signal_type(signal, place)
         if signal.values:
             if len(signal.values) != t.lanes:
-                raise SpecError(f"{place}: values: expected {t.lanes} numbers, got {len(signal.values)}")
+                raise SpecError(
+                    f"{place}: values: expected {t.lanes} numbers, got {len(signal.values)}"
+                )
             return Node("constant", (), t, {"values": signal.values, "name": signal.name})
         return Node("signal", (), t, {"name": signal.name}, raw=True)
 
@@ -107,13 +113,17 @@ class Scope:
             try:
                 self.solver.equal(declared, got)
             except UnitError as clash:
-                raise SpecError(f"{place}: expected the unit {clash.left}, got {clash.right}") from None
+                raise SpecError(
+                    f"{place}: expected the unit {clash.left}, got {clash.right}"
+                ) from None
         return replace(node, type=t)
 
     def _builtin(self, name: str, place: str) -> Node:
         if name == "terminated":
             if self.terminated is None:
-                raise SpecError(f"{place}: 'terminated' is known to terms, success and metrics only")
+                raise SpecError(
+                    f"{place}: 'terminated' is known to terms, success and metrics only"
+                )
             return self.terminated
         if name in ("dt", "pi", "inf"):
             value = {"dt": self._dt, "pi": math.pi, "inf": math.inf}[name]
@@ -149,11 +159,17 @@ def signal_type(signal: Signal, place: str) -> Type:
     return Type(kinds[signal.kind], width, signal.axis, labels, units, frame, local, point)
 
 
-def missing(trees: Mapping[str, ast.expr], known: Scope, local: Mapping[str, frozenset[str]]) -> dict[str, list[str]]:
+def missing(
+    trees: Mapping[str, ast.expr], known: Scope, local: Mapping[str, frozenset[str]]
+) -> dict[str, list[str]]:
     """Return names that mean nothing, each with the places that use it."""
     found: dict[str, list[str]] = {}
     for place, tree in trees.items():
         for name, column in names(tree):
-            if not known.known(name) and name not in local.get(place, frozenset()) and name not in OPERATIONS:
+            if (
+                not known.known(name)
+                and name not in local.get(place, frozenset())
+                and name not in OPERATIONS
+            ):
                 found.setdefault(name, []).append(f"{place}: column {column}")
     return found

@@ -53,13 +53,18 @@ class _Chooser:
     def __init__(self, place: str) -> None:
         self.place = place
 
-    def choose(self, tree: ast.expr, labels: Sequence[str], size: int, name: str) -> tuple[list[int], bool]:
+    def choose(
+        self, tree: ast.expr, labels: Sequence[str], size: int, name: str
+    ) -> tuple[list[int], bool]:
         """Return the chosen positions, and whether a single one was asked for (which removes the
         dimension).
         """
         match tree:
             case ast.Slice():
-                bounds = [self._whole(t) if t is not None else None for t in (tree.lower, tree.upper, tree.step)]
+                bounds = [
+                    self._whole(t) if t is not None else None
+                    for t in (tree.lower, tree.upper, tree.step)
+                ]
                 if bounds[2] == 0:
                     raise self._error("expected a slice step that is not 0")
                 chosen = list(range(size))[slice(*bounds)]
@@ -71,7 +76,9 @@ class _Chooser:
             case _:
                 return self._one(tree, labels, size, name)
 
-    def _one(self, tree: ast.expr, labels: Sequence[str], size: int, name: str) -> tuple[list[int], bool]:
+    def _one(
+        self, tree: ast.expr, labels: Sequence[str], size: int, name: str
+    ) -> tuple[list[int], bool]:
         if isinstance(tree, ast.Constant) and isinstance(tree.value, str):
             return self._label(tree.value, labels, name)
         i = self._whole(tree)

@@ -91,7 +91,9 @@ def parse(text: str, place: str) -> ast.expr:
             warnings.simplefilter("ignore")
             tree = ast.parse(text.replace("\n", " "), mode="eval")
     except SyntaxError as error:
-        raise SpecError(f"{place}: column {max(error.offset or 1, 1)}: not an expression: {error.msg}") from None
+        raise SpecError(
+            f"{place}: column {max(error.offset or 1, 1)}: not an expression: {error.msg}"
+        ) from None
     except (RecursionError, MemoryError, ValueError) as error:
         raise SpecError(f"{place}: too deep or not an expression: {error}") from None
     _check_tree(tree, place)
@@ -110,17 +112,21 @@ def _check_text(text: str, place: str) -> None:
         raise SpecError(f"{place}: expected at most {MAX_LENGTH} characters, got {len(text)}")
     if not text.strip():
         raise SpecError(f"{place}: expected an expression, got nothing")
-    for column, character in enumerate(text, 1):
-        if not (character.isascii() and (character.isprintable() or character == "\n")) or character == "#":
-            raise SpecError(f"{place}: column {column}: expected printable ASCII but not #, got {character!r}")
+    odd = re.search(r"[^ -~\n]|#", text)
+    if odd:
+        here = f"{place}: column {odd.start() + 1}"
+        raise SpecError(f"{here}: expected printable ASCII but not #, got {odd[0]!r}")
     digits = re.search(rf"\d{{{MAX_DIGITS + 1}}}", text)
     if digits:
-        raise SpecError(f"{place}: column {digits.start() + 1}: expected numbers of at most {MAX_DIGITS} digits")
+        raise SpecError(
+            f"{place}: column {digits.start() + 1}: expected numbers of at most {MAX_DIGITS} digits"
+        )
     depth = 0
-    for column, character in enumerate(text, 1):
-        depth += (character in "([{") - (character in ")]}")
+    for bracket in re.finditer(r"[\[({\])}]", text):
+        depth += 1 if bracket[0] in "([{" else -1
         if depth > MAX_BRACKETS:
-            raise SpecError(f"{place}: column {column}: expected at most {MAX_BRACKETS} nested brackets")
+            here = f"{place}: column {bracket.start() + 1}"
+            raise SpecError(f"{here}: expected at most {MAX_BRACKETS} nested brackets")
 
 
 def _check_tree(tree: ast.Expression, place: str) -> None:
@@ -135,7 +141,9 @@ def _check_tree(tree: ast.Expression, place: str) -> None:
             here = f"{place}: column {column}"
             raise SpecError(f"{here}: {words} is not part of the language ({kind})")
         if isinstance(node, ast.Constant) and not isinstance(node.value, int | float | str):
-            raise SpecError(f"{place}: column {column}: expected a number, got {node.value!r} (Constant)")
+            raise SpecError(
+                f"{place}: column {column}: expected a number, got {node.value!r} (Constant)"
+            )
         if isinstance(node, ast.keyword) and node.arg is None:
             raise SpecError(f"{place}: column {column}: ** is not part of the language (keyword)")
         if isinstance(node, ast.expr):

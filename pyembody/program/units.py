@@ -35,10 +35,12 @@ class Unit:
     powers: Powers = ()
 
     def __mul__(self, other: Unit) -> Unit:
+        if not (self.powers and other.powers):
+            return self if self.powers else other
         return _collect([*self.powers, *other.powers])
 
     def __truediv__(self, other: Unit) -> Unit:
-        return self * other ** Fraction(-1)
+        return self * other ** Fraction(-1) if other.powers else self
 
     def __pow__(self, exponent: Fraction | int) -> Unit:
         return _collect([(name, power * exponent) for name, power in self.powers])
@@ -108,7 +110,9 @@ def parse_unit(text: str, place: str) -> Unit:
     """Return the SI unit of a text such as `m/s`. Raises SpecError, also if it is not SI."""
     unit, scale = parse_scaled(text, place)
     if not math.isclose(scale, 1.0, rel_tol=1e-12):
-        raise SpecError(f"{place}: expected an SI unit, got '{text}' (1 {text} is {scale:g} {unit})")
+        raise SpecError(
+            f"{place}: expected an SI unit, got '{text}' (1 {text} is {scale:g} {unit})"
+        )
     return unit
 
 
@@ -140,7 +144,9 @@ class UnitSolver:
     def resolve(self, unit: Unit) -> Unit:
         """Return `unit` with every solved unknown replaced."""
         while any(name in self._known for name in unit.unknowns):
-            parts = [self._known[n] ** p if n in self._known else Unit(((n, p),)) for n, p in unit.powers]
+            parts = [
+                self._known[n] ** p if n in self._known else Unit(((n, p),)) for n, p in unit.powers
+            ]
             unit = _collect([power for part in parts for power in part.powers])
         return unit
 

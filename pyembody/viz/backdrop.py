@@ -65,9 +65,7 @@ class Backdrop:
         ground[near] = shading.ground(tile[near], sun * shading.SUN[2], sky, self._fog[near])
         return ground
 
-    def _draw_terrain(
-        self, light: Array, terrain: HeightField, data: mujoco.MjData, eye: Array
-    ) -> None:
+    def _draw_terrain(self, light: Array, terrain: HeightField, data: mujoco.MjData, eye: Array) -> None:
         """Draw a height field into `light` [pixels, 3]."""
         distance = terrain.distance(eye, self._down)
         seen = np.flatnonzero(np.isfinite(distance))
@@ -87,9 +85,7 @@ class Backdrop:
 
     def _tiles(self, x: Array, y: Array, blur: Array) -> Array:
         """Return which tile [n] points in m are on, from 0 to 1, averaged over `blur` [2, n] m."""
-        return shading.checker(
-            x / self._tile, y / self._tile, blur[0] / self._tile, blur[1] / self._tile
-        )
+        return shading.checker(x / self._tile, y / self._tile, blur[0] / self._tile, blur[1] / self._tile)
 
     def _fog_at(self, distance: Array) -> Array:
         """Return how much of the ground [n] is hidden at distances [n] m, from 0 to 1."""

@@ -43,9 +43,7 @@ class Camera:
         scale = 1 / np.sqrt(1 + right * right + down * down)
         directions = np.empty((x.size, 3))
         for k in range(3):
-            directions[:, k] = (
-                right * self.axes[0, k] + down * self.axes[1, k] + self.axes[2, k]
-            ) * scale
+            directions[:, k] = (right * self.axes[0, k] + down * self.axes[1, k] + self.axes[2, k]) * scale
         return directions
 
     def mask(self, eye: Array, centres: Array, radii: Array) -> Array:
@@ -65,9 +63,7 @@ class Camera:
         return disc_mask(shape, x, y, reach)
 
 
-def look(
-    width: int, height: int, radius: float, azimuth: float = AZIMUTH, elevation: float = ELEVATION
-) -> Camera:
+def look(width: int, height: int, radius: float, azimuth: float = AZIMUTH, elevation: float = ELEVATION) -> Camera:
     """Return a camera that frames a robot of `radius` m from `azimuth` and `elevation` degrees."""
     a, e = math.radians(azimuth), math.radians(elevation)
     back = np.array([math.cos(a) * math.cos(e), math.sin(a) * math.cos(e), math.sin(e)])
@@ -91,9 +87,5 @@ def follow(positions: Array, dt: float, smoothing: float = FOLLOW_S) -> Array:
     reach = min(math.ceil(3 * sigma), 10 * len(positions))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
     kernel /= kernel.sum()
-    padded = np.concatenate(
-        [np.repeat(positions[:1], reach, 0), positions, np.repeat(positions[-1:], reach, 0)]
-    )
-    return np.stack(
-        [np.convolve(padded[:, k], kernel, mode="valid") for k in range(positions.shape[1])], axis=1
-    )
+    padded = np.concatenate([np.repeat(positions[:1], reach, 0), positions, np.repeat(positions[-1:], reach, 0)])
+    return np.stack([np.convolve(padded[:, k], kernel, mode="valid") for k in range(positions.shape[1])], axis=1)

@@ -14,9 +14,7 @@ from .camera import FIELD_OF_VIEW, Camera
 Array = npt.NDArray[Any]
 
 
-def gl_frames(
-    model: mujoco.MjModel, camera: Camera, jobs: list[tuple[Array, Array]]
-) -> Iterator[Array]:
+def gl_frames(model: mujoco.MjModel, camera: Camera, jobs: list[tuple[Array, Array]]) -> Iterator[Array]:
     """Yield the pictures of (qpos, eye) jobs; RuntimeError if no OpenGL context can be made."""
     model.vis.global_.fovy = FIELD_OF_VIEW
     model.vis.global_.offwidth = max(model.vis.global_.offwidth, camera.width)
@@ -25,8 +23,7 @@ def gl_frames(
         renderer = mujoco.Renderer(model, camera.height, camera.width)
     except Exception as error:  # each GL platform raises its own kind
         raise RuntimeError(
-            f"renderer 'mujoco': no OpenGL here ({error});"
-            " leave it out to draw with rays, or set MUJOCO_GL"
+            f"renderer 'mujoco': no OpenGL here ({error}); leave it out to draw with rays, or set MUJOCO_GL"
         ) from None
     data, view = mujoco.MjData(model), _view(camera)
     try:

@@ -37,9 +37,7 @@ class GroundLight:
         if not self._scene.moving.size:
             return np.zeros(0, int), np.zeros(0, np.float32), np.zeros(0, np.float32)
         base = data.xpos[self._scene.base]
-        height = np.clip(
-            base[2] - self._scene.ground_height(base[:1], base[1:2])[0], 0, self._scene.radius
-        )
+        height = np.clip(base[2] - self._scene.ground_height(base[:1], base[1:2])[0], 0, self._scene.radius)
         centre = base[:2] - shading.SUN[:2] / shading.SUN[2] * height / 2
         # whole cells keep the grid, and with it the picture, from swimming under a moving robot
         corner = 2 * np.round(centre / self._cell / 2).astype(int) - CELLS // 2
@@ -108,9 +106,7 @@ def _dome_pattern() -> Array:
     """
     k = np.arange(PATTERN * PATTERN)
     radius, angle = np.sqrt((k + 0.5) / k.size), k * 2.399963
-    found = np.column_stack(
-        [radius * np.cos(angle), radius * np.sin(angle), np.sqrt(1 - radius**2)]
-    )
+    found = np.column_stack([radius * np.cos(angle), radius * np.sin(angle), np.sqrt(1 - radius**2)])
     return found[_scatter(k.size)]
 
 
@@ -124,9 +120,7 @@ def _box(x: Array) -> Array:
     repeated.
     """
     for axis in (0, 1):
-        padded = np.pad(x, [(2, 2) if a == axis else (0, 0) for a in (0, 1)], mode="edge").astype(
-            np.float32
-        )
+        padded = np.pad(x, [(2, 2) if a == axis else (0, 0) for a in (0, 1)], mode="edge").astype(np.float32)
         total = np.cumsum(padded, axis=axis, dtype=np.float32)
         upper = np.take(total, np.arange(PATTERN, total.shape[axis]), axis=axis)
         lower = np.take(total, np.arange(0, total.shape[axis] - PATTERN), axis=axis)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ STYLE = {
     "grid.color": INK,
     "grid.alpha": 0.18,
     "axes.grid": True,
+    "axes.axisbelow": True,
 }
 
 
@@ -71,11 +72,7 @@ def run_figures(run: Path) -> dict[str, str]:
     terms = _terms(evaluation, rows)
     if terms:
         figures["terms"] = term_bars(terms)
-    if (
-        recording is not None
-        and recording.measured() is not None
-        and recording.command.shape[1] == 3
-    ):
+    if recording is not None and recording.measured() is not None and recording.command.shape[1] == 3:
         figures["velocities"] = velocities(recording)
     if recording is not None and recording.foot_contact() is not None:
         figures["gait"] = gait_diagram(recording)
@@ -87,25 +84,12 @@ def learning_curves(rows: list[Row]) -> str:
     wall clock.
     """
     plt = _pyplot()
-    errors = [n for n in names(rows, "metrics") if "error" in n] or names(rows, "metrics")[:3]
-    panels = [
-        (
-            "reward per second, by channel",
-            [(n, series(rows, "channels", n)) for n in names(rows, "channels")],
-        ),
-        ("error", [(n.replace("_", " "), series(rows, "metrics", n)) for n in errors]),
-        (
-            "share of episodes",
-            [("ended by a fall", series(rows, "terminated")), ("success", series(rows, "success"))],
-        ),
-    ]
+    panels = _learning_panels(rows)
     clocks: list[tuple[str, Array]] = [
         ("million environment steps", series(rows, "steps") / 1e6),
         ("minutes of wall clock", wall_clock(rows) / 60),
     ]
-    clocks = [c for c in clocks if np.isfinite(c[1]).all()] or [
-        ("iteration", np.arange(len(rows)) * 1.0)
-    ]
+    clocks = [c for c in clocks if np.isfinite(c[1]).all()] or [("iteration", np.arange(len(rows)) * 1.0)]
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
             len(clocks),
@@ -124,9 +108,23 @@ def learning_curves(rows: list[Row]) -> str:
                     axes[r, c].set_title(title)
                     if lines:
                         axes[r, c].legend()
-                if title != "reward per second, by channel":
-                    axes[r, c].set_ylim(bottom=0)
         return _svg(figure, "learning")
+
+
+def _learning_panels(rows: list[Row]) -> list[tuple[str, list[tuple[str, Array]]]]:
+    """Return what learning curves show: titles, and the named curves [T] under each."""
+    errors = [n for n in names(rows, "metrics") if "error" in n] or names(rows, "metrics")[:3]
+    return [
+        (
+            "reward per second, by channel",
+            [(n, series(rows, "channels", n)) for n in names(rows, "channels")],
+        ),
+        ("error", [(n.replace("_", " "), series(rows, "metrics", n)) for n in errors]),
+        (
+            "share of episodes",
+            [("ended by a fall", series(rows, "terminated")), ("success", series(rows, "success"))],
+        ),
+    ]
 
 
 def term_bars(terms: dict[str, float]) -> str:
@@ -186,9 +184,7 @@ def gait_diagram(recording: Recording, seconds: float = GAIT_S) -> str:
         figure, axis = plt.subplots(figsize=(10, 0.7 + 0.32 * contact.shape[1]))
         for k in range(contact.shape[1]):
             bars = [(time[a], (b - a) * recording.control_dt) for a, b in _runs(contact[:, k])]
-            axis.broken_barh(
-                bars, (contact.shape[1] - 1 - k - 0.35, 0.7), facecolors=COLOURS[k % len(COLOURS)]
-            )
+            axis.broken_barh(bars, (contact.shape[1] - 1 - k - 0.35, 0.7), facecolors=COLOURS[k % len(COLOURS)])
         axis.set_yticks(range(contact.shape[1]), recording.foot_names[::-1])
         axis.set_xlim(time[0], time[-1] + recording.control_dt)
         axis.set_xlabel("time (s)")
@@ -201,14 +197,18 @@ def _terms(evaluation: Any, rows: list[Row]) -> dict[str, float]:
     iterations.
     """
     if isinstance(evaluation, dict) and isinstance(evaluation.get("terms"), dict):
-        return {
-            name: float(term.get("per_second") or 0) for name, term in evaluation["terms"].items()
-        }
+        return {name: float(term.get("per_second") or 0) for name, term in evaluation["terms"].items()}
     tail = rows[-10:]
     return {name: float(np.nanmean(series(tail, "terms", name))) for name in names(rows, "terms")}
 
 
-def _lines(axis: Any, x: Array, lines: Iterable[tuple[str, Array]]) -> None:
+def _lines(axis: Any, x: Array, lines: Sequence[tuple[str, Array]]) -> None:
+    """Draw named curves; a few values far off the rest do not decide the scale."""
+    values = np.concatenate([y[np.isfinite(y)] for _, y in lines]) if lines else np.zeros(0)
+    if values.size:
+        low, high = np.percentile(values, [1, 98])
+        room = 0.08 * max(high - low, 1e-6)
+        axis.set_ylim(0 if low >= 0 else low - room, high + room)
     for k, (label, y) in enumerate(lines):
         axis.plot(*_thin(x, y), color=COLOURS[k % len(COLOURS)], label=label)
 
@@ -251,8 +251,6 @@ def _svg(figure: Any, salt: str) -> str:
     text = io.StringIO()
     with plt.rc_context({"svg.hashsalt": salt}):
         figure.tight_layout()
-        figure.savefig(
-            text, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
-        )
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     plt.close(figure)
     return text.getvalue()

@@ -74,11 +74,7 @@ def _header(run: Path, spec: Row, rows: list[Row]) -> str:
         facts.append(f"{int(rows[-1].get('steps', 0)):,} environment steps")
         seconds = wall_clock(rows)[-1]
         if seconds == seconds:
-            facts.append(
-                f"{seconds:.0f} s of training"
-                if seconds < 120
-                else f"{seconds / 60:.1f} min of training"
-            )
+            facts.append(f"{seconds:.0f} s of training" if seconds < 120 else f"{seconds / 60:.1f} min of training")
     if "seed" in spec:
         facts.append(f"seed {spec['seed']}")
     said = spec.get("sentence") or spec.get("say") or ""
@@ -86,8 +82,7 @@ def _header(run: Path, spec: Row, rows: list[Row]) -> str:
     description = paragraph(str(task["description"])) if task.get("description") else ""
     return (
         f"<header><h1>{escape(_name(spec, 'task') + variant)} on {escape(robot)}</h1>"
-        f"<p>{escape(' · '.join(facts))}</p>{description}{quote}</header>"
-        + _edits(spec.get("edits") or [])
+        f"<p>{escape(' · '.join(facts))}</p>{description}{quote}</header>" + _edits(spec.get("edits") or [])
     )
 
 
@@ -114,16 +109,12 @@ def _headline(evaluation: Row | None) -> str:
         if rate.get("rate") is not None:
             note = f"{100 * rate['low']:.1f} to {_percent(rate['high'])}, n = {rate['n']}"
             cards.append(card(label, _percent(rate["rate"]), note))
-    chosen = [n for n in HEADLINES if n in evaluation] or list(
-        evaluation.get("metric_names") or []
-    )[:2]
+    chosen = [n for n in HEADLINES if n in evaluation] or list(evaluation.get("metric_names") or [])[:2]
     for name in chosen:
         mean = evaluation.get(name) or {}
         if mean.get("mean") is not None:
             value = f"{mean['mean']:.3f} {UNITS.get(name, '')}".strip()
-            cards.append(
-                card(name.replace("_", " "), value, f"{mean['low']:.3f} to {mean['high']:.3f}")
-            )
+            cards.append(card(name.replace("_", " "), value, f"{mean['low']:.3f} to {mean['high']:.3f}"))
     return f'<div class="cards">{"".join(cards)}</div>'
 
 
@@ -143,20 +134,14 @@ def _video(run: Path) -> str:
 def _learning(figures: dict[str, str], rows: list[Row]) -> str:
     if "learning" in figures:
         return section("Learning", figure(figures["learning"]))
-    text = (
-        "Only one iteration was written; there is no curve yet."
-        if rows
-        else "Nothing was trained in this folder."
-    )
+    text = "Only one iteration was written; there is no curve yet." if rows else "Nothing was trained in this folder."
     return section("Learning", paragraph(text))
 
 
 def _evaluation(run: Path, evaluation: Row | None) -> str:
     """Return the table of the policy beside its controls."""
     if not evaluation:
-        return section(
-            "Evaluation", paragraph("Not evaluated yet; do it with", f"pyembody eval {run}")
-        )
+        return section("Evaluation", paragraph("Not evaluated yet; do it with", f"pyembody eval {run}"))
     columns = {"policy": evaluation} | dict(evaluation.get("controls") or {})
     keys = [
         "success",
@@ -215,9 +200,7 @@ def _terms(evaluation: Row | None, figures: dict[str, str]) -> str:
         ]
         for name, t in evaluation["terms"].items()
     ]
-    about = (
-        "Each term's mean raw value, what it pays per second, its share of all paid or taken away."
-    )
+    about = "Each term's mean raw value, what it pays per second, its share of all paid or taken away."
     return section(
         "Reward terms",
         paragraph(about),
@@ -231,13 +214,12 @@ def _gait(evaluation: Row | None) -> str:
     if not gait:
         return ""
     drift, ratio = gait.get("drift") or {}, gait.get("height_ratio")
+    peaks = gait.get("foot_peaks") or {}
     rows = [
         ["swings that clear 2 cm", _interval(gait.get("clear_swings"))],
         ["peak of a swing (m)", _interval(gait.get("swing_peak"))],
-        *(
-            [f"duty of {escape(foot)}", _percent(share)]
-            for foot, share in (gait.get("duty") or {}).items()
-        ),
+        *([f"mean peak of {escape(foot)} (m)", _number(peak)] for foot, peak in peaks.items()),
+        *([f"duty of {escape(foot)}", _percent(share)] for foot, share in (gait.get("duty") or {}).items()),
         ["steps in which only feet touch the ground", _percent(gait.get("only_feet"))],
         ["base height (m)", _number(gait.get("base_height"))],
         ["base height over nominal", _percent(ratio)],

@@ -40,9 +40,7 @@ def write_rrd(
     rr = need("rerun", "a rerun recording")
     if len(recording) == 0 or recording.qpos.shape[1] != model.nq:
         shape = recording.qpos.shape
-        raise ValueError(
-            f"recording: expected positions of shape (T, {model.nq}) for this model, got {shape}"
-        )
+        raise ValueError(f"recording: expected positions of shape (T, {model.nq}) for this model, got {shape}")
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -91,11 +89,7 @@ def _log_curves(stream: Any, recording: Recording, progress: Progress | None) ->
     rr = need("rerun", "a rerun recording")
     found = curves(recording)
     for k, (entity, values) in enumerate(found.items()):
-        name = (
-            entity.partition("/")[2]
-            if not entity.startswith("velocity/")
-            else entity[9:].replace("/", " ")
-        )
+        name = entity.partition("/")[2] if not entity.startswith("velocity/") else entity[9:].replace("/", " ")
         stream.log(entity, rr.SeriesLines(names=name), static=True)
         columns = rr.Scalars.columns(scalars=values.astype(np.float64))
         rr.send_columns(entity, _times(rr, recording), columns, recording=stream)
@@ -103,9 +97,7 @@ def _log_curves(stream: Any, recording: Recording, progress: Progress | None) ->
             progress("rerun", 0.5 + 0.5 * (k + 1) / len(found))
 
 
-def _log_poses(
-    stream: Any, recording: Recording, model: mujoco.MjModel, progress: Progress | None
-) -> None:
+def _log_poses(stream: Any, recording: Recording, model: mujoco.MjModel, progress: Progress | None) -> None:
     """Send the world poses of all bodies, a column each for the whole time."""
     import mujoco
 
@@ -119,9 +111,7 @@ def _log_poses(
         position[t], quat[t] = data.xpos, data.xquat
     for body in range(1, model.nbody):
         # rerun's quaternions are x, y, z, w
-        columns = rr.Transform3D.columns(
-            translation=position[:, body], quaternion=quat[:, body][:, [1, 2, 3, 0]]
-        )
+        columns = rr.Transform3D.columns(translation=position[:, body], quaternion=quat[:, body][:, [1, 2, 3, 0]])
         rr.send_columns(_body(model, body), _times(rr, recording), columns, recording=stream)
         if progress is not None:
             progress("rerun", 0.5 * body / model.nbody)
@@ -185,10 +175,7 @@ def _shape(rr: Any, model: mujoco.MjModel, geom: int, colour: Array, seen: bool)
 def _mesh(rr: Any, model: mujoco.MjModel, geom: int, colour: Array) -> Any:
     mesh = int(model.geom_dataid[geom])
     first, count = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]
-    vertices = (
-        model.mesh_vert[first : first + count] @ _matrix(model.geom_quat[geom]).T
-        + model.geom_pos[geom]
-    )
+    vertices = model.mesh_vert[first : first + count] @ _matrix(model.geom_quat[geom]).T + model.geom_pos[geom]
     first, count = model.mesh_faceadr[mesh], model.mesh_facenum[mesh]
     return rr.Mesh3D(
         vertex_positions=vertices,
@@ -212,9 +199,7 @@ def _height_field(rr: Any, model: mujoco.MjModel, geom: int) -> Any:
             np.column_stack([a + 1, a + columns + 1, a + columns]),
         ]
     )
-    return rr.Mesh3D(
-        vertex_positions=vertices, triangle_indices=faces, albedo_factor=(92, 106, 124, 255)
-    )
+    return rr.Mesh3D(vertex_positions=vertices, triangle_indices=faces, albedo_factor=(92, 106, 124, 255))
 
 
 def _matrix(quat: Array) -> Array:
@@ -231,9 +216,7 @@ def _z_axis(quat: Array) -> Array:
 
 
 def _body(model: mujoco.MjModel, body: int) -> str:
-    return (
-        "world/static" if body == 0 else f"world/{_entity(model.body(body).name or f'body_{body}')}"
-    )
+    return "world/static" if body == 0 else f"world/{_entity(model.body(body).name or f'body_{body}')}"
 
 
 def _blueprint(recording: Recording) -> Any:

@@ -81,9 +81,7 @@ def names(rows: list[Row], key: str) -> list[str]:
 def wall_clock(rows: list[Row]) -> Array:
     """Return the seconds [T] that training had taken at each row; NaN if the rows do not say."""
     elapsed = series(rows, "elapsed")
-    if (
-        np.isfinite(elapsed).all() and (np.diff(elapsed) >= 0).all()
-    ):  # a resumed run counts from zero again
+    if np.isfinite(elapsed).all() and (np.diff(elapsed) >= 0).all():  # a resumed run counts from zero again
         return elapsed
     total: Array = np.cumsum(series(rows, "time", "total"))
     return total

@@ -16,9 +16,7 @@ from .terrain import HeightField, find_height_field
 
 Array = npt.NDArray[Any]
 
-VISIBLE_GROUPS = (
-    3  # geoms of groups 0 to 2 are seen; MuJoCo Menagerie keeps collision shapes in group 3
-)
+VISIBLE_GROUPS = 3  # geoms of groups 0 to 2 are seen; MuJoCo Menagerie keeps collision shapes in group 3
 HIDDEN_GROUP = 5
 DEFAULT_RGBA = (0.5, 0.5, 0.5, 1.0)  # MuJoCo's colour for a geom that was given none
 PLAIN = (0.62, 0.66, 0.72)
@@ -73,15 +71,35 @@ def make_scene(model: mujoco.MjModel, qpos: Array) -> Scene:
     base = base_body(model)
     flat = plane & (model.body_weldid[model.geom_bodyid] == 0) & (data.geom_xmat[:, 8] > 0.999)
     followed = moving if moving.size else shapes
-    reach = (
-        np.linalg.norm(data.geom_xpos[followed] - data.xpos[base], axis=1)
-        + model.geom_rbound[followed]
-    )
+    reach = np.linalg.norm(data.geom_xpos[followed] - data.xpos[base], axis=1) + model.geom_rbound[followed]
     groups = np.array([g < VISIBLE_GROUPS for g in range(mujoco.mjNGROUP)], np.uint8)
     terrain = None if field is None else field[1]
     floor = float(data.geom_xpos[flat, 2].max()) if flat.any() and terrain is None else None
     radius = float(reach.max()) if reach.size else 1.0
     return Scene(model, groups, _colours(model), shapes, moving, floor, terrain, base, radius)
+
+
+def face_along_x(scene: Scene, qpos: Array) -> Array:
+    """Return `qpos` [T, nq] turned about the vertical so that the robot starts looking along x.
+
+    Camera and sun stand where such a robot looks best. A scene with anything fixed but a level
+    floor, or without one floating body, is left as it is.
+    """
+    model = scene.model
+    free = np.flatnonzero(model.jnt_type == int(mujoco.mjtJoint.mjJNT_FREE))
+    if free.size != 1 or scene.terrain is not None or len(scene.moving) < len(scene.shapes):
+        return qpos
+    a = int(model.jnt_qposadr[free[0]])
+    w, x, y, z = qpos[0, a + 3 : a + 7]
+    half = -0.5 * np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
+    c, s = np.cos(half), np.sin(half)
+    turned = qpos.copy()
+    px, py = qpos[:, a], qpos[:, a + 1]
+    cosine, sine = np.cos(2 * half), np.sin(2 * half)
+    turned[:, a], turned[:, a + 1] = cosine * px - sine * py, sine * px + cosine * py
+    w, x, y, z = qpos[:, a + 3 : a + 7].T
+    turned[:, a + 3 : a + 7] = np.stack([c * w - s * z, c * x - s * y, c * y + s * x, c * z + s * w], axis=1)
+    return turned
 
 
 def base_body(model: mujoco.MjModel) -> int:

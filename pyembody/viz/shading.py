@@ -91,9 +91,7 @@ def dot(vectors: Array, direction: Array) -> Array:
     Written out, because a matrix product would start the threads of a linear algebra library for
     three columns.
     """
-    product: Array = (
-        vectors[:, 0] * direction[0] + vectors[:, 1] * direction[1] + vectors[:, 2] * direction[2]
-    )
+    product: Array = vectors[:, 0] * direction[0] + vectors[:, 1] * direction[1] + vectors[:, 2] * direction[2]
     return product
 
 

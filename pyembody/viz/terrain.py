@@ -80,9 +80,7 @@ def find_height_field(model: mujoco.MjModel, data: mujoco.MjData) -> tuple[int, 
         half_x, half_y, top, _ = model.hfield_size[field]
         x, y, z = data.geom_xpos[geom]
         heights = model.hfield_data[first : first + rows * columns].reshape(rows, columns) * top + z
-        return int(geom), HeightField(
-            heights.astype(np.float64), (float(x), float(y)), (float(half_x), float(half_y))
-        )
+        return int(geom), HeightField(heights.astype(np.float64), (float(x), float(y)), (float(half_x), float(half_y)))
     return None
 
 
@@ -95,32 +93,28 @@ def _march() -> Callable[..., Array]:
     return compiled
 
 
-def _walk_rays(
-    heights: Array, eye: Array, directions: Array, frame: Array, lowest: float, highest: float
-) -> Array:
-    """Walk every ray down from the highest to the lowest ground in steps of half a cell; halve the
-    last one.
+def _walk_rays(heights: Array, eye: Array, directions: Array, frame: Array, lowest: float, highest: float) -> Array:
+    """Walk every ray from the highest to the lowest ground in steps of half a cell; halve
+    the last.
     """
     rows, columns = heights.shape
     scale_x, scale_y = (columns - 1) / (2 * frame[2]), (rows - 1) / (2 * frame[3])
+    x0, y0 = (eye[0] - frame[0] + frame[2]) * scale_x, (eye[1] - frame[1] + frame[3]) * scale_y
     found = np.full(len(directions), np.inf)
     for k in range(len(directions)):
-        dx, dy, dz = directions[k, 0], directions[k, 1], directions[k, 2]
+        dz = directions[k, 2]
         if dz >= -1e-6:
             continue
-        sx, sy = dx * scale_x, dy * scale_y
-        x0, y0 = (eye[0] - frame[0] + frame[2]) * scale_x, (eye[1] - frame[1] + frame[3]) * scale_y
+        sx, sy = directions[k, 0] * scale_x, directions[k, 1] * scale_y
         step = 0.5 / max(math.sqrt(sx * sx + sy * sy), 1e-9)
-        t = max(0.0, (highest - eye[2]) / dz)
+        t = low = max(0.0, (highest - eye[2]) / dz)
         end = (lowest - eye[2]) / dz + step
-        low = t
         for _ in range(MAX_STEPS + REFINEMENTS):
             if t > end:
                 break
             x, y = x0 + sx * t, y0 + sy * t
-            inside = x >= 0 and y >= 0 and x < columns - 1 and y < rows - 1
             below = False
-            if inside:
+            if 0 <= x < columns - 1 and 0 <= y < rows - 1:
                 i, j = int(x), int(y)
                 u, v = x - i, y - j
                 near = heights[j, i] * (1 - u) + heights[j, i + 1] * u
@@ -128,15 +122,9 @@ def _walk_rays(
                 below = eye[2] + dz * t <= near * (1 - v) + far * v
             if below:
                 found[k] = t
-                if t - low < 1e-4:
-                    break
-                t = 0.5 * (low + t)
-            elif found[k] < np.inf:
-                low = t
-                t = 0.5 * (t + found[k])
-                if found[k] - low < 1e-4:
-                    break
             else:
                 low = t
-                t += step
+            if found[k] - low < 1e-4:
+                break
+            t = 0.5 * (low + found[k]) if found[k] < np.inf else t + step
     return found

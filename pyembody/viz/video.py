@@ -34,7 +34,7 @@ def render_video(
     *,
     width: int = 640,
     height: int = 360,
-    fps: float = 30.0,
+    fps: float = 25.0,
     renderer: Literal["rays", "mujoco"] = "rays",
     overlay: bool = True,
     threads: int = 0,
@@ -47,15 +47,7 @@ def render_video(
     installed and ValueError for sizes that H.264 cannot hold (odd or below 16) or a model that does
     not fit the recording.
     """
-    if width < 16 or height < 16 or width % 2 or height % 2:
-        raise ValueError(f"width, height: expected even numbers from 16 on, got {width} x {height}")
-    if not fps > 0:
-        raise ValueError(f"fps: expected a positive number, got {fps}")
-    if len(recording) == 0 or recording.qpos.shape[1] != model.nq:
-        shape = recording.qpos.shape
-        raise ValueError(
-            f"recording: expected positions of shape (T, {model.nq}) for this model, got {shape}"
-        )
+    _check(recording, model, width, height, fps)
     need("av", "a video")
     text = None
     if overlay:
@@ -63,9 +55,7 @@ def render_video(
 
         text = Overlay(recording, width, height)
     steps = _frame_steps(recording, fps)
-    frames = _frames(
-        recording, model, steps, size=(width, height), renderer=renderer, threads=threads
-    )
+    frames = _frames(recording, model, steps, size=(width, height), renderer=renderer, threads=threads)
 
     def finished() -> Iterator[Array]:
         for k, (t, frame) in enumerate(zip(steps, frames, strict=True)):
@@ -90,9 +80,7 @@ def render_frames(
     return list(_frames(recording, model, steps, size=size, renderer="rays", threads=threads))
 
 
-def encode(
-    frames: Iterator[Array], path: Path | str, *, width: int, height: int, fps: float
-) -> Path:
+def encode(frames: Iterator[Array], path: Path | str, *, width: int, height: int, fps: float) -> Path:
     """Write `frames` [height, width, 3] uint8 as H.264 in an MP4; a failure leaves an older file as
     it was.
     """
@@ -117,12 +105,21 @@ def encode(
     return path
 
 
+def _check(recording: Recording, model: mujoco.MjModel, width: int, height: int, fps: float) -> None:
+    """Raise ValueError for what cannot become a video."""
+    if width < 16 or height < 16 or width % 2 or height % 2:
+        raise ValueError(f"width, height: expected even numbers from 16 on, got {width} x {height}")
+    if not fps > 0:
+        raise ValueError(f"fps: expected a positive number, got {fps}")
+    if len(recording) == 0 or recording.qpos.shape[1] != model.nq:
+        shape = recording.qpos.shape
+        raise ValueError(f"recording: expected positions of shape (T, {model.nq}) for this model, got {shape}")
+
+
 def _frame_steps(recording: Recording, fps: float) -> Array:
     """Return the recording's step shown in each frame."""
     count = max(1, round(len(recording) * recording.control_dt * fps))
-    steps: Array = np.minimum(
-        (np.arange(count) / (fps * recording.control_dt) + 1e-9).astype(int), len(recording) - 1
-    )
+    steps: Array = np.minimum((np.arange(count) / (fps * recording.control_dt) + 1e-9).astype(int), len(recording) - 1)
     return steps
 
 
@@ -136,12 +133,13 @@ def _frames(
     threads: int,
 ) -> Iterator[Array]:
     """Return the pictures of `steps` in order."""
-    from .scene import make_scene
+    from .scene import face_along_x, make_scene
 
     scene = make_scene(model, recording.qpos[0])
     camera = look(*size, scene.radius)
-    targets = _targets(recording, scene)
-    jobs = [(recording.qpos[t], targets[t] + camera.offset) for t in steps]
+    qpos = face_along_x(scene, recording.qpos)
+    targets = _targets(recording, qpos, scene)
+    jobs = [(qpos[t], targets[t] + camera.offset) for t in steps]
     if renderer == "rays":
         return _ray_frames(scene, camera, jobs, threads)
     if renderer == "mujoco":
@@ -151,13 +149,13 @@ def _frames(
     raise ValueError(f"renderer: expected 'rays' or 'mujoco', got '{renderer}'")
 
 
-def _targets(recording: Recording, scene: Scene) -> Array:
+def _targets(recording: Recording, qpos: Array, scene: Scene) -> Array:
     """Return what the camera looks at in each step [T, 3]: the base, smoothed within each
     episode.
     """
     from .scene import body_positions
 
-    positions = body_positions(scene.model, recording.qpos, scene.base)
+    positions = body_positions(scene.model, qpos, scene.base)
     ends = np.flatnonzero(recording.terminated | recording.truncated) + 1
     parts = [part for part in np.split(positions, ends) if len(part)]
     targets = np.concatenate([follow(part, recording.control_dt) for part in parts])
@@ -166,9 +164,7 @@ def _targets(recording: Recording, scene: Scene) -> Array:
     return targets
 
 
-def _ray_frames(
-    scene: Scene, camera: Camera, jobs: list[tuple[Array, Array]], threads: int
-) -> Iterator[Array]:
+def _ray_frames(scene: Scene, camera: Camera, jobs: list[tuple[Array, Array]], threads: int) -> Iterator[Array]:
     """Yield the pictures of (qpos, eye) jobs, a few frames ahead on every core; the casters run
     outside the GIL.
     """

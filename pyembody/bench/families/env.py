@@ -42,9 +42,7 @@ def _go2(settings: Settings, threads: int) -> list[Row]:
 
 def _ant(settings: Settings, threads: int) -> list[Row]:
     env = make_ant(settings.ant_envs, threads)
-    actions = draw_actions(settings.steps, settings.ant_envs, env.action.shape[1], ANT_STD).clip(
-        -1, 1
-    )
+    actions = draw_actions(settings.steps, settings.ant_envs, env.action.shape[1], ANT_STD).clip(-1, 1)
     samplers = stepping_samplers(env, actions, threads)
     peers: dict[str, Peer] = {}
     try:
@@ -53,9 +51,7 @@ def _ant(settings: Settings, threads: int) -> list[Row]:
         if installed(PACKAGES["gymnasium"]):
             for mode in ("sync", "async"):
                 peers[f"gymnasium-{mode}"] = gymnasium_ant(mode, actions)
-        rates = interleave(
-            samplers | {name: peer.sample for name, peer in peers.items()}, settings.seconds
-        )
+        rates = interleave(samplers | {name: peer.sample for name, peer in peers.items()}, settings.seconds)
     finally:
         for peer in peers.values():
             peer.close()

@@ -20,6 +20,7 @@ from ..stepping import Sampler, draw_actions, stepping_samplers, usable_cores
 from ..timing import Case, interleave
 
 FAMILY, CASE, UNIT = "train", "ppo/go2", "env-steps/s"
+SB3_ITERATIONS = 3
 WARM = 2
 """Iterations of each training that are not counted: the first ones find memory and caches cold."""
 
@@ -47,9 +48,7 @@ def run(settings: Settings) -> Result:
     """Measure ours, the bare limit and, if it is installed, Stable-Baselines3, with the task's own
     settings.
     """
-    config = msgspec.structs.replace(
-        load_train("velocity"), num_envs=settings.num_envs, checkpoint_every=10**6
-    )
+    config = msgspec.structs.replace(load_train("velocity"), num_envs=settings.num_envs, checkpoint_every=10**6)
     iterations = max(settings.iterations, WARM + 1)
     cores = usable_cores()
     with tempfile.TemporaryDirectory(prefix="pyembody-bench-") as out:
@@ -57,7 +56,7 @@ def run(settings: Settings) -> Result:
         samplers: dict[str, Sampler] = {"ours": training.sample, LIMIT: _limit(config, cores)}
         left_out = []
         if installed("stable_baselines3"):
-            samplers["sb3"] = _sb3(config, iterations, cores)
+            samplers["sb3"] = _sb3(config, cores)
         else:
             left_out.append("train/ppo/go2 sb3: not installed (pip install stable-baselines3)")
         rates = interleave(samplers, settings.seconds)
@@ -76,13 +75,11 @@ def _limit(config: Train, cores: int) -> Sampler:
     return stepping_samplers(env, actions, cores)[LIMIT]
 
 
-def _sb3(config: Train, iterations: int, cores: int) -> Sampler:
+def _sb3(config: Train, cores: int) -> Sampler:
     from ..sb3 import Sb3VecEnv, sb3_ppo
 
-    learner = sb3_ppo(
-        Sb3VecEnv(make_vec("velocity", "go2", config.num_envs, threads=cores)), config, seed=0
-    )
-    steps = config.num_envs * config.horizon * max(1, iterations - WARM)
+    learner = sb3_ppo(Sb3VecEnv(make_vec("velocity", "go2", config.num_envs, threads=cores)), config, seed=0)
+    steps = config.num_envs * config.horizon * SB3_ITERATIONS
 
     def run() -> int:
         learner.learn(steps, reset_num_timesteps=False)
@@ -101,9 +98,7 @@ def _median_shares(times: list[dict[str, float]], limit: float) -> dict[str, flo
     steps.
     """
     total = median(t["total"] for t in times)
-    parts = {
-        key: median(t[key] for t in times) for key in times[0] if key not in ("total", "steps")
-    }
+    parts = {key: median(t[key] for t in times) for key in times[0] if key not in ("total", "steps")}
     physics = min(median(t["steps"] for t in times) / limit, parts["environment"])
     named = {
         "physics": physics,

@@ -21,7 +21,9 @@ MAX_DENOMINATOR = 4
 
 def in_double(function: Callable[..., Any]) -> Callable[[Frame, Node, list[Array]], Array]:
     """Return a twin that computes in double and rounds once: what a transcendental means."""
-    return plain(lambda *values: function(*(v.astype(np.float64) for v in values)).astype(np.float32))
+    return plain(
+        lambda *values: function(*(v.astype(np.float64) for v in values)).astype(np.float32)
+    )
 
 
 def integers(call: Call) -> bool:
@@ -33,14 +35,20 @@ def integers(call: Call) -> bool:
 
 
 def _sum_point(call: Call) -> bool | None:
-    a, b = (n.type.point if n.type.width else (None if n.op in ("literal", "param") else False) for n in call.args)
+    a, b = (
+        n.type.point if n.type.width else (None if n.op in ("literal", "param") else False)
+        for n in call.args
+    )
     if a and b:
         call.fail("expected a displacement, got two points")
     return True if a or b else None if a is None and b is None else False
 
 
 def _difference_point(call: Call) -> bool | None:
-    a, b = (n.type.point if n.type.width else (None if n.op in ("literal", "param") else False) for n in call.args)
+    a, b = (
+        n.type.point if n.type.width else (None if n.op in ("literal", "param") else False)
+        for n in call.args
+    )
     if b and a is False:
         call.fail("expected a displacement, got a point subtracted from a displacement")
     if a:
@@ -52,7 +60,9 @@ def add_rule(call: Call) -> Type:
     call.numbers()
     t = call.fit()
     point = _sum_point(call) if t.width else False
-    return replace(t, units=(call.same_unit(),), frame=call.frame(), point=point, integer=integers(call))
+    return replace(
+        t, units=(call.same_unit(),), frame=call.frame(), point=point, integer=integers(call)
+    )
 
 
 def sub_rule(call: Call) -> Type:
@@ -61,7 +71,9 @@ def sub_rule(call: Call) -> Type:
     if all(n.raw for n in call.args):
         call.static["raw"] = True
     point = _difference_point(call) if t.width else False
-    return replace(t, units=(call.same_unit(),), frame=call.frame(), point=point, integer=integers(call))
+    return replace(
+        t, units=(call.same_unit(),), frame=call.frame(), point=point, integer=integers(call)
+    )
 
 
 def _scaled_units(call: Call, divide: bool) -> Type:
@@ -77,7 +89,13 @@ def _scaled_units(call: Call, divide: bool) -> Type:
     else:
         units = (left.unit / right.unit if divide else left.unit * right.unit,)
     points = [n.type.point for n in call.args if n.type.width]
-    point = True if True in points else None if points and None in points and False not in points else False
+    point = (
+        True
+        if True in points
+        else None
+        if points and None in points and False not in points
+        else False
+    )
     return replace(t, units=units, frame=call.frame(), point=point)
 
 
@@ -94,7 +112,9 @@ def same_rule(call: Call) -> Type:
     call.numbers()
     t = call.fit()
     point = call.same_point() if t.width else False
-    return replace(t, units=(call.same_unit(),), frame=call.frame(), point=point, integer=integers(call))
+    return replace(
+        t, units=(call.same_unit(),), frame=call.frame(), point=point, integer=integers(call)
+    )
 
 
 def _sub(frame: Frame, node: Node, values: list[Array]) -> Array:
@@ -225,7 +245,9 @@ CURVES: dict[str, tuple[Callable[[Call], Type], Callable[..., Any], str]] = {
 }
 for _name, (_rule, _function, _doc) in CURVES.items():
     operation(_name, "x", _rule, in_double(_function), lane(_name), _doc)
-operation("atan2", "y, x", _atan2_rule, in_double(np.arctan2), lane("atan2"), "angle of the point (x, y)")
+operation(
+    "atan2", "y, x", _atan2_rule, in_double(np.arctan2), lane("atan2"), "angle of the point (x, y)"
+)
 
 
 # --- powers ---------------------------------------------------------------------------------------

@@ -119,7 +119,9 @@ def define(
     pure number.
     """
     parameters, variadic = signature(text)
-    OPERATIONS[name] = Operation(name, parameters, variadic, doc, public, text=expression, pure=pure)
+    OPERATIONS[name] = Operation(
+        name, parameters, variadic, doc, public, text=expression, pure=pure
+    )
 
 
 def plain(function: Callable[..., Array]) -> Callable[[Frame, Node, list[Array]], Array]:

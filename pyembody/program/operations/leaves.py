@@ -69,14 +69,18 @@ def _list_rule(call: Call) -> Type:
 
 
 def _list(frame: Frame, node: Node, values: list[Array]) -> Array:
-    return np.concatenate([np.broadcast_to(v, (frame.rows, node.type.count, 1)) for v in values], axis=2)
+    return np.concatenate(
+        [np.broadcast_to(v, (frame.rows, node.type.count, 1)) for v in values], axis=2
+    )
 
 
 def _lower_list(builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
     count, width = node.type.count, node.type.columns
     parts = [v if v.lanes == count else builder.pick(v, [0] * count, count, 1) for v in values]
     x = builder.concat(parts, width, count)
-    return builder.pick(x, [w * count + a for a in range(count) for w in range(width)], count, width)
+    return builder.pick(
+        x, [w * count + a for a in range(count) for w in range(width)], count, width
+    )
 
 
 operation("literal", "", _given, _literal, _lower_literal, public=False)

@@ -81,9 +81,13 @@ def _same(_frame: Frame, _node: Node, values: list[Array]) -> Array:
     return values[0]
 
 
-operation("scaled", "value, error, scale", _scaled_rule, plain(_scaled), _lower_scaled, public=False)
+operation(
+    "scaled", "value, error, scale", _scaled_rule, plain(_scaled), _lower_scaled, public=False
+)
 operation("outside", "x, lo, hi", _outside_rule, plain(_outside), _lower_outside, public=False)
-operation("as_angle", "x", _angle_rule, _same, lambda _builder, _node, values: values[0], public=False)
+operation(
+    "as_angle", "x", _angle_rule, _same, lambda _builder, _node, values: values[0], public=False
+)
 
 
 def _share_rule(call: Call) -> Type:
@@ -148,7 +152,9 @@ define("wsum", "x, w", "sum(x * w)", "weighted sum")
 
 define("body_z", "q", "rotate(q, [0, 0, 1])", "the local z axis in the outer frame", pure=True)
 define("gravity", "q", "rotate_inv(q, [0, 0, -1])", "down, in the local frame", pure=True)
-define("to_local", "pos, q, p", "rotate_inv(q, p - pos)", "the point p seen from the body at pos, q")
+define(
+    "to_local", "pos, q, p", "rotate_inv(q, p - pos)", "the point p seen from the body at pos, q"
+)
 
 # --- kernels: 1 at no error, towards 0 for a large one; the innermost dimension is one error ------
 
@@ -205,7 +211,9 @@ def _tolerance(call: Call) -> str:
         call.fail(f"sigmoid: unknown shape '{name}'{nearest(name, SIGMOIDS)}")
     zero = name in ("cosine", "linear", "quadratic")
     if not (0 <= value < 1 if zero else 0 < value < 1):
-        call.fail(f"value_at_margin: expected a number in {'[0, 1)' if zero else '(0, 1)'}, got {value}")
+        call.fail(
+            f"value_at_margin: expected a number in {'[0, 1)' if zero else '(0, 1)'}, got {value}"
+        )
     shape, factor = SIGMOIDS[name]
     parts = f"e = outside(x, lo, hi); d = {factor(value)!r} * (e / margin); "
     return parts + f"scaled(clip({shape}, 0, 1), e, margin)"
@@ -221,7 +229,9 @@ define(
 
 # --- norms: costs, 0 at no error except rectify, finite for every finite x ------------------------
 
-define("length", "x", "m = norminf(x); where(isfinite(m) and m > 0, m * norm(x / m), m)", public=False)
+define(
+    "length", "x", "m = norminf(x); where(isfinite(m) and m > 0, m * norm(x / m), m)", public=False
+)
 define(
     "soft",
     "a, p",

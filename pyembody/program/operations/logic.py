@@ -103,7 +103,9 @@ operation(
     lambda _builder, _node, values: values[0],
     "1 for true, 0 for false",
 )
-operation("isfinite", "x", _finite_rule, plain(np.isfinite), lane("isfinite"), "neither infinite nor NaN")
+operation(
+    "isfinite", "x", _finite_rule, plain(np.isfinite), lane("isfinite"), "neither infinite nor NaN"
+)
 
 
 def _clip(x: Array, low: Array, high: Array) -> Array:

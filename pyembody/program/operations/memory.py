@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..call import Call
 from ..lanes import Builder, Lanes
@@ -155,15 +156,63 @@ def _cycle(s: State, x: Array, _phase: float, dt: float) -> tuple[State, Array |
     return {"turns": s["turns"] + x * dt}, None
 
 
-def _remembered(frame: Frame, node: Node, values: list[Array]) -> Array:
-    arg = node.args[0]
-    if arg.raw and node.op in ("delta", "rate"):
-        return frame.raw(arg)
-    return values[0].astype(np.float64)
-
-
 def _rounded(node: Node, value: Array) -> Array:
     return value != 0 if node.type.kind == "bool" else value.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Remembering:
+    """The meaning of an operation with memory: its slots, its step, and the name of its constant.
+
+    A slot named `x` is seeded with the reset state's value, others with 0. `starts` says whether
+    the value at reset is that of the slot `x`.
+    """
+
+    step: Step
+    slots: tuple[str, ...]
+    constant: str
+    starts: bool
+
+    def twin(self, frame: Frame, node: Node, values: list[Array]) -> Array:
+        """The value of a step, or at reset; changes of a signal are taken in double."""
+        arg = node.args[0]
+        exact = arg.raw and node.op in ("delta", "rate")
+        x = frame.raw(arg) if exact else values[0].astype(np.float64)
+        memory = frame.memory(node)
+        for slot in self.slots:
+            memory.setdefault(slot, np.zeros_like(x))
+        if frame.mask is not None:
+            self._seed(frame, memory, frame.mask, x)
+            return _rounded(node, self._value(node, memory, self.starts))
+        number = float(node.static.get(self.constant, 0.0))
+        after, value = self.step(memory, x, number, frame.dt)
+        fine: Any = np.logical_and.reduce([np.isfinite(a) for a in after.values()])
+        frame.flag(~fine.all(axis=(1, 2)), 4)
+        memory.update({slot: np.where(fine, a, memory[slot]) for slot, a in after.items()})
+        return _rounded(node, self._value(node, memory, True) if value is None else value)
+
+    def lower(self, builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
+        """The lane operation of the same name."""
+        floats = [float(node.static[self.constant])] if self.constant else []
+        return builder.remember(node.op, values[0], (), floats)
+
+    def _seed(self, frame: Frame, memory: State, mask: NDArray[np.bool_], x: Array) -> None:
+        fine: Any = np.isfinite(x)
+        if "x" in self.slots:
+            frame.flag(~fine.all(axis=(1, 2)), 4)
+        for slot in self.slots:
+            memory[slot][mask] = np.where(fine, x, 0.0)[mask] if slot == "x" else 0.0
+
+    def _value(self, node: Node, memory: State, starts: bool) -> Array:
+        if node.op != "cycle":
+            return (
+                memory["x"]
+                if starts and "x" in memory
+                else np.zeros_like(next(iter(memory.values())))
+            )
+        turns = memory["turns"] + 1 - node.static["phase"]
+        y = (turns - np.floor(turns)).astype(np.float32)
+        return np.where(y >= 1, np.float32(0), y)
 
 
 def remember(
@@ -176,44 +225,10 @@ def remember(
     *,
     constant: str = "",
 ) -> None:
-    """Add an operation with memory. Slots named `x` are seeded with the reset state's value, others
-    with 0.
-    """
-
-    def value_of(node: Node, state: State) -> Array:
-        if name == "cycle":
-            turns = state["turns"] + 1 - node.static["phase"]
-            y = (turns - np.floor(turns)).astype(np.float32)
-            return np.where(y >= 1, np.float32(0), y)
-        return state["x"] if "x" in state and name not in ("delta", "rate") else np.zeros_like(state[slots.split()[0]])
-
-    def seed(frame: Frame, node: Node, x: Array) -> Array:
-        memory, mask = frame.memory(node), frame.mask
-        assert mask is not None
-        for slot in slots.split():
-            value = x if slot == "x" else np.zeros_like(x)
-            fine: Array = np.isfinite(value)
-            bad: Any = ~fine.all(axis=(1, 2))
-            frame.flag(bad, 4)
-            old = memory.setdefault(slot, np.zeros_like(x))
-            old[mask] = np.where(fine, value, 0.0)[mask]
-        return _rounded(node, value_of(node, memory))
-
-    def twin(frame: Frame, node: Node, values: list[Array]) -> Array:
-        x = _remembered(frame, node, values)
-        if frame.mask is not None:
-            return seed(frame, node, x)
-        memory = frame.memory(node)
-        after, value = step(memory, x, float(node.static.get(constant, 0.0)), frame.dt)
-        fine = np.logical_and.reduce([np.isfinite(a) for a in after.values()])
-        frame.flag(~fine.all(axis=(1, 2)), 4)
-        memory.update({slot: np.where(fine, a, memory[slot]) for slot, a in after.items()})
-        return _rounded(node, value_of(node, memory) if value is None else value)
-
-    def lower(builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
-        return builder.remember(name, values[0], (), [float(node.static[constant])] if constant else ())
-
-    operation(name, text, rule, twin, lower, doc)
+    """Add an operation with memory."""
+    starts = name not in ("delta", "rate")
+    kept = Remembering(step, tuple(slots.split()), constant, starts)
+    operation(name, text, rule, kept.twin, kept.lower, doc)
 
 
 def _prev(frame: Frame, node: Node, values: list[Array]) -> Array:

@@ -98,7 +98,9 @@ def _lower_to_yaw(builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
     forward = b.op("add", b.op("mul", c, x), b.op("mul", s, y))
     left = b.op("sub", b.op("mul", c, y), b.op("mul", s, x))
     count = node.type.count
-    parts = [p if p.count == count else b.pick(p, [0] * count, count, 1) for p in (forward, left, z)]
+    parts = [
+        p if p.count == count else b.pick(p, [0] * count, count, 1) for p in (forward, left, z)
+    ]
     stacked = b.concat(parts, 3, count)
     return b.pick(stacked, [w * count + a for a in range(count) for w in range(3)], count, 3)
 
@@ -251,7 +253,9 @@ def _twice(b: Builder, op: str, a: Lanes, c: Lanes, d: Lanes, e: Lanes) -> Lanes
 def _lower_yaw(builder: Builder, _node: Node, values: list[Lanes]) -> Lanes:
     b = builder
     w, x, y, z = _four(b, values)
-    return b.op("atan2", _twice(b, "add", w, z, x, y), b.op("sub", 1.0, _twice(b, "add", y, y, z, z)))
+    return b.op(
+        "atan2", _twice(b, "add", w, z, x, y), b.op("sub", 1.0, _twice(b, "add", y, y, z, z))
+    )
 
 
 def _lower_pitch(builder: Builder, _node: Node, values: list[Lanes]) -> Lanes:
@@ -262,7 +266,9 @@ def _lower_pitch(builder: Builder, _node: Node, values: list[Lanes]) -> Lanes:
 def _lower_roll(builder: Builder, _node: Node, values: list[Lanes]) -> Lanes:
     b = builder
     w, x, y, z = _four(b, values)
-    return b.op("atan2", _twice(b, "add", w, x, y, z), b.op("sub", 1.0, _twice(b, "add", x, x, y, y)))
+    return b.op(
+        "atan2", _twice(b, "add", w, x, y, z), b.op("sub", 1.0, _twice(b, "add", x, x, y, y))
+    )
 
 
 def _lower_rot_angle(builder: Builder, _node: Node, values: list[Lanes]) -> Lanes:
@@ -274,8 +280,12 @@ def _lower_rot_angle(builder: Builder, _node: Node, values: list[Lanes]) -> Lane
 
 
 operation("yaw", "q", _angle_rule, plain(yaw), _lower_yaw, "heading of a quat")
-operation("pitch", "q", _angle_rule, plain(pitch), _lower_pitch, "pitch of a quat, nose down positive")
-operation("roll", "q", _angle_rule, plain(roll), _lower_roll, "roll of a quat, right side down positive")
+operation(
+    "pitch", "q", _angle_rule, plain(pitch), _lower_pitch, "pitch of a quat, nose down positive"
+)
+operation(
+    "roll", "q", _angle_rule, plain(roll), _lower_roll, "roll of a quat, right side down positive"
+)
 operation(
     "rot_angle",
     "p, q",

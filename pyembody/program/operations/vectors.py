@@ -21,7 +21,9 @@ TINY = 1e-12
 
 def components(builder: Builder, x: Lanes, chosen: list[int]) -> Lanes:
     """Return chosen components of every element."""
-    return builder.pick(x, [a * x.width + c for a in range(x.count) for c in chosen], x.count, len(chosen))
+    return builder.pick(
+        x, [a * x.width + c for a in range(x.count) for c in chosen], x.count, len(chosen)
+    )
 
 
 def cross(a: Array, b: Array) -> Array:
@@ -33,7 +35,9 @@ def cross(a: Array, b: Array) -> Array:
 def cross_lanes(builder: Builder, a: Lanes, b: Lanes) -> Lanes:
     """Return the lanes of a x b."""
     left = builder.op("mul", components(builder, a, YZX), components(builder, b, ZXY))
-    return builder.op("sub", left, builder.op("mul", components(builder, a, ZXY), components(builder, b, YZX)))
+    return builder.op(
+        "sub", left, builder.op("mul", components(builder, a, ZXY), components(builder, b, YZX))
+    )
 
 
 def unit(v: Array) -> Array:
@@ -59,7 +63,9 @@ def _pair(call: Call) -> Type:
     call.vectors()
     call.displacements()
     call.plain()
-    return replace(call.fit(), units=(call.args[0].type.unit * call.args[1].type.unit,), frame=call.frame())
+    return replace(
+        call.fit(), units=(call.args[0].type.unit * call.args[1].type.unit,), frame=call.frame()
+    )
 
 
 def _dot_rule(call: Call) -> Type:

@@ -1,4 +1,4 @@
-"""The rewards of legged_gym, written as a program, equal their published formulas."""
+"""Published rewards written as programs equal their formulas: legged_gym, Meta-World."""
 
 from __future__ import annotations
 
@@ -84,3 +84,66 @@ def test_legged_gym_rewards_equal_their_formulas() -> None:
     np.testing.assert_allclose(raw["task.acc"][-1], jerk, rtol=1e-5)
     body = np.linalg.norm(last["body_force"].reshape(n, 9, 3)[:, 1:], axis=2)
     np.testing.assert_array_equal(raw["task.collide"][-1], (body > 0.1).sum(axis=1))
+
+
+# --- Meta-World's pick and place ----------------------------------------------------------------
+
+ARM = {
+    **{
+        name: Signal(name, "vector", 3, unit="m", frame="world", point=True, source="s")
+        for name in ("obj", "goal", "obj_init", "tcp", "pad_l", "pad_r")
+    },
+    "opening": Signal("opening", source="s"),
+    "action": Signal("action", "vector", 4, source="s"),
+}
+
+
+def long_tail(x: Array, low: float, high: float, margin: Array) -> Array:
+    """The published tolerance with a tenth of the value at the margin."""
+    d = np.where(x < low, low - x, x - high) / margin
+    return np.where((low <= x) & (x <= high), 1.0, 1 / (1 + 9 * d**2))
+
+
+def both_of(*shares: Array) -> Array:
+    """Hamacher's product, two at a time."""
+    total = shares[0]
+    for b in shares[1:]:
+        total = total * b / (total + b - total * b)
+    return total
+
+
+def pick_place_reward(s: dict[str, Array], start: dict[str, Array]) -> Array:
+    """The published shape: reach, cage, grasp, lift, place."""
+    norm = np.linalg.norm
+    obj, goal, first, tcp = s["obj"], s["goal"], s["obj_init"], s["tcp"]
+    far = norm(obj - goal, axis=1)
+    place = long_tail(far, 0, 0.05, norm(first - goal, axis=1))
+    sides = []
+    for pad, sign in (("pad_l", 1), ("pad_r", -1)):
+        margin = abs(abs(obj[:, 1] - start[pad][:, 1]) - 0.05)
+        sides.append(long_tail(sign * (s[pad][:, 1] - obj[:, 1]), 0.015, 0.05, margin))
+    reach = norm((first - start["tcp"])[:, [0, 2]], axis=1) - 0.005
+    cage = both_of(*sides, long_tail(norm((tcp - obj)[:, [0, 2]], axis=1), 0, 0.005, reach))
+    closing = np.where(cage > 0.97, np.clip(s["action"][:, 3], 0, 1), 0)
+    grasp = (both_of(cage, closing) + cage) / 2
+    held = (norm(obj - tcp, axis=1) < 0.02) & (s["opening"][:, 0] > 0)
+    lifted = held & (obj[:, 2] - 0.01 > first[:, 2])
+    return np.where(far < 0.05, 10, both_of(grasp, place) + np.where(lifted, 1 + 5 * place, 0))
+
+
+def test_meta_world_pick_place_equals_its_formula() -> None:
+    path = Path(__file__).parent / "programs" / "pick_place.toml"
+    program = compile_task(convert(tomllib.loads(path.read_text()), Task, str(path)), ARM, dt=DT)
+    rng = np.random.default_rng(5)
+    n = 4000
+    start = {s.name: 0.3 * rng.standard_normal((n, s.lanes)) for s in ARM.values()}
+    core = CoreRun(program, n)
+    core.reset(start, np.ones(n, bool))
+    now = {s.name: 0.3 * rng.standard_normal((n, s.lanes)) for s in ARM.values()}
+    near = rng.random((n, 1)) ** 3
+    for name, offset in (("tcp", 0.0), ("pad_l", 0.03), ("pad_r", -0.03), ("goal", 0.03)):
+        now[name] = now["obj"] + offset + 0.02 * near * rng.standard_normal((n, 3))
+    got = core.step(now)["raw"][:, 0]
+    np.testing.assert_allclose(got, pick_place_reward(now, start), rtol=2e-5, atol=2e-5)
+    assert 100 < (got == 10).sum() < n - 100
+    assert ((got > 1) & (got < 10)).sum() > 100

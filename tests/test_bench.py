@@ -1,0 +1,109 @@
+"""The benchmarks measure what they say and write the rows they promise."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import mujoco
+import numpy as np
+import pytest
+
+from pyembody.bench import Row, Settings, list_families, run_family
+from pyembody.bench.bare import BareLoop
+from pyembody.bench.row import compare, load_goals
+from pyembody.bench.stepping import draw_actions, record_rows
+from pyembody.bench.timing import MIN_ROUNDS, Case, interleave
+from pyembody.cli import main
+from pyembody.commands import bench as bench_command
+from pyembody.envs import make_vec
+from pyembody.spec import SpecError
+
+TINY = Settings(seconds=0.0, threads=1, num_envs=32, ant_envs=2, steps=4, iterations=3, workers=1)
+KEYS = {"family", "case", "peer", "ours", "theirs", "unit", "ratio", "goal"}
+
+
+def test_families_are_the_files_of_their_folder() -> None:
+    assert list_families() == ["env", "train"]
+
+
+def test_unknown_family_names_the_nearest() -> None:
+    with pytest.raises(SpecError, match="did you mean 'train'"):
+        run_family("trian", TINY)
+
+
+def test_every_goal_belongs_to_a_family() -> None:
+    assert set(load_goals()) <= set(list_families())
+
+
+@pytest.mark.parametrize("family", ["env", "train"])
+def test_a_family_measures_the_limit_and_names_what_it_left_out(family: str) -> None:
+    result = run_family(family, TINY)
+    assert "limit" in {row.peer for row in result.rows}
+    for row in result.rows:
+        assert row.family == family
+        assert row.ours > 0
+        assert row.ratio == pytest.approx(row.ours / row.theirs)
+    assert all("pip install" in line for line in result.left_out)
+
+
+def test_the_command_writes_the_promised_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = compare("env", "step/go2/256", "env-steps/s", {"ours": [2.0, 4.0], "limit": [4.0, 4.0]})
+    monkeypatch.setattr("pyembody.bench.run_family", lambda *_: bench_result(rows))
+    file = tmp_path / "rows.json"
+    assert main(["bench", "env", "--json", str(file)]) == 0
+    written = json.loads(file.read_text())
+    assert [set(row) for row in written] == [KEYS]
+    assert written[0]["ratio"] == 0.75
+    assert written[0]["goal"] == 0.9
+    assert "left out: nothing" in capsys.readouterr().out
+
+
+def bench_result(rows: list[Row]) -> object:
+    from pyembody.bench import Result
+
+    return Result(rows, ["nothing"])
+
+
+def test_table_marks_goals_that_are_missed() -> None:
+    rows = [Row("env", "step", "limit", 1.0, 2.0, "env-steps/s", 0.5, 0.9)]
+    assert bench_command.bench_table(rows).columns[-1]._cells == ["[red]0.90[/]"]
+
+
+def test_interleaving_visits_every_case_in_every_round() -> None:
+    order: list[str] = []
+
+    def sampler(name: str) -> float:
+        order.append(name)
+        return 1.0
+
+    samples = interleave({"a": lambda: sampler("a"), "b": lambda: sampler("b")}, 0.0)
+    assert [len(s) for s in samples.values()] == [MIN_ROUNDS, MIN_ROUNDS]
+    assert order == ["a", "b", "a", "b", "b", "a", "a", "b"]
+
+
+def test_preparation_is_not_timed() -> None:
+    done: list[str] = []
+    case = Case(lambda: done.append("run") or 5, lambda: done.append("prepare"))
+    assert case.sample() > 0
+    assert done == ["prepare", "run"]
+
+
+def test_the_bare_loop_does_the_environments_own_physics() -> None:
+    env = make_vec("velocity", "go2", num_envs=3, threads=1)
+    env.reset(seed=0)
+    actions = draw_actions(2, 3, 12, 0.1)
+    rows = record_rows(env, actions)
+    bare = BareLoop(env.model, rows, env.built.decimation, 1)
+    assert bare.run() == 6
+    last = np.zeros(rows.shape[2])
+    mujoco.mj_getState(env.model, bare.data[0], last, int(mujoco.mjtState.mjSTATE_INTEGRATION))
+    np.testing.assert_array_equal(last, env.batch.state[-1])
+
+
+def test_the_bare_loop_names_rows_that_do_not_fit() -> None:
+    env = make_vec("velocity", "go2", num_envs=1)
+    with pytest.raises(ValueError, match="rows: expected float64"):
+        BareLoop(env.model, np.zeros((1, 1, 3)), 1, 1)
