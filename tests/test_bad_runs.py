@@ -10,15 +10,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from pyembody.cli import main
-from pyembody.learn import checkpoint, load_policy, read_metrics, train
-from pyembody.learn import create_run as create
-from pyembody.spec import load_robot, load_task, load_train
+from pyembody.learn import checkpoint, create_run, load_policy, read_metrics, train
+from pyembody.spec import SpecError, load_robot, load_task, load_train
 
 BASE = ["train", "velocity", "--robot", "go2", "--num-envs", "32", "--no-video", "--no-report"]
 QUICK = ["--no-video", "--no-report"]
@@ -128,14 +129,26 @@ def test_a_folder_that_cannot_be_written_stops_before_training(
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def command(out: Path, *more: str) -> subprocess.Popen[str]:
-    arguments = [sys.executable, "-m", "pyembody", *BASE, "--out", str(out), *more]
-    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@contextmanager
+def process(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A Python process of its own, ended with the block; -P: it imports the package that is tested."""
+    command = [sys.executable, "-P", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
 
 
-def wait_for(happened: Callable[[], bool], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
+def training(out: Path, workers: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    more = ["--out", str(out), "--workers", workers, "--iterations", "100000"]
+    return process("-m", "pyembody", *BASE, *more)
+
+
+def wait_for(happened: Callable[[], bool], running: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + 60.0
     while not happened():
+        assert running.poll() is None, running.communicate()[1]
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.02)
 
@@ -146,11 +159,11 @@ def lines(out: Path) -> int:
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_an_interrupt_saves_and_says_how_to_go_on(workers: str, tmp_path: Path) -> None:
-    process = command(tmp_path, "--workers", workers, "--iterations", "100000")
-    wait_for(lambda: lines(tmp_path) >= 2)
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
-    assert process.returncode == 130, error
+    with training(tmp_path, workers) as running:
+        wait_for(lambda: lines(tmp_path) >= 2, running)
+        running.send_signal(signal.SIGINT)
+        _, error = running.communicate(timeout=60)
+    assert running.returncode == 130, error
     run = next((tmp_path / "velocity").iterdir())
     assert error.splitlines()[-1].endswith(f"pyembody resume {run}")
     done = int(checkpoint.latest(run).name)
@@ -160,28 +173,25 @@ def test_an_interrupt_saves_and_says_how_to_go_on(workers: str, tmp_path: Path) 
 
 
 def test_a_killed_worker_ends_the_training_with_one_line(tmp_path: Path) -> None:
-    process = command(tmp_path, "--workers", "2", "--iterations", "100000")
-    wait_for(lambda: lines(tmp_path) >= 1)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    assert children
-    os.kill(int(children[0]), signal.SIGKILL)
-    _, error = process.communicate(timeout=60)
-    assert process.returncode == 1, error
+    with training(tmp_path, "2") as running:
+        wait_for(lambda: lines(tmp_path) >= 1, running)
+        children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+        os.kill(int(children[0]), signal.SIGKILL)
+        _, error = running.communicate(timeout=60)
+    assert running.returncode == 1, error
     assert error.splitlines()[-1].startswith("pyembody: worker 1")
 
 
 def test_a_kill_at_any_moment_leaves_whole_checkpoints(tmp_path: Path) -> None:
-    task, robot, config = load_task("velocity"), load_robot("go2"), load_train("velocity")
-    from msgspec.structs import replace
-
-    quick = replace(config, num_envs=32, horizon=4, checkpoint_every=1, iterations=100_000)
-    run = create(task, robot, quick, out=tmp_path)
-    code = f"from pathlib import Path; from pyembody.learn import train; train(Path({str(run)!r}), workers=1)"
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
-    wait_for(lambda: len(checkpoint.find(run)) >= 3)
-    process.kill()
-    process.wait()
+    settings = {"num_envs": 32, "horizon": 4, "checkpoint_every": 1, "iterations": 100_000}
+    quick = replace(load_train("velocity"), **settings)
+    run = create_run(load_task("velocity"), load_robot("go2"), quick, out=tmp_path)
+    code = "import sys, pathlib, pyembody.learn as l; l.train(pathlib.Path(sys.argv[1]), workers=1)"
+    with process("-c", code, str(run)) as running:
+        wait_for(lambda: len(checkpoint.find(run)) >= 3, running)
+        running.kill()
+        running.wait()
     for folder in checkpoint.find(run):
         load_policy(folder)
-    with pytest.raises(Exception, match="has checkpoints already"):
+    with pytest.raises(SpecError, match="go on with: pyembody resume"):
         train(run)

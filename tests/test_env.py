@@ -80,7 +80,7 @@ def test_same_step_returns_the_first_observation_and_keeps_the_true_successor() 
 
 def test_next_step_returns_the_true_successor_then_a_free_reset_step() -> None:
     env = make_vec(num_envs=N, autoreset_mode=AutoresetMode.NEXT_STEP)
-    done, info, obs = fall(env)
+    done, info, _ = fall(env)
     row = int(np.flatnonzero(done)[0])
     assert "final_obs" not in info
     after, reward, terminated, truncated, _ = env.step(np.ones_like(env.action))
@@ -182,7 +182,7 @@ def test_a_diverging_simulation_ends_its_own_episode_only() -> None:
     env = make_vec(num_envs=N)
     env.reset(seed=0)
     env.batch.bind("qvel")[2, 0] = np.nan
-    obs, reward, terminated, truncated, _ = env.step(np.zeros_like(env.action))
+    obs, reward, terminated, _, _ = env.step(np.zeros_like(env.action))
     assert terminated[2] and terminated.sum() == 1
     assert np.isfinite(obs).all() and np.isfinite(reward).all()
     assert env.faults["diverged"] == 1

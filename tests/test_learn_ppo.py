@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_learn_toy import PointMass, toy_robot, toy_task, toy_train
 
 from pyembody import _core
 from pyembody.learn import NotFiniteError, create_run, load_policy, train
@@ -23,6 +22,7 @@ from pyembody.learn.networks import ActorCritic
 from pyembody.learn.normaliser import ObservationNormaliser
 from pyembody.learn.ppo import step
 from pyembody.learn.symmetry import mirror_rows
+from test_learn_toy import PointMass, toy_robot, toy_task, toy_train
 
 FAR = 1000.0
 SOLVED = 3.3

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_learn_toy import PointMass, toy_robot, toy_task, toy_train
 
 from pyembody.learn import (
     NotFiniteError,
@@ -30,6 +29,7 @@ from pyembody.learn import (
 )
 from pyembody.learn.files import write_atomic
 from pyembody.spec import SpecError
+from test_learn_toy import PointMass, toy_robot, toy_task, toy_train
 
 MakeEnv = Callable[[Any, int, int, int], PointMass]
 
@@ -83,7 +83,7 @@ def test_a_run_is_recorded_whole(tmp_path: Path) -> None:
     assert layout is not None and layout.workers == 1
     assert [row["iteration"] for row in read_metrics(run)] == [1, 2, 3]
     assert list((run / "tb").iterdir())
-    assert not [p for p in run.rglob(".*")]
+    assert not list(run.rglob(".*"))
 
 
 def test_the_newest_checkpoints_and_the_best_are_kept(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ class PointMass:
         self.metrics = np.zeros((num_envs, 1), np.float32)
 
     def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+        self, *, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Start all episodes; with `stagger` at random ages."""
         self._start(np.ones(self.num_envs, np.bool_))
@@ -112,7 +112,7 @@ class PointMass:
         self.observations[rows] = self.state[rows]
 
 
-def toy_task(scales: tuple[float, float] = (1.0, 1.0)) -> Task:
+def toy_task() -> Task:
     """The toy's task: only channel settings matter to the learner."""
     goal = Channel({"near": Term("0")}, gamma=0.97)
     effort = Channel({"push": Term("0")}, weight=0.3, gamma=0.95)

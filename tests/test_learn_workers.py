@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_learn_run import without_times
 
 from pyembody.learn import checkpoint, create_run, load_policy, read_run, resume, train
 from pyembody.learn.distributed import open_store
 from pyembody.spec import Train, load_robot, load_task
+from test_learn_run import without_times
 
 SMALL = Train(
     num_envs=32,

@@ -182,6 +182,24 @@ def test_notes_and_readme_say_what_to_check(dog: Report) -> None:
         assert word in text
 
 
+def test_a_time_step_that_does_not_fit_is_made_to(tmp_path: Path) -> None:
+    path = write_dog(tmp_path / "menagerie")
+    path.write_text(path.read_text().replace("<option cone", '<option timestep="0.003" cone'))
+    robot = import_robot(path, tmp_path / "out").robot
+    assert robot.physics.timestep == 0.005
+    assert robot.execution.timestep == pytest.approx(0.02 / 7)
+    build_model(robot, FLAT, execution=True)
+
+
+def test_feet_come_front_left_first_whatever_the_models_order(tmp_path: Path) -> None:
+    path = write_dog(tmp_path / "menagerie")
+    legs = "".join(leg(n, LEGS[n]) for n in ("rr", "fr", "fl", "rl"))
+    (path.parent / "legs.xml").write_text(f"<mujocoinclude>{legs}</mujocoinclude>")
+    robot = import_robot(path, tmp_path / "out").robot
+    assert robot.joints[:3] == ("rr_hip", "rr_thigh", "rr_knee")
+    assert robot.feet == tuple(f"{n}_lower" for n in LEGS)
+
+
 def test_assets_outside_the_models_folder_keep_their_place(tmp_path: Path) -> None:
     path = write_dog(tmp_path / "menagerie" / "dog")
     (path.parent / "assets").rename(path.parent.parent / "shared")

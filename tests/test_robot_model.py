@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,7 @@ def test_a_joint_without_its_own_actuator_cannot_be_motor_driven(arm: dict[str, 
 def test_training_model_is_fast_and_execution_model_stiff() -> None:
     robot = spec.load_robot("go2")
     fast, stiff = build_model(robot, FLAT).model, build_model(robot, FLAT, execution=True).model
-    assert (fast.opt.timestep, fast.opt.iterations, fast.opt.ls_iterations) == (0.005, 4, 6)
+    assert (fast.opt.timestep, fast.opt.iterations, fast.opt.ls_iterations) == (0.005, 6, 6)
     assert (stiff.opt.timestep, stiff.opt.iterations) == (0.002, 50)
     assert (fast.opt.cone, stiff.opt.cone) == (0, 1)
     np.testing.assert_array_equal(fast.dof_frictionloss[6:], 0)
@@ -151,6 +152,22 @@ def test_training_model_is_fast_and_execution_model_stiff() -> None:
     meets = [g for g in range(fast.ngeom) if fast.geom_contype[g] & floor.conaffinity[0] and g != floor.id]
     assert {fast.geom(g).name for g in meets} == {"trunk", "FL", "FR", "RL", "RR"}
     assert all(not (f.contype[0] & g.conaffinity[0]) for f in feet for g in feet)
+
+
+def test_few_newton_iterations_solve_the_contacts_of_a_step() -> None:
+    built = build_model(spec.load_robot("go2"), FLAT)
+    exact = copy.copy(built.model)
+    exact.opt.iterations, exact.opt.ls_iterations, exact.opt.tolerance = 200, 50, 1e-14
+    rng = np.random.default_rng(0)
+    data, check = mujoco.MjData(built.model), mujoco.MjData(exact)
+    data.qpos[:] = built.home_qpos
+    for _ in range(60):
+        data.ctrl[:] = built.control(0.5 * rng.normal(size=(1, 12)).astype(np.float32))[0]
+        for _ in range(built.decimation):
+            check.qpos[:], check.qvel[:], check.ctrl[:] = data.qpos, data.qvel, data.ctrl
+            mujoco.mj_step(built.model, data)
+            mujoco.mj_forward(exact, check)
+            np.testing.assert_allclose(data.qacc, check.qacc, rtol=1e-5, atol=1e-5)
 
 
 def test_shapes_to_look_at_change_nothing_but_the_picture() -> None:
@@ -182,6 +199,12 @@ def test_a_tasks_scene_is_added_under_names_of_its_own(tmp_path: Path) -> None:
     mujoco.mj_step(b.model, data, 200)
     np.testing.assert_allclose(data.body("scene/cube").xpos, [1, 0, 0.1], atol=5e-3)
     np.testing.assert_allclose(read(b, data, "base_pos")[2], b.home_qpos[2], atol=5e-3)
+
+
+def test_a_foot_of_any_shape_is_measured_in_the_default_pose(arm: dict[str, Any]) -> None:
+    b = built(arm, feet=["fore"])
+    assert b.foot_geoms == (b.model.geom("tip").id,)
+    np.testing.assert_allclose(b.sources["foot_radius"].values, [0.02 + 0.15 * np.cos(0.3)], rtol=1e-6)
 
 
 def test_foot_signals_are_the_feets() -> None:

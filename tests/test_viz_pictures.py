@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from pyembody.analysis import Recording
+from pyembody.spec import SpecError
 from pyembody.viz import render_video, write_rrd
 from pyembody.viz.camera import follow, look
 from pyembody.viz.plots import gait_diagram, learning_curves, term_bars, velocities
@@ -351,3 +352,17 @@ def test_a_few_wild_values_do_not_flatten_a_learning_curve() -> None:
     rows[7]["metrics"] = {"speed_error": 1e6}
     assert "1e6" not in learning_curves(rows)
     assert "1000000" not in learning_curves(rows)
+
+
+def test_a_place_that_cannot_be_written_is_one_clear_error(
+    model: mujoco.MjModel, recording: Recording, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    place = tmp_path / "file" / "a"
+    for write in (
+        lambda: render_video(recording, model, place, width=WIDTH, height=HEIGHT),
+        lambda: write_rrd(recording, model, place),
+        lambda: recording.save(place),
+    ):
+        with pytest.raises(SpecError, match="cannot write: "):
+            write()

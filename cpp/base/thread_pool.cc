@@ -115,7 +115,7 @@ Pool& pool() {
 }
 
 constexpr double kWakeNanoseconds =
-    50e3;  // two wake-ups and a lost time slice, measured on busy machines
+    50e3;  // waking a thread and waiting for it: 10 us when idle, 100 us when busy
 
 }  // namespace
 

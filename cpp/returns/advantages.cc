@@ -22,6 +22,11 @@ struct Moments {
     double squares = 0;  // sum of squared distances from the mean
 };
 
+// Cells summed side by side: whole rows, enough of them for vector code.
+std::int64_t lanes_of(std::int64_t channels) {
+    return channels * std::max<std::int64_t>(1, 64 / channels);
+}
+
 std::int64_t chunks_of(std::int64_t rows) { return (rows + kChunkRows - 1) / kChunkRows; }
 
 // Moments of two sets as one (Chan, Golub and LeVeque 1983).
@@ -36,7 +41,7 @@ void merge(Moments& a, const Moments& b) {
     a.count = count;
 }
 
-// The eight lanes of channel c, added in order.
+// The lanes of channel c, added in order.
 double channel_sum(const std::vector<double>& lanes, std::size_t channel, std::size_t channels) {
     double total = 0;
     for (std::size_t i = channel; i < lanes.size(); i += channels) {
@@ -48,7 +53,7 @@ double channel_sum(const std::vector<double>& lanes, std::size_t channel, std::s
 // One chunk of rows in two passes: means, then squares about them.
 void chunk_moments(const float* x, std::int64_t rows, std::int64_t channels, Moments* out) {
     const auto width = static_cast<std::size_t>(channels);
-    const std::int64_t lanes = kMomentLanes * channels;
+    const std::int64_t lanes = lanes_of(channels);
     std::vector<double> total(static_cast<std::size_t>(lanes));
     std::vector<double> count(total.size());
     std::vector<double> centre(total.size());
@@ -92,7 +97,7 @@ double deviation(const Moments& m) { return m.count > 0 ? std::sqrt(m.squares / 
 void standardise(float* x, std::int64_t rows, const std::vector<double>& centre,
                  const std::vector<double>& divisor, int threads) {
     const auto channels = static_cast<std::int64_t>(centre.size());
-    const std::int64_t lanes = kMomentLanes * channels;
+    const std::int64_t lanes = lanes_of(channels);
     std::vector<double> centres;
     std::vector<double> divisors;
     for (std::int64_t i = 0; i < lanes; ++i) {
@@ -138,15 +143,10 @@ void combine(const float* advantages, std::int64_t rows, std::int64_t channels,
     const int used = threads_for(rows * channels, threads);
     parallel_for(chunks_of(rows), used, [&](std::int64_t begin, std::int64_t end, int) {
         const FloatMode mode;
-        const std::int64_t last = std::min(rows, end * kChunkRows);
-        for (std::int64_t row = begin * kChunkRows; row < last; ++row) {
-            const float* a = advantages + row * channels;
-            float total = weights[0] * a[0];
-            for (std::int64_t c = 1; c < channels; ++c) {
-                total += weights[c] * a[c];
-            }
-            out[row] = total;
-        }
+        const std::int64_t first = begin * kChunkRows;
+        const std::int64_t count = std::min(rows, end * kChunkRows) - first;
+        return_kernels().weigh(channels,
+                               {count, advantages + first * channels, weights, out + first});
     });
     if (renormalise) {
         const Moments seen = all_moments(out, rows, 1, used)[0];

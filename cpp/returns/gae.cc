@@ -59,12 +59,9 @@ class Stretch {
     // Beyond the last step of the rollout nothing is known: it ends there like a truncated one.
     void find_ends(std::int64_t row, std::int64_t rows, bool last) {
         const std::uint32_t always = last ? kTruncated : 0U;
-        std::uint32_t* cell = ended_.data();
-        for (std::int64_t r = row; r < row + rows; ++r) {
-            const std::uint32_t ended = (rollout_.terminated[r] != 0 ? kTerminated : 0U) |
-                                        (rollout_.truncated[r] != 0 ? kTruncated : 0U) | always;
-            cell = std::fill_n(cell, rollout_.channels, ended);
-        }
+        return_kernels().spread(
+            rollout_.channels,
+            {rows, rollout_.terminated + row, rollout_.truncated + row, always, ended_.data()});
     }
 
     const Rollout& rollout_;

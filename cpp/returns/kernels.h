@@ -23,11 +23,27 @@ struct GaeStep {
 
 inline constexpr std::uint32_t kTerminated = 1;
 inline constexpr std::uint32_t kTruncated = 2;
-inline constexpr std::int64_t kMomentLanes = 8;
+// The ends of neighbouring rows, to be repeated for every channel.
+struct EndedRows {
+    std::int64_t rows = 0;
+    const std::uint8_t* terminated = nullptr;
+    const std::uint8_t* truncated = nullptr;
+    std::uint32_t always = 0;
+    std::uint32_t* cells = nullptr;  // [rows, C], out
+};
+
+struct WeightedRows {
+    std::int64_t rows = 0;
+    const float* advantages = nullptr;  // [rows, C]
+    const float* weights = nullptr;     // [C]
+    float* out = nullptr;               // [rows]
+};
 
 struct ReturnKernels {
+    void (*spread)(std::int64_t channels, const EndedRows&) = nullptr;
     void (*gae)(const GaeStep&) = nullptr;
     void (*discount)(const GaeStep&) = nullptr;
+    void (*weigh)(std::int64_t channels, const WeightedRows&) = nullptr;
     // Sums and counts of the finite cells, then sums of squares about `centre`, each over lane =
     // cell mod lanes.
     void (*sums)(const float* x, std::int64_t cells, std::int64_t lanes, double* total,

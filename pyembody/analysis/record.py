@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..spec.errors import SpecError
+from .files import write_atomic
 from .signals import CONTACT_FORCE, read_signal
 
 if TYPE_CHECKING:
@@ -180,24 +180,6 @@ def _run(
         if progress is not None:
             progress("recording", (t + 1) / steps)
     return rows
-
-
-def write_atomic(path: Path | str, data: bytes) -> Path:
-    """Write `data` to `path` so that a reader sees the old file or the whole new one; return the
-    path.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
 
 
 def _schedule(env: VectorEnv, command: Sequence[float] | Schedule | None) -> list[tuple[float, Sequence[float]]]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .stepping import SETTLE
 from .timing import Case
 
 
@@ -50,7 +51,6 @@ def gymnasium_ant(mode: str, actions: NDArray[np.float32]) -> Peer:
         include_cfrc_ext_in_observation=False,
         **settings,
     )
-    env.reset(seed=0)
     return Peer(_stepping(env, actions), env.close)
 
 
@@ -60,14 +60,19 @@ def envpool_ant(actions: NDArray[np.float32], threads: int) -> Peer:
 
     n = actions.shape[1]
     env = envpool.make("Ant-v4", env_type="gymnasium", num_envs=n, num_threads=threads)
-    env.reset()
     return Peer(_stepping(env, actions.astype(np.float64)), env.close)
 
 
 def _stepping(env: Any, actions: NDArray[Any]) -> Callable[[], float]:
+    def prepare() -> None:
+        # the same age of episodes as ours
+        env.reset()
+        for t in range(SETTLE):
+            env.step(actions[t % len(actions)])
+
     def run() -> int:
         for action in actions:
             env.step(action)
         return int(actions.shape[0] * actions.shape[1])
 
-    return Case(run).sample
+    return Case(run, prepare).sample

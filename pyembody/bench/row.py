@@ -67,11 +67,5 @@ def compare(family: str, case: str, unit: str, rates: Mapping[str, Sequence[floa
 
 
 def load_goals() -> dict[str, dict[str, dict[str, float]]]:
-    """Return family -> case -> peer -> least ratio, from goals.toml; empty where that file is not
-    installed.
-    """
-    here = Path(__file__).resolve().parent
-    for path in (here / "goals.toml", here.parent.parent / "benchmarks" / "goals.toml"):
-        if path.is_file():
-            return tomllib.loads(path.read_text(encoding="utf-8"))
-    return {}
+    """Return family -> case -> peer -> least ratio, from goals.toml."""
+    return tomllib.loads((Path(__file__).parent / "goals.toml").read_text(encoding="utf-8"))

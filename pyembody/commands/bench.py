@@ -62,12 +62,13 @@ class Bench:
 
 def bench_table(rows: list[Row]) -> Table:
     """Return the rows as a table for people."""
-    numbers = ["ours", "theirs", "ratio", "goal"]
-    title = "medians of interleaved repetitions"
-    table = make_table(title, ["family", "case", "peer", "unit"], numbers)
+    units = list(dict.fromkeys(row.unit for row in rows))
+    title = f"medians of interleaved repetitions, {' or '.join(units)}"
+    table = make_table(title, ["case", "peer"], ["ours", "theirs", "ratio", "goal"])
     for row in rows:
+        unit = f" {row.unit}" if len(units) > 1 else ""
         colour = "green" if row.goal is None or row.ratio >= row.goal else "red"
         goal = "-" if row.goal is None else f"[{colour}]{row.goal:.2f}[/]"
-        figures = (f"{row.ours:,.0f}", f"{row.theirs:,.0f}", f"{row.ratio:.2f}", goal)
-        table.add_row(row.family, row.case, row.peer, row.unit, *figures)
+        figures = (f"{row.ours:,.0f}{unit}", f"{row.theirs:,.0f}{unit}", f"{row.ratio:.2f}", goal)
+        table.add_row(f"{row.family} {row.case}", row.peer, *figures)
     return table

@@ -72,9 +72,7 @@ class Doctor:
 
 
 def _machine() -> list[Finding]:
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     good = sys.version_info >= (3, 11)
     return [
         Finding("Python", platform.python_version(), "ok" if good else "broken"),
@@ -112,9 +110,7 @@ def _version(name: str) -> str:
 def _opengl() -> Finding:
     # In a process of its own: some drivers end the process instead of raising.
     code = "import mujoco; c = mujoco.GLContext(64, 64); c.make_current(); c.free()"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, timeout=30, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=30, check=False)
     if done.returncode == 0:
         return Finding("OpenGL", "works: 'view --renderer mujoco' is possible", "ok")
     return Finding("OpenGL", "none; not needed, videos are ray-cast", "optional")
@@ -134,9 +130,7 @@ def _stepping() -> Finding:
         steps += 64
     finite = bool(np.isfinite(env.observations).all())
     env.close()
-    found = f"{steps / elapsed:,.0f} env-steps/s with 64 go2" + (
-        "" if finite else ", but not finite"
-    )
+    found = f"{steps / elapsed:,.0f} env-steps/s with 64 go2" + ("" if finite else ", but not finite")
     return Finding("stepping", found, "ok" if finite else "broken")
 
 

@@ -59,9 +59,7 @@ class Eval:
         policy = load_policy(located.source)
         env = run_env(spec, -(-self.episodes // len(self.seeds)), execution=self.execution)
         check_fits(policy.observation_size, env.observations.shape[1], spec.task.variant)
-        found = evaluate(
-            env, policy, self.episodes, self.seeds, self.controls, progress=status_line()
-        )
+        found = evaluate(env, policy, self.episodes, self.seeds, self.controls, progress=status_line())
         env.close()
         print_summary(found)
         own = self.variant is None and not self.execution
@@ -74,13 +72,9 @@ class Eval:
     def _check(self) -> None:
         at_least("episodes", self.episodes, 1)
         if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
-            raise CommandError(
-                f"--seeds: expected distinct numbers from 0 on, got {list(self.seeds)}"
-            )
+            raise CommandError(f"--seeds: expected distinct numbers from 0 on, got {list(self.seeds)}")
         if self.episodes < len(self.seeds):
-            raise CommandError(
-                f"--episodes: expected at least one a seed ({len(self.seeds)}), got {self.episodes}"
-            )
+            raise CommandError(f"--episodes: expected at least one a seed ({len(self.seeds)}), got {self.episodes}")
 
     def _spec(self, spec: RunSpec) -> RunSpec:
         """The run's specifications, with the variant asked for and the run's own edits in it."""
@@ -102,10 +96,7 @@ def check_fits(policy: int, env: int, variant: str) -> None:
     """Raise CommandError unless the policy's observations are those of the environment."""
     if policy != env:
         what = f"variant '{variant}'" if variant else "the task"
-        raise CommandError(
-            f"the policy reads {policy} observations, {what} has {env}: "
-            "it was trained on another one"
-        )
+        raise CommandError(f"the policy reads {policy} observations, {what} has {env}: it was trained on another one")
 
 
 def print_summary(found: Evaluation) -> None:

@@ -34,18 +34,12 @@ def locate(text: str, root: Path) -> Located:
     if text == "latest":
         runs = list_runs(root)
         if not runs:
-            raise CommandError(
-                f"latest: no run in {root}/; start one with: pyembody train velocity --robot go2"
-            )
+            raise CommandError(f"latest: no run in {root}/; start one with: pyembody train velocity --robot go2")
         return Located(runs[-1], runs[-1])
     path = Path(text).expanduser()
     if (path / SPEC_FILE).is_file():
         return Located(path, path)
-    if (
-        path.parent.name == "checkpoints"
-        and (path.parent.parent / SPEC_FILE).is_file()
-        and path.is_dir()
-    ):
+    if path.parent.name == "checkpoints" and (path.parent.parent / SPEC_FILE).is_file() and path.is_dir():
         return Located(path.parent.parent, path)
     what = "is not a run (no spec.json in it)" if path.is_dir() else "does not exist"
     raise CommandError(f"{text}: {what}; expected a run folder, a checkpoint folder or 'latest'")

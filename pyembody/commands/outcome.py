@@ -65,8 +65,7 @@ def tour(command: Command | None) -> list[tuple[float, tuple[float, ...]]] | Non
         return None
     low, high = command.low, command.high
     return [
-        (time, tuple(min(max(v, lo), hi) for v, lo, hi in zip(target, low, high, strict=True)))
-        for time, target in TOUR
+        (time, tuple(min(max(v, lo), hi) for v, lo, hi in zip(target, low, high, strict=True))) for time, target in TOUR
     ]
 
 
@@ -98,9 +97,7 @@ def write_pictures(run: Path, spec: RunSpec) -> list[str]:
 
     recording, model = record_run(run, spec), picture_model(spec)
     return [
-        _optional(
-            "video", lambda: render_video(recording, model, run / VIDEO, progress=status_line())
-        ),
+        _optional("video", lambda: render_video(recording, model, run / VIDEO, progress=status_line())),
         _optional(
             "recording",
             lambda: write_rrd(recording, model, run / RECORDING, progress=status_line()),

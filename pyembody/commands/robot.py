@@ -34,9 +34,7 @@ class RobotShow:
 
         robot = load_robot(self.name)
         console = Console()
-        console.print(
-            f"[bold]{robot.name}[/]: {robot.description}", f"({robot.model_path})", soft_wrap=True
-        )
+        console.print(f"[bold]{robot.name}[/]: {robot.description}", f"({robot.model_path})", soft_wrap=True)
         console.print(_joints(robot))
         console.print(_signals(robot))
         return 0

@@ -70,9 +70,7 @@ class Train:
 
         task, robot = load_task(self.task, self.variant), load_robot(self.robot)
         config = load_train(self.task, self.variant)
-        given = {
-            name: getattr(self, name) for name in ("iterations", "num_envs") if getattr(self, name)
-        }
+        given = {name: getattr(self, name) for name in ("iterations", "num_envs") if getattr(self, name)}
         return task, robot, replace(config, **given)
 
     def _edited(self, task: Task) -> tuple[Task, tuple[object, ...]]:

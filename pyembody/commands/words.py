@@ -25,9 +25,7 @@ def apply_sentence(task: Task, sentence: str) -> tuple[Task, tuple[Edit, ...]]:
     from ..language import apply_edits, current_values, edit_table, load_language, translate
 
     if not (Path(task.folder) / LANGUAGE).is_file():
-        raise CommandError(
-            f"--say: task {task.name} has no {LANGUAGE}: words can change nothing in it"
-        )
+        raise CommandError(f"--say: task {task.name} has no {LANGUAGE}: words can change nothing in it")
     language = load_language(task.folder)
     translation = translate(sentence, language, current_values(task, language))
     if translation.refused:

@@ -60,7 +60,8 @@ class Bindings:
         bound = self.batch.bind(field)
         rows = bound.reshape(bound.shape[0], -1)
         if (np.diff(columns) == 1).all():
-            return rows[:, columns[0] : columns[-1] + 1]
+            view: NDArray[Any] = rows[:, columns[0] : columns[-1] + 1]
+            return view
         copy = np.zeros((len(rows), len(columns)), rows.dtype)
         self._copies.append((rows, columns, copy))
         return copy

@@ -84,7 +84,7 @@ class GaitClock:
 
     @staticmethod
     def signals(feet: tuple[str, ...]) -> list[Signal]:
-        """The signals `clock` and `leg_phase`. A left-right mirror shifts the phase by one half: sin and cos turn over."""
+        """The signals `clock` and `leg_phase`. A mirror shifts the phase by one half: sin and cos turn over."""
         clock = Signal("clock", "vector", 2, mirror=(-1.0, -1.0))
         return [clock, Signal("leg_phase", axis="feet", labels=feet)]
 

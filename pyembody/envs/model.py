@@ -23,6 +23,7 @@ Spec = Any
 
 GROUND = 1  # collision bit of what touches the ground in a reduced model
 EVERYTHING = 0xFFFF
+FEW_ITERATIONS = 20
 FLOOR = "floor"
 SCENE = "scene/"  # what names of a task's scene begin with
 GROUND_FRICTION = [0.8, 0.005, 0.0001]
@@ -101,10 +102,22 @@ def _compile(spec: Spec, place: str) -> mujoco.MjModel:
         model = spec.compile()
     except ValueError as error:
         raise SpecError(f"{place}: {_first_line(error)}") from None
-    if model.ntree < 2:
-        # one kinematic tree is one island: looking for islands costs 7 % of a quadruped's step and finds nothing
-        model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_ISLAND)
+    _spare_work(model)
     return model
+
+
+def _spare_work(model: mujoco.MjModel) -> None:
+    """Switch off what costs time and brings nothing.
+
+    One kinematic tree is one island: looking for islands is 7 % of a quadruped's step. Newton's method cut off after a
+    few iterations ends closer to the solution when it starts from the unconstrained acceleration: go2's largest error
+    in 4 iterations is 1e-14 instead of 0.1 from the last step's solution, in 15 % less time.
+    """
+    disable = mujoco.mjtDisableBit
+    if model.ntree < 2:
+        model.opt.disableflags |= int(disable.mjDSBL_ISLAND)
+    if model.opt.solver == int(mujoco.mjtSolver.mjSOL_NEWTON) and model.opt.iterations <= FEW_ITERATIONS:
+        model.opt.disableflags |= int(disable.mjDSBL_WARMSTART)
 
 
 def _first_line(error: Exception) -> str:

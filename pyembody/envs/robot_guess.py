@@ -103,7 +103,8 @@ def gains(subject: Subject, joint: str) -> tuple[float, float, bool]:
 def guess_feet(subject: Subject) -> tuple[str, ...]:
     """Return the feet: of each outermost body whose lowest colliding shape is close to the robot's lowest point.
 
-    A foot is named by its shape, or by its body where the shape has no name.
+    A foot is named by its shape, or by its body where the shape has no name. Four feet come in the order front left,
+    front right, rear left, rear right (x forward, y left), two from left to right, others as in the model.
     """
     model, data = subject.model, subject.data
     heights = lowest_points(model, data)
@@ -121,7 +122,7 @@ def guess_feet(subject: Subject) -> tuple[str, ...]:
         name = model.geom(lowest).name or model.body(body).name
         if name and heights[lowest] - bottom <= FOOT_PART * (top - bottom):
             feet.append(name)
-    return tuple(feet) if len(feet) >= 2 else ()
+    return _walking_order(subject, feet) if len(feet) >= 2 else ()
 
 
 def guess_mirror(subject: Subject, feet: tuple[str, ...]) -> tuple[Mirror | None, str]:
@@ -163,6 +164,15 @@ def imu_site(model: mujoco.MjModel) -> str:
 
 def _likeness(name: str, other: str) -> float:
     return difflib.SequenceMatcher(None, name, other).ratio()
+
+
+def _walking_order(subject: Subject, feet: list[str]) -> tuple[str, ...]:
+    place = {foot: _foot_place(subject.model, subject.data, foot) for foot in feet}
+    if len(feet) not in (2, 4):
+        return tuple(feet)
+    by_front = sorted(feet, key=lambda foot: -place[foot][0]) if len(feet) == 4 else feet
+    pairs = [by_front[k : k + 2] for k in range(0, len(feet), 2)]
+    return tuple(foot for pair in pairs for foot in sorted(pair, key=lambda foot: -place[foot][1]))
 
 
 def _foot_place(model: mujoco.MjModel, data: mujoco.MjData, foot: str) -> Floats:

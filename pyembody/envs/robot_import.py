@@ -219,8 +219,11 @@ def _standing(robot: Robot, notes: list[str]) -> Robot:
 
 def _tried(robot: Robot, notes: list[str]) -> Robot:
     """The robot with physics in which it moves for a while without diverging."""
+    own = float(read_model(robot.model_path).option.timestep)
+    robot = replace(robot, execution=_fitting(robot.execution, own, robot.control.control_dt))
     for timestep in (robot.physics.timestep, 0.002, 0.001):
-        candidate = _with_timestep(robot, timestep)
+        wanted = replace(robot.physics, timestep=timestep)
+        candidate = replace(robot, physics=_fitting(wanted, own, robot.control.control_dt))
         if _stays_finite(candidate):
             if candidate.physics.timestep != robot.physics.timestep:
                 notes.append(
@@ -230,13 +233,12 @@ def _tried(robot: Robot, notes: list[str]) -> Robot:
     raise SpecError(f"{robot.name}: the robot diverges in simulation even at 1 ms; check its inertias and gains")
 
 
-def _with_timestep(robot: Robot, timestep: float | None) -> Robot:
-    """The robot with a time step of which its control step is a multiple; None keeps the model's if that is one."""
-    own = float(read_model(robot.model_path).option.timestep)
-    ratio = robot.control.control_dt / (timestep or own)
+def _fitting(physics: Physics, own: float, control_dt: float) -> Physics:
+    """`physics` with a time step that divides the control step; None keeps the model's `own` one if that does."""
+    ratio = control_dt / (physics.timestep or own)
     if abs(ratio - round(ratio)) > 1e-6 or ratio < 1:
-        timestep = robot.control.control_dt / max(1, int(np.ceil(ratio)))
-    return replace(robot, physics=replace(robot.physics, timestep=timestep))
+        return replace(physics, timestep=control_dt / max(1, int(np.ceil(ratio))))
+    return physics
 
 
 def _stays_finite(robot: Robot) -> bool:

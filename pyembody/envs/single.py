@@ -23,8 +23,6 @@ class Env(gymnasium.Env[Floats, Floats]):
         execution, randomize: as for `VectorEnv`.
     """
 
-    metadata = {"render_modes": []}
-
     def __init__(
         self, task: str = "velocity", robot: str = "go2", variant: str = "", *, execution: bool = False,
         randomize: bool = True, render_mode: None = None,
@@ -33,6 +31,7 @@ class Env(gymnasium.Env[Floats, Floats]):
             spec.load_task(task, variant), spec.load_robot(robot), 1, threads=1,
             autoreset_mode=AutoresetMode.DISABLED, execution=execution, randomize=randomize,
         )
+        self.metadata = {"render_modes": []}
         self.render_mode = render_mode
         self.observation_space = self.vector.single_observation_space
         self.action_space = self.vector.single_action_space

@@ -37,7 +37,7 @@ Bools = NDArray[np.bool_]
 BAD_TERM, BAD_STATE = 1, 4
 
 
-class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[np.bool_]]):
+class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
     """Gymnasium vector environment. Observations [N, O] and actions [N, A] are float32, rewards [N] float64.
 
     Args:
@@ -237,7 +237,8 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[np.bool_]]):
             raise ValueError(f"actions: expected numbers, got dtype {given.dtype}")
         if not np.isfinite(given.sum(dtype=np.float64)):
             row, column = np.argwhere(~np.isfinite(given))[0]
-            raise ValueError(f"actions: expected finite numbers, got {given[row, column]} at row {row}, column {column}")
+            place = f"row {row}, column {column}"
+            raise ValueError(f"actions: expected finite numbers, got {given[row, column]} at {place}")
         limit = np.float32(self.robot.control.action_limit)
         np.clip(given, -limit, limit, out=self.action, casting="same_kind" if given.dtype.kind == "f" else "unsafe")
 

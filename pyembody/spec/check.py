@@ -86,8 +86,8 @@ def _check_parameters(task: Task, place: str) -> None:
             low, high = -math.inf if p.low is None else p.low, math.inf if p.high is None else p.high
             if not low <= p.value <= high:
                 raise SpecError(f"{here}: expected a value in [{low}, {high}], got {p.value}")
-    for group, table in task.observations.items():
-        for name, o in table.items():
+    for group, observations in task.observations.items():
+        for name, o in observations.items():
             if isinstance(o, Observation) and not math.isfinite(o.noise):
                 raise SpecError(f"{place}: observations.{group}.{name}.noise: expected a finite number, got {o.noise}")
 
@@ -96,8 +96,8 @@ def _check_ranges(task: Task, place: str) -> None:
     ranges: dict[str, tuple[float, float] | tuple[int, int] | None] = {"delay_steps": task.delay_steps}
     if task.command is not None:
         ranges["command.resample_s"] = task.command.resample_s
-        for i, pair in enumerate(zip(task.command.low, task.command.high, strict=True)):
-            ranges[f"command.low/high[{i}]"] = pair
+        for i, ends in enumerate(zip(task.command.low, task.command.high, strict=True)):
+            ranges[f"command.low/high[{i}]"] = ends
     if task.push is not None:
         ranges["push.interval_s"] = task.push.interval_s
     for name in ("friction", "base_mass", "mass_scale", "kp_scale", "kd_scale", "joint_friction"):

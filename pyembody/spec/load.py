@@ -200,8 +200,10 @@ def _explain(message: str, kind: type[msgspec.Struct], data: Any) -> str:
 
 
 def _walk(kind: Any, data: Any, path: str) -> tuple[list[str], Any]:
-    """The keys along msgspec's path and the type at its end. msgspec writes `[...]` for a mapping's key: the key is
-    the first one whose value does not fit."""
+    """The keys along msgspec's path and the type at its end.
+
+    msgspec writes `[...]` for a mapping's key: it is the first one whose value does not fit.
+    """
     names: list[str] = []
     hint: Any = kind
     for step in re.findall(r"[^.\[\]]+|\[[^\]]*\]", path):

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from .robot import NonNegative, Positive
-from .task import Fraction
 
 Count = Annotated[int, Meta(ge=1)]
 

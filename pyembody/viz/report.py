@@ -10,7 +10,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ..analysis.record import Progress, write_atomic
+from ..analysis.files import write_atomic
+from ..analysis.record import Progress
 from .page import bar, card, details, document, figure, paragraph, section, table
 from .plots import run_figures
 from .run_files import Row, read_json, read_metrics, wall_clock

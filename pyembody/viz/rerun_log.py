@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..analysis.files import atomic_path
 from ..analysis.record import Progress, Recording
 from .extra import need
 
@@ -41,21 +41,17 @@ def write_rrd(
     if len(recording) == 0 or recording.qpos.shape[1] != model.nq:
         shape = recording.qpos.shape
         raise ValueError(f"recording: expected positions of shape (T, {model.nq}) for this model, got {shape}")
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     stream = rr.RecordingStream("pyembody")
-    try:
-        stream.save(temporary, default_blueprint=_blueprint(recording))
-        _log_shapes(stream, model)
-        _log_poses(stream, recording, model, progress)
-        _log_curves(stream, recording, progress)
-        stream.flush()
-        stream.disconnect()
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    with atomic_path(path) as temporary:
+        try:
+            stream.save(temporary, default_blueprint=_blueprint(recording))
+            _log_shapes(stream, model)
+            _log_poses(stream, recording, model, progress)
+            _log_curves(stream, recording, progress)
+            stream.flush()
+        finally:
+            stream.disconnect()
+    return Path(path)
 
 
 def curves(recording: Recording) -> dict[str, Array]:

@@ -27,9 +27,10 @@ class Scene:
     """A model prepared for rays: the ground is taken out of them, because it is found by
     arithmetic.
 
-    `colours` [ngeom, 3] linear RGB; `shapes` the geoms that rays see; `moving` those that belong to
-    the robot; `floor` height of the ground plane in m or None; `terrain` a height field in its
-    place; `base` the body that the camera follows; `radius` m.
+    `colours` [ngeom, 3] linear RGB; `shapes` the geoms that rays see; `moving` those that
+    belong to the robot; `floor` height of the ground plane in m or None; `terrain` a height
+    field in its place; `base` the body that the camera follows; `radius` of the robot round
+    it, and `middle`, how far its centre is above it, m.
     """
 
     model: mujoco.MjModel
@@ -41,6 +42,7 @@ class Scene:
     terrain: HeightField | None
     base: int
     radius: float
+    middle: float
 
     def ground_height(self, x: Array, y: Array) -> Array:
         """Return the ground's height [n] m at points [n] in m, minus infinity where there
@@ -76,7 +78,12 @@ def make_scene(model: mujoco.MjModel, qpos: Array) -> Scene:
     terrain = None if field is None else field[1]
     floor = float(data.geom_xpos[flat, 2].max()) if flat.any() and terrain is None else None
     radius = float(reach.max()) if reach.size else 1.0
-    return Scene(model, groups, _colours(model), shapes, moving, floor, terrain, base, radius)
+    centre, size = data.geom_xpos[followed, 2], model.geom_rbound[followed]
+    middle = 0.0
+    if followed.size:
+        middle = float(((centre + size).max() + (centre - size).min()) / 2 - data.xpos[base, 2])
+    colours = _colours(model)
+    return Scene(model, groups, colours, shapes, moving, floor, terrain, base, radius, middle)
 
 
 def face_along_x(scene: Scene, qpos: Array) -> Array:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..analysis.files import atomic_path
 from ..analysis.record import Progress, Recording
 from .camera import Camera, follow, look
 from .extra import need
@@ -87,22 +88,18 @@ def encode(frames: Iterator[Array], path: Path | str, *, width: int, height: int
     from fractions import Fraction
 
     av = need("av", "a video")
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with av.open(str(temporary), "w", format="mp4", options={"movflags": "faststart"}) as file:
-            stream = file.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
-            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-            stream.options = {"crf": str(CRF), "preset": "veryfast"}
-            for frame in frames:
-                picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-                file.mux(stream.encode(picture))
-            file.mux(stream.encode(None))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    with (
+        atomic_path(path) as temporary,
+        av.open(str(temporary), "w", format="mp4", options={"movflags": "faststart"}) as file,
+    ):
+        stream = file.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.options = {"crf": str(CRF), "preset": "veryfast"}
+        for frame in frames:
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+            file.mux(stream.encode(picture))
+        file.mux(stream.encode(None))
+    return Path(path)
 
 
 def _check(recording: Recording, model: mujoco.MjModel, width: int, height: int, fps: float) -> None:
@@ -160,7 +157,7 @@ def _targets(recording: Recording, qpos: Array, scene: Scene) -> Array:
     parts = [part for part in np.split(positions, ends) if len(part)]
     targets = np.concatenate([follow(part, recording.control_dt) for part in parts])
     # a steady height keeps the horizon still while the robot bounces
-    targets[:, 2] += (np.median(positions[:, 2]) - targets[:, 2]) * 0.8 - 0.08 * scene.radius
+    targets[:, 2] += (np.median(positions[:, 2]) - targets[:, 2]) * 0.8 + 0.8 * scene.middle
     return targets
 
 
