@@ -29,18 +29,7 @@ from .commands.view import View
 from .spec.errors import nearest
 
 EXIT_FAILURE, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
-COMMANDS = (
-    "train",
-    "resume",
-    "eval",
-    "view",
-    "report",
-    "list",
-    "doctor",
-    "robot",
-    "reward",
-    "bench",
-)
+COMMANDS = ("train", "resume", "eval", "view", "report", "list", "doctor", "robot", "reward", "bench")
 
 Command = OmitSubcommandPrefixes[
     Annotated[Train, subcommand("train")]
@@ -55,12 +44,10 @@ Command = OmitSubcommandPrefixes[
     | Annotated[Bench, subcommand("bench")]
 ]
 
-ABOUT = """Say what a robot should do; get a reward program, a behaviour, and every number
-explained.
+ABOUT = """Say what a robot should do; get a reward program, a behaviour, every number explained.
 
 Start with: pyembody train velocity --robot go2. Every command answers --help; --debug shows the
-traceback of an error,
---version the version."""
+traceback of an error, --version the version."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -139,11 +126,8 @@ def _unbox(text: str) -> str:
 def _exit_code(error: Exception) -> int:
     if isinstance(error, CommandError):
         return error.code
-    return (
-        EXIT_BAD_INPUT
-        if isinstance(error, (ValueError, TypeError, FileNotFoundError))
-        else EXIT_FAILURE
-    )
+    wrong_input = isinstance(error, (ValueError, FileNotFoundError))
+    return EXIT_BAD_INPUT if wrong_input else EXIT_FAILURE
 
 
 def _one_line(error: Exception) -> str:

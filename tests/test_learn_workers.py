@@ -93,10 +93,12 @@ def gone(pid: int) -> bool:
     return False
 
 
-def test_control_c_on_the_whole_group_saves_and_ends_all(tmp_path: Path) -> None:
+def test_processes_have_a_core_each_and_control_c_saves_and_ends_all(tmp_path: Path) -> None:
     run = new_run(tmp_path)
     process = started(run)
     workers = children(process.pid)
+    cores = [os.sched_getaffinity(pid) for pid in (process.pid, *workers)]
+    assert [len(c) for c in cores] == [1, 1] and (cores[0] != cores[1] or os.cpu_count() == 1)
     os.killpg(process.pid, signal.SIGINT)
     said, _ = process.communicate(timeout=30)
     assert f"pyembody resume {run}" in said
@@ -146,13 +148,3 @@ def test_processes_of_torchrun_join_by_their_environment(tmp_path: Path) -> None
 def test_a_layout_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="workers: expected a divisor of num_envs = 32, got 3"):
         train(new_run(tmp_path), workers=3)
-
-
-def test_every_process_has_a_core_of_its_own(tmp_path: Path) -> None:
-    process = started(new_run(tmp_path))
-    (worker,) = children(process.pid)
-    lead_cores, worker_cores = os.sched_getaffinity(process.pid), os.sched_getaffinity(worker)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=30)
-    assert len(lead_cores) == len(worker_cores) == 1
-    assert lead_cores != worker_cores or os.cpu_count() == 1

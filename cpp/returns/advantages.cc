@@ -14,7 +14,7 @@ namespace {
 constexpr std::int64_t kChunkRows = 4096;
 constexpr double kLeast = 1e-8;     // smallest divisor
 constexpr double kMomentum = 0.05;  // of the running deviation
-constexpr double kNanosecondsPerCell = 1.0;
+constexpr double kNanosecondsPerCell = 0.5;
 
 struct Moments {
     double count = 0;

@@ -39,12 +39,15 @@ class View:
         """Record, render, write; print where both files are."""
         from ..learn import read_run
         from ..viz import render_video, write_rrd
+        from ..viz.extra import need
         from . import outcome
         from .outcome import RECORDING, VIDEO
 
         outcome.check_positive("seconds", self.seconds)
         command = parse_command(self.command)
         located = locate(self.path, self.runs)
+        for module, purpose in (("av", "a video"), ("rerun", "a rerun recording")):
+            need(module, purpose)  # before the work, not after it
         video, rrd = self._targets(located, VIDEO, RECORDING)
         spec = read_run(located.folder)
         recording = outcome.record_run(located.source, spec, self.seconds, command)

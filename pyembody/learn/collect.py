@@ -93,14 +93,10 @@ class Collector:
     def _keep(
         self, t: int, terminated: Array, truncated: Array, info: dict[str, Any], tally: Tally
     ) -> None:
-        # the environment's own arrays already describe the next episode where one ended: info holds the step's
         env, rollout = self.env, self.rollout
-        rollout.rewards[t], rollout.terminated[t], rollout.truncated[t] = (
-            info["channels"],
-            terminated,
-            truncated,
-        )
-        tally.terms += info.get("weighted", env.weighted).sum(0, dtype=np.float64)
+        rollout.rewards[t] = info["channels"]
+        rollout.terminated[t], rollout.truncated[t] = terminated, truncated
+        tally.terms += env.weighted.sum(0, dtype=np.float64)
         tally.channels += info["channels"].sum(0, dtype=np.float64)
         tally.metrics += info["metrics"].sum(0, dtype=np.float64)
         self.lengths += 1

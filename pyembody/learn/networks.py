@@ -57,7 +57,7 @@ class GroupedMLP(nn.Module):
 def activate(x: Tensor, name: str) -> Tensor:
     """Return the activation `elu`, `relu` or `tanh` of x."""
     if name == "elu":
-        return elu(x)
+        return elu(x, inplace=True)
     return torch.relu(x) if name == "relu" else torch.tanh(x)
 
 
