@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -106,11 +104,6 @@ def test_ppo_solves_the_point_mass(tmp_path: Path, critic: str) -> None:
 
 def test_the_scale_of_a_channel_does_not_matter(tmp_path: Path) -> None:
     assert solve(tmp_path, (1e-3, 1e3)) > SOLVED
-
-
-def test_start_up_does_not_load_the_compiler_of_torch() -> None:
-    code = "import sys, pyembody.learn; sys.exit('torch._dynamo' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_loss_that_is_not_finite_is_named_and_leaves_the_parameters() -> None:

@@ -82,6 +82,7 @@ def test_a_run_is_recorded_whole(tmp_path: Path) -> None:
     layout = read_run(run).layout
     assert layout is not None and layout.workers == 1
     assert [row["iteration"] for row in read_metrics(run)] == [1, 2, 3]
+    assert all(row["time"]["physics"] == 16.0 for row in read_metrics(run))
     assert list((run / "tb").iterdir())
     assert not list(run.rglob(".*"))
 

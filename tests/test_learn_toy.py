@@ -44,6 +44,7 @@ class PointMass:
         self.channels = np.zeros((num_envs, 2), np.float32)
         self.weighted = self.channels
         self.metrics = np.zeros((num_envs, 1), np.float32)
+        self.seconds = {"physics": 0.0}
 
     def reset(
         self, *, options: dict[str, Any] | None = None
@@ -60,6 +61,7 @@ class PointMass:
         self.state[:, 1] += DT * push
         self.state[:, 0] += DT * self.state[:, 1]
         self.age += 1
+        self.seconds["physics"] += 1.0
         x = self.state[:, 0]
         self.channels[:, 0] = DT * np.exp(-4 * x**2) * self.scales[0]
         self.channels[:, 1] = -0.02 * DT * push**2 * self.scales[1]

@@ -34,6 +34,7 @@ sys.path.insert(0, {tests!r})
 from test_learn_run import toy
 from pyembody.learn import train
 train(Path(sys.argv[1]), iterations=3, progress=False, make_env=toy)
+sys.exit("torch._dynamo" in sys.modules)  # torch's compiler costs a second to load
 """
 
 

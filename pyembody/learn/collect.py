@@ -30,6 +30,8 @@ class Tally:
     """Ended episodes, the sum of their lengths in steps, how many terminated, how many succeeded."""
     environment_s: float = 0.0
     policy_s: float = 0.0
+    inside: dict[str, float] = field(default_factory=dict)
+    """Where the environment's seconds went (physics, program), from environments that count them in `seconds`."""
 
 
 class Collector:
@@ -55,6 +57,7 @@ class Collector:
         rollout.clear()
         torch.randn(rollout.noise.shape, generator=generator, out=rollout.noise)
         std = networks.log_std.detach().exp()
+        before = dict(getattr(env, "seconds", {}))
         for t in range(rollout.horizon):
             start = time.perf_counter()
             with torch.inference_mode():
@@ -67,6 +70,7 @@ class Collector:
             tally.policy_s += acted - start + time.perf_counter() - stepped
         self._observe(rollout.horizon)
         self._check_finite()
+        tally.inside = {name: env.seconds[name] - past for name, past in before.items()}
         return tally
 
     def _observe(self, t: int) -> Array | None:

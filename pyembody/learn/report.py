@@ -54,7 +54,8 @@ def summarise(
         "explained_variance": _named(env.channel_names, mean_explained),
     }
     metrics |= _policy(learner, losses, moments)
-    metrics["time"] = {"environment": tally.environment_s, "policy": tally.policy_s} | seconds
+    metrics["time"] = {"environment": tally.environment_s} | tally.inside
+    metrics["time"] |= {"policy": tally.policy_s} | seconds
     return metrics
 
 

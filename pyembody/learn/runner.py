@@ -103,7 +103,8 @@ def _launch(job: Job, spec: RunSpec, size: int) -> Path:
     group = torchrun_group()
     if group is not None:
         try:
-            run_rank(job, spec, group)
+            with one_core(None):
+                run_rank(job, spec, group)
         finally:
             group.close()
         return job.run
