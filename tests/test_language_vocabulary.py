@@ -72,5 +72,5 @@ def test_language_imports_no_heavy_package() -> None:
         "import sys, pyembody.language, pyembody.language.render; "
         "print({'torch', 'mujoco', 'gymnasium', 'numpy'} & set(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -67,7 +67,7 @@ def test_two_processes_repeat_themselves_and_resume_bit_for_bit(tmp_path: Path) 
 def started(run: Path) -> subprocess.Popen[str]:
     """A two-process training that has done its first iteration."""
     process = subprocess.Popen(
-        [sys.executable, "-c", TRAIN, str(run)],
+        [sys.executable, "-P", "-c", TRAIN, str(run)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -20,12 +20,8 @@ if TYPE_CHECKING:
     from ..learn import RunSpec
     from ..spec.task import Command
 
-EVALUATION, VIDEO, RECORDING, REPORT = (
-    "evaluation.json",
-    "video.mp4",
-    "recording.rrd",
-    "report.html",
-)
+EVALUATION, VIDEO, RECORDING = "evaluation.json", "video.mp4", "recording.rrd"
+EPISODE = "recording.safetensors"  # the same episode as arrays, for the report's figures
 SHORT_EPISODES = 64
 TOUR_S = 18.0
 TOUR: tuple[tuple[float, tuple[float, float, float]], ...] = (
@@ -60,10 +56,16 @@ def short_evaluation(run: Path, spec: RunSpec) -> Evaluation:
 
 
 def tour(command: Command | None) -> list[tuple[float, tuple[float, ...]]] | None:
-    """Return the shown commands, each within the task's range; None for a task without commands."""
+    """Return the shown commands, each within the task's range; None for a task without commands.
+
+    Where only one velocity is trained, as after "walk at 0.5 m/s", that velocity is shown at its fullest.
+    """
     if command is None:
         return None
     low, high = command.low, command.high
+    fullest = tuple(hi if hi >= -lo else lo for lo, hi in zip(low, high, strict=True))
+    if sum(v != 0 for v in fullest) == 1:
+        return [(0.0, (0.0, 0.0, 0.0)), (2.0, fullest), (TOUR_S - 3, (0.0, 0.0, 0.0))]
     return [
         (time, tuple(min(max(v, lo), hi) for v, lo, hi in zip(target, low, high, strict=True))) for time, target in TOUR
     ]
@@ -96,6 +98,7 @@ def write_pictures(run: Path, spec: RunSpec) -> list[str]:
     from ..viz import render_video, write_rrd
 
     recording, model = record_run(run, spec), picture_model(spec)
+    recording.save(run / EPISODE)
     return [
         _optional("video", lambda: render_video(recording, model, run / VIDEO, progress=status_line())),
         _optional(

@@ -57,7 +57,7 @@ class Train:
 
         from ..learn import create_run, train
 
-        run = shared_run(lambda: create_run(task, robot, config, self.seed, edits, self.out))
+        run = shared_run(lambda: create_run(task, robot, config, self.seed, edits, self.out, sentence=self.say))
         if is_lead():
             print(f"run: {run}", flush=True)
         train(run, workers=self.workers)

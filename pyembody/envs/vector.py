@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -76,6 +77,7 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         self._np_random: np.random.Generator | None = None
         self.control_dt = robot.control.control_dt
         self.max_steps = max(1, round(task.episode.length_s / self.control_dt))
+        self.seconds = {"physics": 0.0, "program": 0.0}
         self._make_physics(execution, randomize)
         self._make_signals(randomize)
         self._make_program()
@@ -193,7 +195,9 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
                 self._clock.advance(self._commands.moving)
         self._steps += 1
         self._bindings.refresh()
+        start = time.perf_counter()
         self._evaluator.step()
+        self.seconds["program"] += time.perf_counter() - start
         self._sensing.step(self._rng)
         return self._finish(diverged)
 
@@ -249,11 +253,13 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
             self._pushes.step(self._rng, self.batch, self.built)
         before = self._bad.sum(axis=1)
         failed = np.zeros(self.num_envs, np.bool_)
+        start = time.perf_counter()
         try:
             with quiet():
                 self.batch.step(nstep=self.built.decimation)
         except SimulationError as error:
             failed[error.ids] = True
+        self.seconds["physics"] += time.perf_counter() - start
         diverged: Bools = failed | (self._bad.sum(axis=1) > before)
         if diverged.any():
             self.faults["diverged"] += int(diverged.sum())

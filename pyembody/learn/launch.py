@@ -50,7 +50,8 @@ class Workers:
         self.logs = {rank: run / f"worker-{rank}.log" for rank in range(1, size)}
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
         for rank, log in self.logs.items():
-            command = [sys.executable, "-m", "pyembody.learn.worker", str(run), str(rank), str(size), str(port)]
+            # -P: a source tree in the working directory must not shadow the installed package
+            command = [sys.executable, "-P", "-m", "pyembody.learn.worker", str(run), str(rank), str(size), str(port)]
             with log.open("wb") as out:
                 self.processes[rank] = subprocess.Popen(
                     [*command, *arguments],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +64,7 @@ class Policy:
         return actions
 
     def _actions(self, rows: Array) -> Array:
-        with torch.inference_mode():
+        with torch.inference_mode(), one_thread():
             hidden = torch.from_numpy(rows)
             hidden = self._normaliser(hidden, out=torch.empty_like(hidden))
             for weight, bias in self._layers[:-1]:
@@ -70,6 +72,17 @@ class Policy:
             weight, bias = self._layers[-1]
             actions: Array = torch.addmm(bias, hidden, weight).numpy()
         return actions
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Run torch on one thread: networks this small lose more to waking the others, which then slow the physics."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def load_policy(path: Path) -> Policy:

@@ -25,7 +25,10 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RunSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`spec.json`: everything that a run's numbers depend on. `edits` are already part of `task`."""
+    """`spec.json`: everything that a run's numbers depend on.
+
+    `edits`, what `sentence` asked for, are already part of `task`.
+    """
 
     robot: Robot
     task: Task
@@ -34,6 +37,7 @@ class RunSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hash: str
     version: str
     edits: tuple[dict[str, Any], ...] = ()
+    sentence: str = ""
     layout: Layout | None = None
 
 
@@ -44,11 +48,13 @@ def create_run(
     seed: int = 0,
     edits: Sequence[object] = (),
     out: Path = Path("runs"),
+    *,
+    sentence: str = "",
 ) -> Path:
     """Make the folder `<out>/<task>/<stamp>` with its spec.json and return it.
 
-    `edits` (structs or dicts) are recorded as they are; `task` has them applied. Raises SpecError if the folder cannot
-    be written.
+    `sentence` and its `edits` (structs or dicts) are recorded as they are; `task` has them applied. Raises SpecError
+    if the folder cannot be written.
     """
     spec = RunSpec(
         robot,
@@ -58,6 +64,7 @@ def create_run(
         spec_hash(task, robot, train),
         pyembody.__version__,
         tuple(dict(msgspec.to_builtins(e)) for e in edits),
+        sentence,
     )
     run = _new_folder(Path(out) / task.name)
     write_spec(run, spec)

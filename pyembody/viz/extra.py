@@ -16,5 +16,5 @@ def need(module: str, purpose: str) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as error:
         package = EXTRA.get(module.partition(".")[0], module)
-        text = f"{purpose} needs the package '{package}': pip install 'pyembody[viz]' ({error})"
+        text = f"{purpose} needs the package '{package}': pip install {package} ({error})"
         raise ImportError(text, name=module) from None

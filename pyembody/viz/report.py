@@ -78,7 +78,7 @@ def _header(run: Path, spec: Row, rows: list[Row]) -> str:
             facts.append(f"{seconds:.0f} s of training" if seconds < 120 else f"{seconds / 60:.1f} min of training")
     if "seed" in spec:
         facts.append(f"seed {spec['seed']}")
-    said = spec.get("sentence") or spec.get("say") or ""
+    said = spec.get("sentence") or ""
     quote = f"<blockquote>{escape(str(said))}</blockquote>" if said else ""
     description = paragraph(str(task["description"])) if task.get("description") else ""
     return (
