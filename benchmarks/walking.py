@@ -1,10 +1,10 @@
 """Wall clock from nothing to a walking robot: trains seeds one after the other and evaluates them on the way.
 
-    python benchmarks/walking.py --variant "" --seeds 0 1 2 3 4 --at 150 200 250 300 400 --json benchmarks/data/FILE.json
+    python benchmarks/walking.py --seeds 0 1 2 3 4 --at 200 250 300 400 --json benchmarks/data/velocity_flat.json
 
 Seconds are those of training alone, start-up included: training stops for each evaluation and goes on from its
-checkpoint, which gives the same bits as not stopping. An evaluation is 200 episodes of 20 s with slew-limited commands, on
-the training model and, with --execution, on the stiff one too; `--command` holds one command instead.
+checkpoint, which gives the same bits as not stopping. An evaluation is 200 episodes of 20 s with slew-limited commands,
+on the training model and, with --execution, on the stiff one too; `--command` holds one command instead.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from program_twins import CoreRun
 
+from program_twins import CoreRun
 from pyembody import spec
 from pyembody.analysis.golden import load_golden
 from pyembody.envs import make_vec

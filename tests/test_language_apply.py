@@ -1,12 +1,10 @@
 """Edits into tasks: checks, order, what each value means inside, and how it is shown."""
 
-import io
 import itertools
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rich.console import Console
 
 from pyembody.language import (
     Edit,
@@ -18,7 +16,6 @@ from pyembody.language import (
     load_language,
     translate,
 )
-from pyembody.language.render import render
 from pyembody.spec import SpecError, Task, find_folder, list_tasks, list_variants, load_task
 
 LANGUAGE = load_language(find_folder("task", "velocity"))
@@ -156,19 +153,3 @@ def test_table_tells_from_to_unit_and_words() -> None:
     assert speed.words == "trot forward 1 m/s"
     assert (clearance.before, clearance.after) == ("0.07", "0.1")
     assert (gait.before, gait.after) == ("trot", "trot")
-
-
-def test_rendered_text_of_a_user_is_never_markup() -> None:
-    translation = translate("[red]jump[/red] to [link=x]y[/link]", LANGUAGE)
-    console = Console(width=160, record=True, file=io.StringIO())
-    console.print(render(translation))
-    assert "[red]jump[/red]" in console.export_text()
-
-
-def test_rendered_edits_show_every_row() -> None:
-    translation = translate("turn left at 30 deg/s", LANGUAGE)
-    console = Console(width=160, record=True, file=io.StringIO())
-    console.print(render(translation, edit_table(translation, LANGUAGE, TASK)))
-    text = console.export_text()
-    assert all(name in text for name in LANGUAGE.axes)
-    assert "0 .. 0.524" in text

@@ -27,8 +27,8 @@ from pyembody.learn import (
     resume,
     train,
 )
-from pyembody.learn.files import write_atomic
 from pyembody.spec import SpecError
+from pyembody.spec.files import write_atomic
 from test_learn_toy import PointMass, toy_robot, toy_task, toy_train
 
 MakeEnv = Callable[[Any, int, int, int], PointMass]

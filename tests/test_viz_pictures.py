@@ -16,6 +16,7 @@ from pyembody.analysis import Recording
 from pyembody.spec import SpecError
 from pyembody.viz import render_video, write_rrd
 from pyembody.viz.camera import follow, look
+from pyembody.viz.extra import EXTRA
 from pyembody.viz.plots import gait_diagram, learning_curves, term_bars, velocities
 from pyembody.viz.raycast import Raycaster
 from pyembody.viz.rerun_log import curves
@@ -274,7 +275,7 @@ def test_a_missing_extra_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     write: Any = render_video if module == "av" else write_rrd
-    with pytest.raises(ImportError, match=r"pip install 'pyembody\[viz\]'"):
+    with pytest.raises(ImportError, match=f"pip install {EXTRA[module]}"):
         write(recording, model, tmp_path / "a")
     assert list(tmp_path.iterdir()) == []
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..spec.errors import SpecError
-from .files import write_atomic
+from ..spec.files import write_atomic
 from .signals import CONTACT_FORCE, read_signal
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ LIMIT = "limit"
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """`seconds` of measuring per case, threads (0: all usable cores), and the sizes of the
+    """`seconds` of measuring per case, threads of `env` (0: all usable cores), and the sizes of the
     cases.
     """
 

@@ -31,7 +31,7 @@ class Bench:
     num_envs: int = 256
     """Environments of the go2 cases."""
     threads: int = 0
-    """Threads of physics and program; 0: all usable cores."""
+    """Threads of physics and program in env; 0: all usable cores, which train always takes."""
 
     def run(self) -> int:
         """Print a table, and write the rows as JSON if asked to."""

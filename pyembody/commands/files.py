@@ -4,13 +4,13 @@ at all.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from ..spec.files import write_atomic
 from .failure import CommandError
 
 
@@ -29,17 +29,5 @@ def check_writable(path: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON: under a temporary name in the same folder, then renamed over
-    `path`.
-    """
-    text = msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink()
-        raise
+    """Write `value` as indented JSON, whole or not at all. Raises SpecError."""
+    write_atomic(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")

@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .failure import CommandError
-
 if TYPE_CHECKING:
     import mujoco
 
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     from ..spec.task import Command
 
 EVALUATION, VIDEO, RECORDING = "evaluation.json", "video.mp4", "recording.rrd"
-EPISODE = "recording.safetensors"  # the same episode as arrays, for the report's figures
 SHORT_EPISODES = 64
 TOUR_S = 18.0
 TOUR: tuple[tuple[float, tuple[float, float, float]], ...] = (
@@ -94,8 +91,9 @@ def picture_model(spec: RunSpec) -> mujoco.MjModel:
 
 
 def write_pictures(run: Path, spec: RunSpec) -> list[str]:
-    """Write video.mp4 and recording.rrd; return a line for each, or why it was left out."""
+    """Write video.mp4, recording.rrd and the episode as arrays; return a line for each, or why it was left out."""
     from ..viz import render_video, write_rrd
+    from ..viz.run_files import EPISODE
 
     recording, model = record_run(run, spec), picture_model(spec)
     recording.save(run / EPISODE)
@@ -140,9 +138,3 @@ def _draw(last: dict[str, str], what: str, share: float) -> None:
     if text != last["shown"]:
         last["shown"] = text
         print(f"\r{text:<40}", end="\r" if share >= 1 else "", flush=True)
-
-
-def check_positive(option: str, value: float) -> None:
-    """Raise CommandError unless `value` is a positive finite number."""
-    if not 0 < value < float("inf"):
-        raise CommandError(f"--{option}: expected a positive number, got {value:g}")

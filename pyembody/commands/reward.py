@@ -78,8 +78,7 @@ def terms_table(task: Task, program: CompiledTask, channel: str) -> Table:
     c = task.channels[channel]
     title = f"channel {channel}: weight {c.weight:g}, gamma {c.gamma:g}, lambda {c.lam:g}"
     table = make_table(title, ["term"], ["weight"], "scale", "unit", "expression")
-    units = [str(node.type.unit) for _, node in program.groups["raw"].stores]
-    for name, unit in zip(program.term_names, units, strict=True):
+    for name, unit in zip(program.term_names, program.term_units, strict=True):
         owner, _, term = name.partition(".")
         if owner == channel:
             t = c.terms[term]

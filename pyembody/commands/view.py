@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from .checks import positive
 from .failure import CommandError
 from .locate import Located, locate
 
@@ -43,7 +44,7 @@ class View:
         from . import outcome
         from .outcome import RECORDING, VIDEO
 
-        outcome.check_positive("seconds", self.seconds)
+        positive("seconds", self.seconds)
         command = parse_command(self.command)
         located = locate(self.path, self.runs)
         for module, purpose in (("av", "a video"), ("rerun", "a rerun recording")):

@@ -97,11 +97,12 @@ def apply_edits(task: Task, language: Language, edits: Iterable[Edit]) -> Task:
 def current_values(task: Task, language: Language) -> dict[str, Value]:
     """Return each parameter's value in `task`; one that no single value describes is left out."""
     data = plain_data(task)
-    found = {name: _current(data, parameter) for name, parameter in language.parameters.items()}
+    found = {name: current_value(data, parameter) for name, parameter in language.parameters.items()}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _current(data: Mapping[str, Any], parameter: LanguageParameter) -> Value | None:
+def current_value(data: Mapping[str, Any], parameter: LanguageParameter) -> Value | None:
+    """Return a parameter's value in a task's plain data, None if no single value describes it."""
     if parameter.interval:
         low, high = (float(read_path(data, path)) for path in parameter.interval)
         return low + high if low <= 0.0 <= high and low * high == 0.0 else None

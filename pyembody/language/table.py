@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import Struct
 
 from ..spec.task import Task
-from .apply import apply_edits
+from .apply import apply_edits, current_value
 from .edit import Translation
 from .paths import plain_data, read_path
 from .vocabulary import Language, LanguageParameter
@@ -44,16 +46,10 @@ def edit_table(translation: Translation, language: Language, task: Task) -> list
     return rows
 
 
-def _shown(data: object, parameter: LanguageParameter) -> str:
+def _shown(data: dict[str, Any], parameter: LanguageParameter) -> str:
     if parameter.interval:
         low, high = (read_path(data, path) for path in parameter.interval)
         return f"{low:.3g} .. {high:.3g}" if low != high else f"{low:.3g}"
     if parameter.target:
         return f"{read_path(data, parameter.target):.3g}"
-    for name, settings in parameter.choices.items():
-        wanted = {
-            path: list(s) if isinstance(s, tuple) else s or None for path, s in settings.items()
-        }
-        if all(read_path(data, path) == value for path, value in wanted.items()):
-            return name
-    return "other"
+    return str(current_value(data, parameter) or "other")

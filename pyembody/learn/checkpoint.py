@@ -12,9 +12,10 @@ import msgspec
 import numpy.typing as npt
 
 from pyembody.spec import SpecError, convert
+from pyembody.spec.files import sync_folder
 
 from .distributed import Group
-from .files import pack, remove_folder, sync_folder, unpack, write_synced
+from .files import pack, remove_folder, unpack, write_synced
 
 Array = npt.NDArray[Any]
 MODEL = "model.safetensors"

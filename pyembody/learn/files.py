@@ -1,4 +1,4 @@
-"""Files that are whole or absent: temporary name in the same folder, fsync, rename."""
+"""The files of a checkpoint: arrays with a digest, forced to the disk, folders that go at once."""
 
 from __future__ import annotations
 
@@ -19,33 +19,12 @@ from pyembody.spec import SpecError
 Array = npt.NDArray[Any]
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees either the old or the whole new content. Raises SpecError naming the path."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        write_synced(temporary, data)
-        temporary.replace(path)
-        sync_folder(path.parent)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise SpecError(f"{path}: cannot write: {error.strerror or error}") from None
-
-
 def write_synced(path: Path, data: bytes) -> None:
     """Write a file and force it to the disk. Raises OSError."""
     with path.open("wb") as f:
         f.write(data)
         f.flush()
         os.fsync(f.fileno())
-
-
-def sync_folder(path: Path) -> None:
-    """Force a folder's entries to the disk, so that a rename survives a power cut."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def pack(arrays: Mapping[str, Array]) -> bytes:

@@ -14,8 +14,8 @@ from tensorboard.compat.proto.summary_pb2 import Summary  # type: ignore[import-
 from tensorboard.summary.writer.event_file_writer import EventFileWriter  # type: ignore[import-untyped]
 
 from pyembody.spec import SpecError
+from pyembody.spec.files import write_atomic
 
-from .files import write_atomic
 from .report import Metrics
 
 

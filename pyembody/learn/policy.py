@@ -45,7 +45,6 @@ class Policy:
                 for k in ("obs_index", "obs_sign", "action_index", "action_sign")
             )
         self.observation_size = width
-        self.action_size = self._layers[-1][0].shape[1]
 
     def __call__(self, observations: Array) -> Array:
         """Return actions `[N, A]` float32 for observations `[N, O]` float32. Raises ValueError for another shape."""

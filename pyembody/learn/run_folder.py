@@ -11,8 +11,7 @@ import msgspec
 
 import pyembody
 from pyembody.spec import Robot, SpecError, Task, Train, decode, find_folder, spec_hash
-
-from .files import write_atomic
+from pyembody.spec.files import write_atomic
 
 MAX_STAMPS = 100
 

@@ -13,7 +13,6 @@ from .types import Kind, Node, Type
 from .units import ONE, RAD, Unit, UnitError, UnitSolver
 
 Check = tuple["Call", Unit]
-UNITLESS = ("literal", "param")
 
 
 @dataclass

@@ -5,16 +5,15 @@ placed.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import numpy as np
-
+from ..spec.check import GROUPS
 from ..spec.errors import SpecError, unknown
 from ..spec.robot import Mirror
 from ..spec.signal import Signal
 from ..spec.task import Observation, Parameter, Task, Term
-from .checker import Checker
+from .checker import FLOAT_MAX, Checker
 from .compiled import Block, CompiledTask
 from .params import ParamTable
 from .reference import Group
@@ -22,9 +21,6 @@ from .scope import Scope, missing
 from .syntax import parse
 from .types import BOOL, SCALAR, Node, Type
 from .units import ONE, S
-
-FLOAT_MAX = float(np.finfo(np.float32).max)
-GROUPS = ("policy", "critic")
 
 
 def compile_task(
@@ -91,16 +87,12 @@ class _TaskCompiler:
 
     def _finish(self, groups: list[Group], layout: dict[str, tuple[Block, ...]]) -> CompiledTask:
         task = self.task
-        nodes = [n for g in groups for n in walk(g)]
-        scales = {
-            n.args[2].static["index"] for n in nodes if n.op == "scaled" and n.args[2].op == "param"
-        }
         channels = list(task.channels)
         return CompiledTask(
             dt=self.dt,
             groups={g.name: g for g in groups},
             signals=self.signals,
-            params=self.params.finish(scales),
+            params=self.params.finish(scale_params(groups)),
             robot_mirror=self.mirror,
             observation_layout=layout,
             term_names=tuple(f"{c}.{t}" for c, t in self.terms),
@@ -286,8 +278,14 @@ def _group(name: str, nodes: list[Node], dtype: str, on_reset: bool = False) -> 
     return Group(name, column, dtype, on_reset, tuple(stores))
 
 
-def walk(group: Group) -> list[Node]:
-    """Return every node of a group once, arguments before their users."""
+def scale_params(groups: Iterable[Group]) -> set[int]:
+    """Return the indices of the parameters that are the scale of a kernel and so must stay above 0."""
+    scaled = (n.args[2] for group in groups for n in _walk(group) if n.op == "scaled")
+    return {scale.static["index"] for scale in scaled if scale.op == "param"}
+
+
+def _walk(group: Group) -> list[Node]:
+    """Every node of a group once, arguments before their users."""
     seen: dict[int, Node] = {}
 
     def visit(node: Node) -> None:

@@ -57,7 +57,7 @@ def find_folder(kind: str, name: str) -> Path:
         return folder
     names = _names(f"{kind}s", file)
     if name not in names:
-        raise unknown("command line", kind, name, names)
+        raise unknown(f"{kind}s", kind, name, names)
     return data_folder(f"{kind}s") / name
 
 

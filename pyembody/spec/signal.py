@@ -20,7 +20,7 @@ class Signal(Struct, frozen=True, forbid_unknown_fields=True):
 
     A value holds `len(labels)` (or 1) elements along `axis`, each of `width` components, stored element
     by element. `unit` is one unit for all components or one per component, separated by commas.
-    `source` tells the environment where to read it: see `pyembody.envs.model`. A constant has `values`.
+    `source` tells the environment where to read it: see `pyembody.envs.sources`. A constant has `values`.
     """
 
     name: str

@@ -1,6 +1,4 @@
-"""Pictures of what happened: videos, rerun recordings, plots and the report. Needs `pip install
-'pyembody[viz]'`.
-"""
+"""Pictures of what happened: videos, rerun recordings, plots and the report. Needs the extra `viz`."""
 
 from .plots import write_plots
 from .report import write_report

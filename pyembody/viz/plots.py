@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..analysis.files import write_atomic
 from ..analysis.record import Progress, Recording
+from ..spec.files import write_atomic
 from .extra import need
 from .run_files import Row, names, read_json, read_metrics, read_recording, series, wall_clock
 

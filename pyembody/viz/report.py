@@ -10,8 +10,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ..analysis.files import write_atomic
 from ..analysis.record import Progress
+from ..spec.files import write_atomic
 from .page import bar, card, details, document, figure, paragraph, section, table
 from .plots import run_figures
 from .run_files import Row, read_json, read_metrics, wall_clock
@@ -248,7 +248,7 @@ def _next(run: Path) -> str:
             f"pyembody eval {run}      # figures beside zero and random actions",
             f"pyembody view {run}      # video and a recording for rerun",
             f"rerun {run / 'recording.rrd'}      # every number over time, beside the robot",
-            f"pyembody resume {run}      # train further",
+            f"pyembody resume {run} --iterations N      # train further, to N iterations in all",
         ]
     )
     return section("What to run next", f"<pre>{escape(commands)}</pre>")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..analysis.files import atomic_path
 from ..analysis.record import Progress, Recording
+from ..spec.files import atomic_path
 from .extra import need
 
 if TYPE_CHECKING:

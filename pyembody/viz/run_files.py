@@ -18,7 +18,7 @@ from ..spec.errors import SpecError
 Array = npt.NDArray[Any]
 Row = dict[str, Any]
 
-RECORDING = "recording.safetensors"
+EPISODE = "recording.safetensors"
 
 
 def read_json(path: Path) -> Any:
@@ -54,7 +54,7 @@ def read_metrics(run: Path) -> list[Row]:
 
 def read_recording(run: Path) -> Recording | None:
     """Return the run's recording, None if there is none. Raises SpecError if it is damaged."""
-    path = run / RECORDING
+    path = run / EPISODE
     return Recording.load(path) if path.is_file() else None
 
 
@@ -80,11 +80,7 @@ def names(rows: list[Row], key: str) -> list[str]:
 
 def wall_clock(rows: list[Row]) -> Array:
     """Return the seconds [T] that training had taken at each row; NaN if the rows do not say."""
-    elapsed = series(rows, "elapsed")
-    if np.isfinite(elapsed).all() and (np.diff(elapsed) >= 0).all():  # a resumed run counts from zero again
-        return elapsed
-    total: Array = np.cumsum(series(rows, "time", "total"))
-    return total
+    return series(rows, "elapsed")
 
 
 def _parse(path: Path, parse: Callable[[str], Any]) -> Any:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..analysis.files import atomic_path
 from ..analysis.record import Progress, Recording
+from ..spec.files import atomic_path
 from .camera import Camera, follow, look
 from .extra import need
 

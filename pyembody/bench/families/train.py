@@ -31,7 +31,7 @@ class Training:
     def __init__(self, config: Train, iterations: int, workers: int, out: Path) -> None:
         self._task, self._robot = load_task("velocity"), load_robot("go2")
         self._config, self._iterations, self._workers, self._out = config, iterations, workers, out
-        self.shares: list[dict[str, float]] = []
+        self.times: list[dict[str, float]] = []
 
     def sample(self) -> float:
         """Train and return environment steps per second of wall clock after the warm iterations."""
@@ -39,9 +39,8 @@ class Training:
         train(run, iterations=self._iterations, workers=self._workers, progress=False)
         rows = read_metrics(run)
         first, last = rows[WARM - 1], rows[-1]
-        steps = last["steps"] - first["steps"]
-        self.shares.append(_mean_times(rows[WARM:]) | {"steps": steps / (len(rows) - WARM)})
-        return float(steps / (last["elapsed"] - first["elapsed"]))
+        self.times.append(_mean_times(rows[WARM:]))
+        return float((last["steps"] - first["steps"]) / (last["elapsed"] - first["elapsed"]))
 
 
 def run(settings: Settings) -> Result:
@@ -60,8 +59,8 @@ def run(settings: Settings) -> Result:
         else:
             left_out.append("train/ppo/go2 sb3: not installed (pip install stable-baselines3)")
         rates = interleave(samplers, settings.seconds)
-    seconds = _median_shares(training.shares, median(rates[LIMIT]))
-    shares = ", ".join(f"{name} {100 * part:.0f} %" for name, part in seconds.items())
+    parts = _median_shares(training.times)
+    shares = ", ".join(f"{name} {100 * part:.0f} %" for name, part in parts.items())
     return Result(
         compare(FAMILY, CASE, UNIT, rates),
         left_out,
@@ -93,17 +92,12 @@ def _mean_times(rows: list[dict[str, dict[str, float]]]) -> dict[str, float]:
     return {key: sum(row["time"][key] for row in rows) / len(rows) for key in rows[0]["time"]}
 
 
-def _median_shares(times: list[dict[str, float]], limit: float) -> dict[str, float]:
-    """Parts of a training second; physics is what the bare loop would take for the same number of
-    steps.
-    """
-    total = median(t["total"] for t in times)
-    parts = {key: median(t[key] for t in times) for key in times[0] if key not in ("total", "steps")}
-    physics = min(median(t["steps"] for t in times) / limit, parts["environment"])
-    named = {
-        "physics": physics,
-        "program, observations, resets": parts.pop("environment") - physics,
-        **parts,
-    }
+def _median_shares(times: list[dict[str, float]]) -> dict[str, float]:
+    """Parts of a training second; the environment's is taken apart into physics, program and the rest of a step."""
+    parts = {key: median(t[key] for t in times) for key in times[0]}
+    total, environment = parts.pop("total"), parts.pop("environment")
+    named = {name: parts.pop(name) for name in ("physics", "program")}
+    named["commands, observations, resets"] = max(environment - sum(named.values()), 0.0)
+    named |= parts
     named["other"] = max(total - sum(named.values()), 0.0)
     return {name: seconds / total for name, seconds in named.items()}

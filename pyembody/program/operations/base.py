@@ -49,8 +49,8 @@ class Parameter:
 
 
 Rule = Callable[[Call], Type]
-Twin = Callable[..., Array]
-Lowering = Callable[..., Lanes]
+Twin = Callable[[Frame, Node, list[Array]], Array]
+Lowering = Callable[[Builder, Node, list[Lanes]], Lanes]
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class Operation:
     doc: str
     public: bool
     rule: Rule | None = None
-    twin: Callable[[Frame, Node, list[Array]], Array] | None = None
-    lower: Callable[[Builder, Node, list[Lanes]], Lanes] | None = None
+    twin: Twin | None = None
+    lower: Lowering | None = None
     text: str | Callable[[Call], str] = ""
     pure: bool = False
 
@@ -95,8 +95,8 @@ def operation(
     name: str,
     text: str,
     rule: Rule,
-    twin: Callable[[Frame, Node, list[Array]], Array],
-    lower: Callable[[Builder, Node, list[Lanes]], Lanes],
+    twin: Twin,
+    lower: Lowering,
     doc: str = "",
     *,
     public: bool = True,
@@ -124,11 +124,11 @@ def define(
     )
 
 
-def plain(function: Callable[..., Array]) -> Callable[[Frame, Node, list[Array]], Array]:
+def plain(function: Callable[..., Array]) -> Twin:
     """Return a twin that needs only the arguments' values."""
     return lambda _frame, _node, values: function(*values)
 
 
-def lane(name: str) -> Callable[[Builder, Node, list[Lanes]], Lanes]:
+def lane(name: str) -> Lowering:
     """Return the lowering to one lane operation of that name."""
     return lambda builder, _node, values: builder.op(name, *values)

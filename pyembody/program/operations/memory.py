@@ -76,7 +76,7 @@ def _cycle_rule(call: Call) -> Type:
     return replace(t, units=(ONE,))
 
 
-# --- one step of each: the state before, the value, a constant and dt; the state after, and the val
+# --- one step of each: (state before, value, constant, dt) -> (state after, result) ----------------
 
 
 def _delta(s: State, x: Array, _c: float, _dt: float) -> tuple[State, Array | None]:
