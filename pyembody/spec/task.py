@@ -76,12 +76,11 @@ class Command(Struct, frozen=True, forbid_unknown_fields=True):
 class Clock(Struct, frozen=True, forbid_unknown_fields=True):
     """The gait clock: signals `clock` (sin, cos; zero while the command is zero) and `leg_phase` over feet, in [0, 1).
 
-    A leg should swing while its phase is below `swing`. `offsets` hold one number per foot.
+    A leg's cycle begins with its swing; how long that lasts is for the task to say. `offsets` hold one number per foot.
     """
 
     frequency: Positive = 2.0
     offsets: tuple[Fraction, ...] = (0.0, 0.5, 0.5, 0.0)
-    swing: Fraction = 0.5
 
 
 class Reset(Struct, frozen=True, forbid_unknown_fields=True):

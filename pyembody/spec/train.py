@@ -17,7 +17,6 @@ class Train(Struct, frozen=True, forbid_unknown_fields=True):
     `grouped` one network per channel, `shared` one network with an output per channel.
     """
 
-    algorithm: Literal["ppo"] = "ppo"
     num_envs: Count = 256
     horizon: Count = 24
     iterations: Count = 220
