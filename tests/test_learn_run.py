@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from pyembody.learn import (
     NotFiniteError,
@@ -27,6 +28,9 @@ from pyembody.learn import (
     resume,
     train,
 )
+from pyembody.learn.distributed import Group
+from pyembody.learn.learner import Learner
+from pyembody.learn.snapshot import load_learner
 from pyembody.spec import SpecError
 from pyembody.spec.files import write_atomic
 from test_learn_toy import PointMass, toy_robot, toy_task, toy_train
@@ -235,3 +239,17 @@ def test_a_signal_saves_and_the_run_goes_on(tmp_path: Path) -> None:
     assert f"pyembody resume {run}" in said
     meta = json.loads((checkpoint.latest(run) / "meta.json").read_text())
     resume(run, iterations=meta["iteration"] + 1, progress=False, make_env=toy)
+
+
+def test_a_loaded_policy_gives_the_learners_values(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    train(run, iterations=3, progress=False, make_env=toy)
+    spec = read_run(run)
+    env = toy(spec, spec.train.num_envs, 1, 0)
+    learner = Learner(env, spec.task, spec.train, spec.seed, Group())
+    load_learner(run, spec, learner)
+    rows = torch.from_numpy(env.critic_observations.copy())
+    expected = learner._values(learner.critic_normaliser(rows, out=torch.empty_like(rows))).detach().numpy()
+    values = load_policy(run).values(env.observations, env.critic_observations)
+    np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-6)
+    assert values.shape == (env.num_envs, len(env.channel_names)) and values.any()

@@ -208,10 +208,10 @@ def _state(env: VectorEnv, row: int) -> dict[str, Array]:
 
 def _values(env: VectorEnv, policy: Policy, row: int) -> dict[str, Array]:
     """Return the critic's values if the policy brings its critic along."""
-    values: Callable[[Array], Array] | None = getattr(policy, "values", None)
+    values: Callable[[Array, Array], Array] | None = getattr(policy, "values", None)
     if values is None:
         return {"values": np.zeros(0, np.float32)}
-    return {"values": np.array(np.asarray(values(env.critic_observations))[row], np.float32)}
+    return {"values": np.array(np.asarray(values(env.observations, env.critic_observations))[row], np.float32)}
 
 
 def _outcome(env: VectorEnv, row: int) -> dict[str, Array]:

@@ -15,6 +15,7 @@ from torch import Tensor
 from pyembody.spec import SpecError
 
 from . import checkpoint
+from .critic import Critic
 from .networks import activate
 from .normaliser import ObservationNormaliser
 from .symmetry import mirror_rows
@@ -38,12 +39,13 @@ class Policy:
                 for k, shape in shapes.items()
             }
         )
-        self._mirror: tuple[Array, ...] | None = None
+        self._mirror: dict[str, tuple[Array, Array]] = {}
         if meta.mirror_clock >= 0:
-            self._mirror = tuple(
-                _array(arrays, f"mirror.{k}", None, place)
-                for k in ("obs_index", "obs_sign", "action_index", "action_sign")
-            )
+            self._mirror = {
+                k: (_array(arrays, f"mirror.{k}_index", None, place), _array(arrays, f"mirror.{k}_sign", None, place))
+                for k in ("obs", "critic", "action")
+            }
+        self._critic = Critic(arrays, meta.activation, meta.observation_clip, place)
         self.observation_size = width
 
     def __call__(self, observations: Array) -> Array:
@@ -52,15 +54,26 @@ class Policy:
             raise ValueError(
                 f"observations: expected (N, {self.observation_size}), got {observations.shape}"
             )
-        rows = np.array(observations, np.float32)
-        if self._mirror is None:
-            return self._actions(rows)
-        obs_index, obs_sign, action_index, action_sign = self._mirror
-        flags = rows[:, self.meta.mirror_clock] < 0
-        mirror_rows(rows, flags, obs_index, obs_sign)
-        actions = self._actions(rows)
-        mirror_rows(actions, flags, action_index, action_sign)
+        flags = self._flags(observations)
+        actions = self._actions(self._canonical(observations, flags, "obs"))
+        if flags is not None:
+            mirror_rows(actions, flags, *self._mirror["action"])
         return actions
+
+    def values(self, observations: Array, critic_observations: Array) -> Array:
+        """Return the critics' values `[N, C]` float32 for observations `[N, O]` and critic observations `[N, Oc]`."""
+        flags = self._flags(observations)
+        return self._critic(self._canonical(critic_observations, flags, "critic"))
+
+    def _flags(self, observations: Array) -> Array | None:
+        """Which rows the policy sees mirrored; None for a policy without symmetry."""
+        return observations[:, self.meta.mirror_clock] < 0 if self._mirror else None
+
+    def _canonical(self, rows: Array, flags: Array | None, kind: str) -> Array:
+        copied = np.array(rows, np.float32)
+        if flags is not None:
+            mirror_rows(copied, flags, *self._mirror[kind])
+        return copied
 
     def _actions(self, rows: Array) -> Array:
         with torch.inference_mode(), one_thread():

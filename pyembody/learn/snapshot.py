@@ -72,7 +72,7 @@ def _model(learner: Learner) -> dict[str, Array]:
     if mirror is not None:
         arrays |= {
             f"mirror.{k}": getattr(mirror, k)
-            for k in ("obs_index", "obs_sign", "action_index", "action_sign")
+            for k in ("obs_index", "obs_sign", "critic_index", "critic_sign", "action_index", "action_sign")
         }
     return arrays
 
