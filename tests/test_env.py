@@ -260,3 +260,15 @@ def reflect_start(env: VectorEnv) -> None:
     qvel[1, 3:6] = qvel[0, 3:6] * [-1, 1, -1]
     qpos[1, 7:] = qpos[0, 7:][mirror.action_index] * mirror.action_sign
     qvel[1, 6:] = qvel[0, 6:][mirror.action_index] * mirror.action_sign
+
+
+def test_a_term_that_is_not_finite_is_recorded_once_with_its_inputs_and_ends_the_row() -> None:
+    data = to_data(spec.load_task("velocity"))
+    data["channels"]["task"]["terms"]["broken"] = {"expr": "1 / (base_lin_vel[0] - base_lin_vel[0])"}
+    env = VectorEnv(spec.convert(data, spec.Task, "x"), spec.load_robot("go2"), N)
+    env.reset(seed=0)
+    _, reward, terminated, _, _ = env.step(np.zeros_like(env.action))
+    assert terminated.all() and np.isfinite(reward).all()
+    assert env.faults["task.broken"] == N
+    assert env.faults.first["task.broken"]["env"] == 0
+    assert len(env.faults.first["task.broken"]["signals"]["base_lin_vel_world"]) == 3

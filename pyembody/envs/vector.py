@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,6 +23,7 @@ from ..spec.task import Task
 from . import snapshot
 from .bindings import Bindings
 from .commands import CommandSource, GaitClock, Rows
+from .faults import Faults
 from .mirror import mirror_map
 from .model import build_model
 from .provided import provided_signals
@@ -138,8 +138,7 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         self.observations: Floats = self._sensing.output
         self.critic_observations: Floats = self.outputs.get("critic", self.observations)
         self.mirror = mirror_map(self.task, self.robot, program)
-        self.faults: Counter[str] = Counter()
-        self.first_faults: dict[str, dict[str, Any]] = {}
+        self.faults = Faults()
 
     def _make_spaces(self) -> None:
         n = self.num_envs
@@ -287,14 +286,10 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         self._sensing.reset(self._rng, rows)
 
     def _record_faults(self) -> None:
-        """Count non-finite values by the term they came from; keep the first of each with its environment."""
         for row in np.flatnonzero(self.flags & (BAD_TERM | BAD_STATE)):
             term = int(self.bad_term[row])
             name = self.program.guard_names[term] if term >= 0 else "memory"
-            self.faults[name] += 1
-            if name not in self.first_faults:
-                inputs = {k: v[row].tolist() for k, v in self._bindings.arrays.items()}
-                self.first_faults[name] = {"env": int(row), "step": int(self._steps[row]), "inputs": inputs}
+            self.faults.record(name, int(row), int(self._steps[row]), self._bindings.arrays)
 
     def _info(self) -> dict[str, Any]:
         return {
