@@ -26,8 +26,9 @@ class Tally:
     terms: Array
     channels: Array
     metrics: Array
-    episodes: Array = field(default_factory=lambda: np.zeros(4))
-    """Ended episodes, the sum of their lengths in steps, how many terminated, how many succeeded."""
+    episodes: Array = field(default_factory=lambda: np.zeros(5))
+    """Ended episodes, the sum of their lengths in steps, how many terminated, how many succeeded; then faults: values
+    that were not finite and simulations that diverged."""
     environment_s: float = 0.0
     policy_s: float = 0.0
     inside: dict[str, float] = field(default_factory=dict)
@@ -57,7 +58,7 @@ class Collector:
         rollout.clear()
         torch.randn(rollout.noise.shape, generator=generator, out=rollout.noise)
         std = networks.log_std.detach().exp()
-        before = dict(getattr(env, "seconds", {}))
+        before, faults = dict(getattr(env, "seconds", {})), _fault_count(env)
         for t in range(rollout.horizon):
             start = time.perf_counter()
             with torch.inference_mode():
@@ -71,6 +72,7 @@ class Collector:
         self._observe(rollout.horizon)
         self._check_finite()
         tally.inside = {name: env.seconds[name] - past for name, past in before.items()}
+        tally.episodes[4] += _fault_count(env) - faults
         return tally
 
     def _observe(self, t: int) -> Array | None:
@@ -107,7 +109,7 @@ class Collector:
         ended = terminated | truncated
         if ended.any():
             success = info["success"][ended].sum()
-            tally.episodes += (ended.sum(), self.lengths[ended].sum(), terminated.sum(), success)
+            tally.episodes[:4] += (ended.sum(), self.lengths[ended].sum(), terminated.sum(), success)
             self.lengths[ended] = 0
             self._keep_finals(truncated & ~terminated)
 
@@ -133,3 +135,8 @@ class Collector:
             if not finite.all():
                 columns = np.flatnonzero(~finite).tolist()
                 raise NotFiniteError(f"not finite: {name} observations, columns {columns}")
+
+
+def _fault_count(env: Any) -> int:
+    """Faults so far, of an environment that counts them."""
+    return sum(getattr(env, "faults", {}).values())

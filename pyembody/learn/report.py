@@ -35,7 +35,7 @@ def summarise(
     env = learner.env
     sums, mean_explained = _over_ranks(learner, tally, explained)
     steps = learner.group.size * learner.rollout.rewards.shape[0] * env.num_envs
-    ended, length, terminated, succeeded = sums.episodes
+    ended, length, terminated, succeeded, faults = sums.episodes
     metrics: Metrics = {
         "iteration": learner.iteration,
         "steps": learner.steps,
@@ -47,6 +47,7 @@ def summarise(
         "episodes": int(ended),
         "terminated": float(terminated / ended) if ended else 0.0,
         "success": float(succeeded / ended) if ended else 0.0,
+        "faults": int(faults),
         "terms": _named(env.term_names, sums.terms / steps / env.control_dt),
         "channels": _named(env.channel_names, sums.channels / steps / env.control_dt),
         "metrics": _named(env.metric_names, sums.metrics / steps),
