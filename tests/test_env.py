@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -272,3 +274,15 @@ def test_a_term_that_is_not_finite_is_recorded_once_with_its_inputs_and_ends_the
     assert env.faults["task.broken"] == N
     assert env.faults.first["task.broken"]["env"] == 0
     assert len(env.faults.first["task.broken"]["signals"]["base_lin_vel_world"]) == 3
+
+
+def test_a_models_own_floor_carries_the_robot(tmp_path: Path) -> None:
+    folder = tmp_path / "dog"
+    shutil.copytree(spec.load_robot("go2").folder, folder)
+    model = (folder / "model.xml").read_text()
+    (folder / "model.xml").write_text(model.replace("<worldbody>", '<worldbody><geom type="plane" size="5 5 0.1"/>', 1))
+    env = VectorEnv(spec.load_task("velocity"), spec.load_robot(str(folder)), 2)
+    env.reset(seed=0, options={"command": [0.0, 0.0, 0.0]})
+    for _ in range(50):
+        env.step(np.zeros_like(env.action))
+    assert (env.metrics[:, env.metric_names.index("height")] > 0.3).all()

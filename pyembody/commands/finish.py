@@ -23,8 +23,10 @@ def finish(run: Path, *, video: bool, report: bool) -> int:
     spec = read_run(run)
     lines = []
     if report:
+        print("evaluating ...", flush=True)
         print_summary(short_evaluation(run, spec))
     if video:
+        print("drawing the video and the recording ...", flush=True)
         lines += write_pictures(run, spec)
     if report:
         lines.append(write_page(run))

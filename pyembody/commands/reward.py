@@ -26,8 +26,8 @@ class Reward:
     """What to do."""
     task: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="TASK")]
     """The task: a shipped name or the path of a task folder."""
-    robot: str = "go2"
-    """The robot: a shipped name or the path of a robot folder."""
+    robot: str = ""
+    """The robot: a shipped name or the path of a robot folder; by default the one the task was made for."""
     variant: str = ""
     """A variant of the task."""
     say: str = ""
@@ -40,7 +40,8 @@ class Reward:
         from ..spec import load_robot, load_task
         from .words import apply_sentence
 
-        task, robot = load_task(self.task, self.variant), load_robot(self.robot)
+        task = load_task(self.task, self.variant)
+        robot = load_robot(self.robot or task.robot)
         if self.say.strip():
             task, _ = apply_sentence(task, self.say)
         program = compile_pair(task, robot)
@@ -49,6 +50,8 @@ class Reward:
             for channel in task.channels:
                 console.print(terms_table(task, program, channel))
             console.print(parameters_table(program))
+            for name, condition in [*task.terminations.items(), ("success", task.success or "not terminated")]:
+                console.print(f"{name}: {condition}", markup=False, highlight=False, soft_wrap=True)
         observations = sum(block.width for block in program.observation_layout["policy"])
         console.print(
             f"{task.name} on {robot.name}: {len(program.term_names)} terms in "

@@ -23,8 +23,8 @@ class Train:
 
     task: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="TASK")]
     """The task: a shipped name (see 'pyembody list') or the path of a task folder."""
-    robot: str = "go2"
-    """The robot: a shipped name or the path of a robot folder."""
+    robot: str = ""
+    """The robot: a shipped name or the path of a robot folder; by default the one the task was made for."""
     variant: str = ""
     """A variant of the task, such as deployable."""
     say: str = ""
@@ -68,7 +68,8 @@ class Train:
 
         from ..spec import load_robot, load_task, load_train
 
-        task, robot = load_task(self.task, self.variant), load_robot(self.robot)
+        task = load_task(self.task, self.variant)
+        robot = load_robot(self.robot or task.robot)
         config = load_train(self.task, self.variant)
         given = {name: getattr(self, name) for name in ("iterations", "num_envs") if getattr(self, name)}
         return task, robot, replace(config, **given)

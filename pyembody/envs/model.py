@@ -211,6 +211,8 @@ def _add_ground(spec: Spec, terrain: Terrain | None, bits: int) -> None:
     planes = [g for g in spec.worldbody.geoms if g.type == plane]
     if terrain is None and planes:
         planes[0].name = planes[0].name or FLOOR
+        if bits == GROUND:  # the robot's shapes were reduced to this bit; the ground must have it on its own side
+            planes[0].contype = planes[0].conaffinity = bits
         return
     for old in planes:
         spec.delete(old)

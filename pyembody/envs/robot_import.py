@@ -79,6 +79,7 @@ def import_robot(path: Path | str, out_folder: Path | str | None = None, name: s
         notes = [f"not found, so not copied: {missing}" for missing in sorted(set(files.missing))] + notes
         (draft / "robot.toml").write_text(to_toml(robot))
         (draft / "README.md").write_text(_readme(robot, source.name, notes))
+        load_robot(str(draft.resolve()))  # a draft that cannot be read must not appear
         draft.chmod(0o755)
         draft.rename(out)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from types import TracebackType
 
@@ -69,7 +70,9 @@ class Progress:
         """Seconds, from the pace since the first iteration of this process; the first one is the slowest."""
         assert self._first is not None
         start, first = self._first
-        return (now - start) / max(iteration - first, 1) * (self.iterations - iteration)
+        if iteration == first:
+            return math.nan
+        return (now - start) / (iteration - first) * (self.iterations - iteration)
 
 
 def line(metrics: Metrics, iterations: int, left: float) -> str:
@@ -130,7 +133,9 @@ def _numbers(name: str, unit: str, values: dict[str, float]) -> Table:
 
 
 def clock(seconds: float) -> str:
-    """Return seconds as m:ss or h:mm:ss."""
+    """Return seconds as m:ss or h:mm:ss; a dash for a time that is not known yet."""
+    if math.isnan(seconds):
+        return "-"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

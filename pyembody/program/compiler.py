@@ -176,9 +176,10 @@ class _TaskCompiler:
             name, (where, *_) = next(iter(lacking.items()))
             raise unknown(f"{self.place}: {where}", "signal", name, self.scope.legal())
         if lacking:
-            listed = "; ".join(f"{name} ({where[0]})" for name, where in lacking.items())
+            first, where = next((name, where[0]) for name, where in lacking.items())
             raise SpecError(
-                f"{self.place}: asks for {len(lacking)} signals that are not provided: {listed}"
+                f"{self.place}: asks for {len(lacking)} signals that are not provided: {', '.join(lacking)}"
+                f" ({first} in {where})"
             )
 
     def _check(self, path: str, wanted: str, t: Type | None) -> Node:

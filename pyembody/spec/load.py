@@ -57,6 +57,9 @@ def find_folder(kind: str, name: str) -> Path:
         return folder
     names = _names(f"{kind}s", file)
     if name not in names:
+        own = Path(f"{kind}s") / name
+        if (own / file).is_file():
+            raise SpecError(f"{name}: not a shipped {kind}, but the folder ./{own} is here: say ./{own}")
         raise unknown(f"{kind}s", kind, name, names)
     return data_folder(f"{kind}s") / name
 

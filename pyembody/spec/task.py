@@ -141,12 +141,13 @@ class Symmetry(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Task(Struct, frozen=True, forbid_unknown_fields=True):
-    """A task folder's `task.toml`, after its variant is merged."""
+    """A task folder's `task.toml`, after its variant is merged. `robot` names the one it was made for."""
 
     name: str
     observations: dict[str, dict[str, str | Observation]]
     channels: dict[str, Channel]
     description: str = ""
+    robot: str = ""
     let: dict[str, str] = field(default_factory=dict)
     params: dict[str, float | Parameter] = field(default_factory=dict)
     terminations: dict[str, str] = field(default_factory=dict)
