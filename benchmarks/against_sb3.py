@@ -1,6 +1,6 @@
 """Wall clock to the same score: our training beside Stable-Baselines3's PPO on the same environment, in one run.
 
-    python benchmarks/against_sb3.py --seeds 0 1 2 --minutes 5 --json benchmarks/data/against_sb3.json
+    python benchmarks/against_sb3.py --seeds 0 --minutes 2.5 --score 0.08 --json benchmarks/data/against_sb3.json
 
 The score is reached when 100 episodes of 20 s have a mean linear error of at most `--score` m/s and at most 5 %
 falls. Both sides have the same networks, batch shapes and coefficients; evaluations are not counted. A side that
