@@ -26,7 +26,7 @@ def test_same_seed_same_ground_and_heights_as_asked() -> None:
     np.testing.assert_array_equal(one.heights, two.heights)
     assert not np.array_equal(one.heights, other.heights)
     assert one.heights.shape == (81, 81)
-    assert (one.half_size, one.start_area) == (4.0, 2.0)
+    assert (one.half_size, one.start_area) == (4.0, 4.0 / 3)
     assert one.heights.min() >= 0
     assert 0.1 < one.heights.max() <= 0.15
     steps = make_terrain(replace(ROUGH, bump_m=0.0))
@@ -42,6 +42,13 @@ def test_height_is_exact_on_grid_points_and_linear_between() -> None:
     np.testing.assert_allclose(terrain.height_at(np.array([0.5]), np.array([0.0])), [3.0])
     # outside: the nearest edge
     assert terrain.height_at(np.array(9.0), np.array(0.0)) == 4.0
+
+
+def test_a_robot_has_left_before_its_feet_are_over_the_edge() -> None:
+    terrain = make_terrain(ROUGH)
+    assert terrain is not None
+    x, y = np.array([0.0, 3.4, 3.6, 0.0, -9.0]), np.array([0.0, -3.4, 0.0, -3.6, 0.0])
+    assert terrain.left(x, y).tolist() == [False, False, True, True, True]
 
 
 def test_highest_near_is_never_below_the_ground_around() -> None:

@@ -79,4 +79,4 @@ class Bindings:
         feet = self._feet.reshape(len(self._feet), -1, 3)
         self.arrays["ground_height"][:, 0] = terrain.height_at(self._base[:, 0], self._base[:, 1])
         self.arrays["foot_ground"][:] = terrain.height_at(feet[..., 0], feet[..., 1])
-        np.greater(np.abs(self._base[:, :2]).max(axis=1), terrain.half_size, out=self._off)
+        self._off[:] = terrain.left(self._base[:, 0], self._base[:, 1])

@@ -13,6 +13,7 @@ Floats = NDArray[np.float64]
 
 PLATEAU_M = 1.2  # side of a step's square
 BUMP_M = 0.4  # distance of two neighbouring bumps
+EDGE_M = 0.5  # a robot whose base comes this near to the edge has left: its feet must not step into the void
 FOOTPRINT_M = 0.3  # a robot that starts above the highest point within this half-width touches nothing
 
 
@@ -34,8 +35,13 @@ class Terrain:
 
     @property
     def start_area(self) -> float:
-        """Half-width in m of the middle part where robots start."""
-        return self.half_size / 2
+        """Half-width in m of the middle part where robots start: far enough from the edge to walk for an episode."""
+        return self.half_size / 3
+
+    def left(self, x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Return which bases at `x`, `y` (any shape, m) are at the edge or beyond."""
+        gone: NDArray[np.bool_] = np.maximum(np.abs(x), np.abs(y)) > self.half_size - EDGE_M
+        return gone
 
     def height_at(self, x: NDArray[np.floating], y: NDArray[np.floating]) -> Floats:
         """Return the ground's height at points `x`, `y` (any shape, m); outside, that of the nearest edge."""

@@ -127,7 +127,7 @@ class Terrain(Struct, frozen=True, forbid_unknown_fields=True):
     """Ground: `flat`, or a height field of `size_m` metres with bumps of `bump_m` and steps of `step_m` metres."""
 
     kind: Literal["flat", "rough"] = "flat"
-    size_m: Positive = 24.0
+    size_m: Annotated[float, Meta(ge=3.0)] = 36.0
     cell_m: Positive = 0.1
     bump_m: NonNegative = 0.05
     step_m: NonNegative = 0.10
