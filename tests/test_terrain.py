@@ -26,7 +26,7 @@ def test_same_seed_same_ground_and_heights_as_asked() -> None:
     np.testing.assert_array_equal(one.heights, two.heights)
     assert not np.array_equal(one.heights, other.heights)
     assert one.heights.shape == (81, 81)
-    assert (one.half_size, one.start_area) == (4.0, 4.0 / 3)
+    assert one.half_size == 4.0
     assert one.heights.min() >= 0
     assert 0.1 < one.heights.max() <= 0.15
     steps = make_terrain(replace(ROUGH, bump_m=0.0))
@@ -49,6 +49,17 @@ def test_a_robot_has_left_before_its_feet_are_over_the_edge() -> None:
     assert terrain is not None
     x, y = np.array([0.0, 3.4, 3.6, 0.0, -9.0]), np.array([0.0, -3.4, 0.0, -3.6, 0.0])
     assert terrain.left(x, y).tolist() == [False, False, True, True, True]
+
+
+def test_robots_start_on_level_places_in_the_middle() -> None:
+    terrain = make_terrain(spec.task.Terrain(kind="rough", bump_m=0.0))
+    assert terrain is not None
+    points = terrain.starts(np.random.default_rng(0), 2000)
+    assert points.shape == (2000, 2) and np.abs(points).max() <= terrain.half_size / 3 + terrain.cell
+    assert np.ptp(points, axis=0).min() > terrain.half_size / 2
+    x, y = points.T
+    for dx, dy in ((-0.3, -0.3), (-0.3, 0.3), (0.3, 0.0)):  # no step within a robot's footprint
+        np.testing.assert_allclose(terrain.height_at(x + dx, y + dy), terrain.highest_near(x, y), atol=1e-12)
 
 
 def test_highest_near_is_never_below_the_ground_around() -> None:

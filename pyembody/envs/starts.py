@@ -38,7 +38,7 @@ class Starts:
         spec, k = self.spec, len(pose)
         terrain = self.built.terrain
         if terrain is not None:
-            pose[:, :2] += terrain.start_area * _signed(rng, (k, 2))
+            pose[:, :2] += terrain.starts(rng, k)
             pose[:, 2] += terrain.highest_near(pose[:, 0], pose[:, 1])
         pose[:, 2] += spec.height * _signed(rng, (k,))
         roll, pitch = (spec.tilt * _signed(rng, (2, k))) / 2

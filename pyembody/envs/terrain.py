@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 PLATEAU_M = 1.2  # side of a step's square
 BUMP_M = 0.4  # distance of two neighbouring bumps
 EDGE_M = 0.5  # a robot whose base comes this near to the edge has left: its feet must not step into the void
+LEVEL_SHARE = 0.25  # of the places, the most level, to start from: elsewhere robots would fall into their first step
 FOOTPRINT_M = 0.3  # a robot that starts above the highest point within this half-width touches nothing
 
 
@@ -27,16 +28,18 @@ class Terrain:
     heights: Floats
     cell: float
     _highest: Floats = field(repr=False)
+    _level: NDArray[np.int64] = field(repr=False)
 
     @property
     def half_size(self) -> float:
         """Half the side in m."""
         return self.cell * (len(self.heights) - 1) / 2
 
-    @property
-    def start_area(self) -> float:
-        """Half-width in m of the middle part where robots start: far enough from the edge to walk for an episode."""
-        return self.half_size / 3
+    def starts(self, rng: np.random.Generator, count: int) -> Floats:
+        """Return points [count, 2] in m to start from: in the middle third, where a robot stands most level."""
+        cells = self._level[rng.integers(0, len(self._level), count)] + rng.random((count, 2))
+        points: Floats = cells * self.cell - self.half_size
+        return points
 
     def left(self, x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Return which bases at `x`, `y` (any shape, m) are at the edge or beyond."""
@@ -91,7 +94,12 @@ def from_heights(heights: Floats, cell: float) -> Terrain:
     reach = int(np.ceil(FOOTPRINT_M / cell))
     padded = np.pad(heights, ((reach, reach + 1), (reach, reach + 1)), mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * reach + 2, 2 * reach + 2))
-    return Terrain(heights, cell, windows.max(axis=(2, 3)))
+    highest = windows.max(axis=(2, 3))
+    third = len(heights) // 3
+    middle = slice(third, len(heights) - third)
+    relief = (highest - windows.min(axis=(2, 3)))[middle, middle]
+    row, column = np.nonzero(relief <= np.quantile(relief, LEVEL_SHARE))
+    return Terrain(heights, cell, highest, third + np.stack([column, row], axis=1))
 
 
 def _smooth_noise(rng: np.random.Generator, at: Floats) -> Floats:
