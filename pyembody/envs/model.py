@@ -158,9 +158,11 @@ def _apply_physics(spec: Spec, robot: Robot, physics: Physics) -> None:
         if value is not None:
             members = {k.removeprefix(prefix).lower(): v for k, v in kind.__members__.items()}
             setattr(spec.option, name, int(members[value.lower()]))
-    if physics.solimp is not None:
-        for geom in spec.geoms:
-            geom.solimp = physics.solimp
+    for name in ("solimp", "solref"):
+        value = getattr(physics, name)
+        if value is not None:
+            for geom in spec.geoms:
+                setattr(geom, name, value)
     if physics.frictionloss is not None:
         for joint in robot.joints:
             spec.joint(joint).frictionloss = physics.frictionloss

@@ -40,6 +40,7 @@ LEGGED = Physics(
     cone="pyramidal",
     impratio=1.0,
     solimp=(0.9, 0.95, 0.001, 0.5, 2.0),
+    solref=(0.01, 1.0),
     self_collision=False,
 )
 TRIAL_STEPS = 100

@@ -16,7 +16,8 @@ NonNegative = Annotated[float, Meta(ge=0)]
 class Physics(Struct, frozen=True, forbid_unknown_fields=True):
     """Options of the simulation that replace those of the model file; a missing one is left as it is there.
 
-    `frictionloss` is that of every joint, `solimp` the contact impedance of every shape.
+    `frictionloss` is that of every joint, `solimp` and `solref` the contact impedance and the contact
+    spring (time constant in s, damping ratio) of every shape.
     """
 
     timestep: Positive | None = None
@@ -28,6 +29,7 @@ class Physics(Struct, frozen=True, forbid_unknown_fields=True):
     impratio: Positive | None = None
     frictionloss: NonNegative | None = None
     solimp: tuple[float, float, float, float, float] | None = None
+    solref: tuple[float, float] | None = None
     self_collision: bool = True
 
 
