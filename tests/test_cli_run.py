@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from pyembody.cli import main
+from pyembody.commands import outcome
+from pyembody.spec.task import Command
 
 TRAIN = ["train", "velocity", "--robot", "go2", "--num-envs", "32", "--workers", "1"]
 QUICK = ["--no-video", "--no-report"]
@@ -44,7 +46,7 @@ def test_a_sentence_is_shown_as_edits_and_kept_in_the_run(tmp_path: Path, capsys
     assert main([*TRAIN, *say, "--iterations", "1", "--out", str(tmp_path), *QUICK]) == 0
     assert "foot_clearance" in capsys.readouterr().out
     spec = json.loads(next(tmp_path.glob("velocity/*/spec.json")).read_text())
-    assert spec["edits"] == [{"parameter": "foot_clearance", "value": 0.1, "unit": "m"}]
+    assert spec["edits"] == [{"parameter": "foot_clearance", "value": 0.1, "unit": "m", "exact": False}]
     assert spec["task"]["params"]["foot_clearance"]["value"] == 0.1
 
 
@@ -76,12 +78,30 @@ def test_resume_goes_on_to_the_iterations_asked_for(tmp_path: Path, capsys: pyte
     assert "iterations" in capsys.readouterr().err
 
 
-def test_view_writes_video_and_recording_of_a_checkpoint(run: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("low", "high", "tour"),
+    [
+        ((0.0, 0.0, 0.0), (0.5, 0.0, 0.0), [(0.0, 0.0, 0.0), (0.5, 0.0, 0.0), (0.0, 0.0, 0.0)]),
+        ((1.0, 0.0, 0.0), (1.0, 0.0, 0.0), [(1.0, 0.0, 0.0)]),
+        ((0.9, 0.0, 0.0), (0.9, 0.0, 0.5), [(0.9, 0.0, 0.0), (0.9, 0.0, 0.5), (0.9, 0.0, 0.0)]),
+    ],
+)
+def test_the_shown_tour_stays_inside_the_commands_that_are_trained(
+    low: tuple[float, float, float], high: tuple[float, float, float], tour: list[tuple[float, ...]]
+) -> None:
+    shown = [command for _, command in outcome.tour(Command(low, high)) or []]
+    assert [c for k, c in enumerate(shown) if k == 0 or c != shown[k - 1]] == tour
+
+
+def test_view_writes_video_and_recording_of_a_checkpoint(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("av")
     video = tmp_path / "clip.mp4"
     checkpoint = run / "checkpoints" / "000002"
-    command = ["--command", "0.5 0 0", "--seconds", "0.2", "--out", str(video)]
+    command = ["--command", "2 0 0", "--seconds", "0.2", "--out", str(video)]
     assert main(["view", str(checkpoint), *command]) == 0
+    assert "note: outside what was trained: forward 2 (trained: -1 to 1)" in capsys.readouterr().out
     assert video.stat().st_size > 0
     assert video.with_suffix(".rrd").stat().st_size > 0
 

@@ -2,10 +2,12 @@
 
 import itertools
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pyembody.envs.commands import CommandSource
 from pyembody.language import (
     Edit,
     Language,
@@ -44,6 +46,27 @@ def test_speed_becomes_the_interval_from_zero_so_that_the_robot_can_stop() -> No
     assert task.command is not None
     assert task.command.low == (0.0, -0.5, -0.5)
     assert task.command.high == (1.0, 0.5, 0.0)
+
+
+def test_an_exact_speed_is_the_only_one_commanded() -> None:
+    task = apply(Edit("forward_speed", 1.0, "m/s", exact=True), Edit("turn_rate", 0.0, "rad/s"))
+    assert task.command is not None
+    assert (task.command.low[0], task.command.high[0]) == (1.0, 1.0)
+    source = CommandSource(task.command, 64, dt=0.02)
+    rng = np.random.default_rng(0)
+    source.reset(rng, np.arange(64))
+    for _ in range(1000):  # 20 s: every row has drawn several targets
+        source.advance(rng)
+    assert (source.target[:, 0] == 1.0).all()
+    np.testing.assert_allclose(source.command[:, 0], 1.0)
+    assert current_values(task, LANGUAGE)["forward_speed"] == 1.0
+
+
+def test_an_exact_speed_is_shown_as_one_number_and_another_as_the_range_it_is() -> None:
+    rows = {r.parameter: r.after for r in edit_table(translate("walk at exactly 1 m/s", LANGUAGE), LANGUAGE, TASK)}
+    assert rows["forward_speed"] == "1"
+    rows = {r.parameter: r.after for r in edit_table(translate("walk at 1 m/s", LANGUAGE), LANGUAGE, TASK)}
+    assert rows["forward_speed"] == "0 .. 1"
 
 
 def test_parameters_weights_and_clock_are_set_and_the_old_task_stays() -> None:
@@ -118,6 +141,7 @@ def test_command_range_that_no_single_speed_describes_has_no_current_value() -> 
         (Edit("gait", "trott"), "did you mean 'trot'"),
         (Edit("gait", 1.0), "unknown choice '1.0'"),
         (Edit("gait", "trot", "Hz"), "expected no unit"),
+        (Edit("body_height", 0.3, "m", exact=True), "body_height: expected exact only of a range"),
     ],
 )
 def test_bad_edit_is_one_clear_error(edit: Edit, message: str) -> None:
@@ -135,6 +159,8 @@ def test_two_edits_that_disagree_are_an_error_and_equal_ones_are_not() -> None:
     with pytest.raises(SpecError, match="body_height: two edits disagree"):
         apply(one, two)
     assert apply(one, Edit("body_height", 30.0, "cm")) == apply(one)
+    with pytest.raises(SpecError, match="two edits disagree: 1 m/s and exactly 1 m/s"):
+        apply(Edit("forward_speed", 1.0, "m/s"), Edit("forward_speed", 1.0, "m/s", exact=True))
 
 
 def test_task_without_the_goal_of_an_edit_is_an_error_that_names_the_path() -> None:

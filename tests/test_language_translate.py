@@ -98,6 +98,43 @@ def test_negation_is_never_read_as_its_opposite() -> None:
     assert values(say("don't move")) == dict.fromkeys(LANGUAGE.axes, 0.0)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "trot forward at exactly 1 m/s",
+        "always trot forward at 1 m/s",
+        "trot forward always at 1 m/s",
+        "trot forward at a constant speed of 1 m/s",
+        "trot forward at a constant 1 m/s",
+        "trot forward at precisely 3.6 km/h",
+        "trot forward at only 1 m/s",
+        "trot forward at nothing but 1 m/s",
+        "trot forward at 1 m/s all the time",
+    ],
+)
+def test_words_for_one_speed_alone_make_its_edit_exact_and_say_so(text: str) -> None:
+    translation = say(text)
+    exact = {edit.parameter: edit.exact for edit in translation.edits}
+    assert exact == {"forward_speed": True, "gait": False, "lateral_speed": False, "turn_rate": False}
+    assert values(translation)["forward_speed"] == 1.0
+    (note,) = (u.note for u in translation.understood if u.parameter == "forward_speed")
+    assert "this one value alone is trained" in note
+
+
+def test_exactly_is_said_of_the_amount_beside_it_alone() -> None:
+    edits = {e.parameter: e.exact for e in say("walk forward at 1 m/s and turn left at exactly 30 deg/s").edits}
+    assert edits == {"forward_speed": False, "lateral_speed": False, "turn_rate": True}
+    assert not any(e.exact for e in say("always keep your back level and lift your feet exactly 10 cm").edits)
+    assert not any(e.exact for e in say("only walk forward").edits)
+
+
+def test_a_speed_without_a_number_says_where_it_comes_from() -> None:
+    notes = {u.parameter: u.note for u in say("walk backwards slowly").understood}
+    assert values(say("walk backwards slowly"))["forward_speed"] == -0.25
+    assert notes["forward_speed"] == "'walk' means 0.5 m/s, 'slowly' times 0.5"
+    assert notes["turn_rate"] == "not said, so none"
+
+
 def test_unknown_word_is_answered_with_what_is_known() -> None:
     assert "trot" in say("trott forward").refused[0].nearest
     assert "bound forward" in say("jump over the fence").refused[0].nearest
@@ -168,6 +205,7 @@ PHRASES = sorted(
         "by",
         "the",
     }
+    | {*LANGUAGE.english.exact, *LANGUAGE.english.only}
     | {"1 m/s", "half a metre per second", "30 deg/s", "10 cm", "2 Hz", "-1 m/s", "5", "jump"}
 )
 

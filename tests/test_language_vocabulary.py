@@ -47,6 +47,7 @@ def test_small_language_without_motion_translates(tmp_path: Path) -> None:
         ('say = ["size"]', 'say = ["Size"]', "lower-case"),
         ('say = ["size"]', 'say = ["size", "size"]', "said twice"),
         ("[parameters.size]", "[parameters.size", "not TOML"),
+        ("range =", 'exact = { "command.zero" = 0.0 }\nrange =', "exact: expected only beside an interval"),
         ('target = "params.size"', 'target = "params..size"', "expected names, dots"),
     ],
 )

@@ -246,7 +246,7 @@ def test_video_arguments_are_checked(model: mujoco.MjModel, recording: Recording
     path = tmp_path / "a.mp4"
     with pytest.raises(ValueError, match="expected even numbers from 16 on, got 95 x 64"):
         render_video(recording, model, path, width=95, height=64)
-    with pytest.raises(ValueError, match="expected 'rays' or 'mujoco', got 'vulkan'"):
+    with pytest.raises(ValueError, match="expected 'raycast' or 'mujoco', got 'vulkan'"):
         render_video(recording, model, path, renderer="vulkan")  # type: ignore[arg-type]
     other = mujoco.MjModel.from_xml_string("<mujoco/>")
     with pytest.raises(ValueError, match=r"expected positions of shape \(T, 0\)"):

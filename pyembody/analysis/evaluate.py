@@ -91,7 +91,7 @@ def evaluate(
     tracker = GaitTracker(env) if GaitTracker.fits(env) else None
     tally = run_episodes(env, policy, counts, "policy", tracker, progress)
     gait = None if tracker is None else tracker.finish()
-    if gait is not None and env.command.shape[1] == 3:
+    if gait is not None and _may_stand(env):
         gait = _stand(env, policy, int(seeds[0]), gait, progress)
     found = _summarise(env, tally, counts, gait)
     if not controls:
@@ -151,6 +151,12 @@ def _summarise(env: VectorEnv, tally: Tally, counts: dict[int, int], gait: Gait 
         cost_of_transport=None if tally.transport is None else bootstrap_mean(tally.transport),
         gait=gait,
     )
+
+
+def _may_stand(env: VectorEnv) -> bool:
+    """Whether a zero command is among those that the task trains."""
+    command = env.task.command
+    return command is not None and all(lo <= 0 <= hi for lo, hi in zip(command.low, command.high, strict=True))
 
 
 def _stand(env: VectorEnv, policy: Policy, seed: int, gait: Gait, progress: Progress | None) -> Gait:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
 from msgspec import Struct, field
+
+from ..spec.files import read_toml
 
 LIMIT = "limit"
 """The peer that is no program but the bare limit, measured in the same run."""
@@ -68,4 +69,4 @@ def compare(family: str, case: str, unit: str, rates: Mapping[str, Sequence[floa
 
 def load_goals() -> dict[str, dict[str, dict[str, float]]]:
     """Return family -> case -> peer -> least ratio, from goals.toml."""
-    return tomllib.loads((Path(__file__).parent / "goals.toml").read_text(encoding="utf-8"))
+    return read_toml(Path(__file__).parent / "goals.toml")

@@ -69,12 +69,11 @@ def _tasks() -> Table:
 
 
 def _variant_description(task: str, variant: str) -> str:
-    import tomllib
-
     from ..spec import find_folder
+    from ..spec.files import read_toml
 
     path = find_folder("task", task) / "variants" / f"{variant}.toml"
-    return str(tomllib.loads(path.read_text(encoding="utf-8")).get("description", ""))
+    return str(read_toml(path).get("description", ""))
 
 
 def _runs(root: Path) -> Table:

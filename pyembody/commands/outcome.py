@@ -61,10 +61,12 @@ def tour(command: Command | None) -> list[tuple[float, tuple[float, ...]]] | Non
         return None
     low, high = command.low, command.high
     fullest = tuple(hi if hi >= -lo else lo for lo, hi in zip(low, high, strict=True))
+    shown: tuple[tuple[float, tuple[float, ...]], ...] = TOUR
     if sum(v != 0 for v in fullest) == 1:
-        return [(0.0, (0.0, 0.0, 0.0)), (2.0, fullest), (TOUR_S - 3, (0.0, 0.0, 0.0))]
+        shown = ((0.0, TOUR[0][1]), (2.0, fullest), (TOUR_S - 3, TOUR[-1][1]))
     return [
-        (time, tuple(min(max(v, lo), hi) for v, lo, hi in zip(target, low, high, strict=True))) for time, target in TOUR
+        (time, tuple(min(max(v, lo), hi) for v, lo, hi in zip(target, low, high, strict=True)))
+        for time, target in shown
     ]
 
 

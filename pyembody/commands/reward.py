@@ -30,7 +30,7 @@ class Reward:
     """The robot: a shipped name or the path of a robot folder; by default the one the task was made for."""
     variant: str = ""
     """A variant of the task."""
-    say: str = ""
+    say: Annotated[str | None, tyro.conf.arg(metavar="TEXT")] = None
     """Apply a sentence's edits first."""
 
     def run(self) -> int:
@@ -42,7 +42,7 @@ class Reward:
 
         task = load_task(self.task, self.variant)
         robot = load_robot(self.robot or task.robot)
-        if self.say.strip():
+        if self.say is not None:
             task, _ = apply_sentence(task, self.say)
         program = compile_pair(task, robot)
         console = Console()

@@ -27,7 +27,7 @@ class Train:
     """The robot: a shipped name or the path of a robot folder; by default the one the task was made for."""
     variant: str = ""
     """A variant of the task, such as deployable."""
-    say: str = ""
+    say: Annotated[str | None, tyro.conf.arg(metavar="TEXT")] = None
     """What you want, in words: "trot forward at 1 m/s, keep your back level"."""
     seed: int = 0
     """The same seed on the same machine gives the same run."""
@@ -57,7 +57,7 @@ class Train:
 
         from ..learn import create_run, train
 
-        run = shared_run(lambda: create_run(task, robot, config, self.seed, edits, self.out, sentence=self.say))
+        run = shared_run(lambda: create_run(task, robot, config, self.seed, edits, self.out, sentence=self.say or ""))
         if is_lead():
             print(f"run: {run}", flush=True)
         train(run, workers=self.workers)
@@ -77,4 +77,4 @@ class Train:
     def _edited(self, task: Task) -> tuple[Task, tuple[object, ...]]:
         from .words import apply_sentence
 
-        return apply_sentence(task, self.say) if self.say.strip() else (task, ())
+        return (task, ()) if self.say is None else apply_sentence(task, self.say)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -12,7 +13,13 @@ from .checks import positive
 from .failure import CommandError
 from .locate import Located, locate
 
+if TYPE_CHECKING:
+    from ..spec.task import Command
+
 Renderer = Literal["raycast", "mujoco"]
+EXPECTED = 'expected three numbers, forward and lateral in m/s and turn in rad/s, such as "0.5 0 0"'
+MAX_COMMAND = 100.0
+SLACK = 1e-6  # an edit's unit may have been converted
 
 
 @dataclass(frozen=True)
@@ -51,10 +58,11 @@ class View:
             need(module, purpose)  # before the work, not after it
         video, rrd = self._targets(located, VIDEO, RECORDING)
         spec = read_run(located.folder)
+        if command and spec.task.command and (far := outside(command, spec.task.command)):
+            print(f"note: outside what was trained: {far}")
         recording = outcome.record_run(located.source, spec, self.seconds, command)
-        renderer: Literal["rays", "mujoco"] = "rays" if self.renderer == "raycast" else "mujoco"
         model, progress = outcome.picture_model(spec), outcome.status_line()
-        render_video(recording, model, video, renderer=renderer, progress=progress)
+        render_video(recording, model, video, renderer=self.renderer, progress=progress)
         print(f"video: {video}")
         print(f"recording: {write_rrd(recording, model, rrd, progress=progress)}")
         print(f"next: rerun {rrd}")
@@ -73,14 +81,29 @@ class View:
 def parse_command(text: str) -> tuple[float, ...] | None:
     """Return the three numbers of "forward lateral turn", None for an empty text.
 
-    Raises CommandError.
+    Raises CommandError saying what is wrong: a word that is no number, or how many numbers there are.
     """
     if not text.strip():
         return None
+    parts = text.replace(",", " ").split()
+    if len(parts) != 3:
+        raise CommandError(f'--command: {EXPECTED}, got {len(parts)}: "{text}"')
+    return tuple(_number(part) for part in parts)
+
+
+def _number(part: str) -> float:
     try:
-        numbers = tuple(float(part) for part in text.replace(",", " ").split())
+        number = float(part)
     except ValueError:
-        numbers = ()
-    if len(numbers) != 3 or any(abs(x) > 100 or x != x for x in numbers):
-        raise CommandError(f'--command: expected three numbers such as "0.5 0 0", got "{text}"')
-    return numbers
+        raise CommandError(f"--command: {EXPECTED}; '{part}' is no number") from None
+    if not abs(number) <= MAX_COMMAND:
+        raise CommandError(f"--command: {EXPECTED}, each within {MAX_COMMAND:g} of zero, got {part}")
+    return number
+
+
+def outside(command: Sequence[float], trained: Command) -> str:
+    """Return which parts of a command lie outside what was trained, with the range; empty if none."""
+    ranges = zip(("forward", "lateral", "turn"), command, trained.low, trained.high, strict=True)
+    return ", ".join(
+        f"{name} {v:g} (trained: {lo:g} to {hi:g})" for name, v, lo, hi in ranges if not lo - SLACK <= v <= hi + SLACK
+    )

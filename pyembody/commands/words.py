@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..spec import Task
 
 LANGUAGE = "language.toml"
+RANGES = 'Commands are drawn from the ranges "low .. high"; say "exactly 1 m/s" to train one speed alone.'
 
 
 def apply_sentence(task: Task, sentence: str) -> tuple[Task, tuple[Edit, ...]]:
@@ -21,6 +22,10 @@ def apply_sentence(task: Task, sentence: str) -> tuple[Task, tuple[Edit, ...]]:
     Raises CommandError with every refused part and the nearest things that are understood.
     """
     from rich.console import Console
+
+    if not sentence.strip():
+        raise CommandError('--say: expected a sentence such as "trot forward at 1 m/s", got nothing')
+    from rich.text import Text
 
     from ..language import apply_edits, current_values, edit_table, load_language, translate
 
@@ -31,8 +36,13 @@ def apply_sentence(task: Task, sentence: str) -> tuple[Task, tuple[Edit, ...]]:
     if translation.refused:
         raise CommandError("--say: " + "; ".join(str(refusal) for refusal in translation.refused))
     title = f'"{translation.text}"'
-    table = make_table(title, ["parameter"], ["was", "becomes"], "unit", "because of", "")
-    for row in edit_table(translation, language, task):
-        table.add_row(row.parameter, row.before, row.after, row.unit, row.words, row.note)
+    table = make_table(title, ["parameter"], ["was", "becomes"], "unit", "because of")
+    rows = edit_table(translation, language, task)
+    drawn = any(".." in row.after for row in rows)
+    for row in rows:
+        why = Text("\n").join(Text(text, style) for text, style in ((row.words, ""), (row.note, "dim")) if text)
+        table.add_row(row.parameter, row.before, row.after, row.unit, why)
     Console().print(table)
+    if drawn:
+        print(RANGES)
     return apply_edits(task, language, translation.edits), translation.edits

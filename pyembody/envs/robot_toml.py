@@ -59,4 +59,4 @@ def _text(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, tuple | list):
         return "[" + ", ".join(map(_text, value)) + "]"
-    return repr(value)
+    return repr(value + 0.0 if isinstance(value, float) else value)  # -0.0 + 0.0 is 0.0

@@ -22,6 +22,8 @@ def check_edit(language: Language, edit: Edit) -> Edit:
     parameter = language.parameters.get(edit.parameter)
     if parameter is None:
         raise unknown("edit", "parameter", edit.parameter, language.parameters)
+    if edit.exact and not parameter.interval:
+        raise SpecError(f"{edit.parameter}: expected exact only of a range of commands")
     if parameter.choices:
         return _check_choice(edit, parameter)
     if isinstance(edit.value, str) or not math.isfinite(edit.value):
@@ -34,7 +36,7 @@ def check_edit(language: Language, edit: Edit) -> Edit:
     value = edit.value * factors[edit.unit]
     if not in_range(parameter, value):
         raise SpecError(f"{edit.parameter}: {range_text(parameter)}, got {value:g}")
-    return Edit(edit.parameter, float(value), parameter.unit)
+    return Edit(edit.parameter, float(value), parameter.unit, edit.exact)
 
 
 def _check_choice(edit: Edit, parameter: LanguageParameter) -> Edit:
@@ -60,12 +62,16 @@ def range_text(parameter: LanguageParameter) -> str:
     return f"expected {low:g} to {high:g} {parameter.unit}".rstrip()
 
 
-def settings(parameter: LanguageParameter, value: Value) -> dict[str, Setting]:
+def settings(
+    parameter: LanguageParameter, value: Value, exact: bool = False
+) -> dict[str, Setting]:
     """Return what a legal value means inside a task, as path = setting."""
     if isinstance(value, str):
         return parameter.choices[value]
     if parameter.interval:
         low, high = parameter.interval
+        if exact:
+            return {low: value, high: value, **parameter.exact}
         return {low: min(0.0, value), high: max(0.0, value)}
     return {parameter.target: value}
 
@@ -82,11 +88,12 @@ def apply_edits(task: Task, language: Language, edits: Iterable[Edit]) -> Task:
         other = chosen.setdefault(edit.parameter, checked)
         if other != checked:
             raise SpecError(
-                f"{edit.parameter}: two edits disagree: {other.value} and {checked.value}"
+                f"{edit.parameter}: two edits disagree: {other} and {checked}"
             )
     data = plain_data(task)
     for name in sorted(chosen):
-        for path, setting in settings(language.parameters[name], chosen[name].value).items():
+        edit = chosen[name]
+        for path, setting in settings(language.parameters[name], edit.value, edit.exact).items():
             write_path(data, path, _plain(setting))
     place = f"task {task.name} with edits of {', '.join(sorted(chosen))}"
     edited = convert(data, Task, place)
@@ -105,6 +112,8 @@ def current_value(data: Mapping[str, Any], parameter: LanguageParameter) -> Valu
     """Return a parameter's value in a task's plain data, None if no single value describes it."""
     if parameter.interval:
         low, high = (float(read_path(data, path)) for path in parameter.interval)
+        if low == high:
+            return low
         return low + high if low <= 0.0 <= high and low * high == 0.0 else None
     if parameter.target:
         return float(read_path(data, parameter.target))

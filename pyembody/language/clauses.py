@@ -14,6 +14,7 @@ def read_clause(clause: list[Word], reading: Reading) -> list[Word]:
     """Add the claims and refusals of a clause to `reading`; return its words about motion."""
     _sides(clause, reading)
     reading.degrees.update(_degrees(clause, reading))
+    _exact(clause, reading)
     found = find_pairs(clause, reading)
     pairs = [pair for pair in found if not outdone(pair, found, reading.degrees)]
     measured = claim_amounts(clause, pairs, reading)
@@ -52,6 +53,19 @@ def _degrees(clause: list[Word], reading: Reading) -> dict[Word, float]:
         else:
             reading.refuse([word], "how much of what?")
     return factors
+
+
+def _exact(clause: list[Word], reading: Reading) -> None:
+    """The amount that `exactly` or `only` is said of: the next one, or else the one before."""
+    for place, word in enumerate(clause):
+        if word.kind not in ("exact", "only"):
+            continue
+        amounts = [w for w in clause[place + 1 :] if w.kind == "amount"][:1]
+        amounts = amounts or [w for w in clause[:place] if w.kind == "amount"][-1:]
+        for amount in amounts:
+            reading.exact.setdefault(amount, []).append(word)
+        if not amounts and word.kind == "exact":
+            reading.refuse([word], "of which amount?", reading.language.hints.get("exactly", ()))
 
 
 def _left_over(clause: list[Word], used: set[Word], reading: Reading) -> list[Word]:

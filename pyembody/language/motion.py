@@ -62,7 +62,7 @@ def read_motion(clauses: list[list[Word]], reading: Reading) -> None:
     if any(absolute):
         for name in reading.language.axes:
             if name not in axes:
-                reading.claim(name, 0.0, (), note="no such motion was said")
+                reading.claim(name, 0.0, (), note="not said, so none")
     for word in (w for w in words if w.entry.needs and (stand or set(axes) != {w.entry.needs})):
         hints = reading.language.hints.get(reading.said(word), ())
         reading.refuse([word], f"only understood beside {word.entry.needs} alone", hints)
@@ -235,17 +235,28 @@ def _claim_axis(name: str, axis: Axis, reading: Reading) -> bool:
         return False
     if axis.amounts:
         value = axis.amounts[0][0]
+        exact = [w for _, amount in axis.amounts for w in reading.exact.get(amount, ())]
         note = "the number counts, not the manner" if axis.manners else ""
-        reading.claim(name, sign * value, axis.words, firm=True, note=note)
+        if exact:
+            note = "this one value alone is trained: no standing, nothing slower or faster"
+        words = [*axis.words, *exact]
+        reading.claim(name, sign * value, words, firm=True, note=note, exact=bool(exact))
     else:
         typical = axis.speeds[0][0] if axis.speeds else parameter.typical
         reading.claim(
             name,
             sign * typical * _factor(axis.manners, reading),
             axis.words,
-            note="no amount was said",
+            note=_guess(axis, typical, parameter.unit, reading),
         )
     return True
+
+
+def _guess(axis: Axis, typical: float, unit: str, reading: Reading) -> str:
+    """Where a speed comes from that no number was said of: `'walk' means 0.5 m/s, 'slowly' times 0.5`."""
+    said = f"'{reading.said(axis.speeds[0][1])}' means" if axis.speeds else "no number was said:"
+    factors = [f"'{reading.said(w)}' times {_factor([w], reading):g}" for w in axis.manners]
+    return ", ".join([f"{said} {typical:g} {unit}", *factors])
 
 
 def _claim_relative(name: str, axis: Axis, sign: float, reading: Reading) -> bool:

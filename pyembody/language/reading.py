@@ -14,7 +14,7 @@ from .words import Sentence, Word
 
 class Claim(Struct, frozen=True):
     """Some words say that a parameter is `value`, in its unit. `firm`: the number was said, so it
-    is never limited.
+    is never limited. `exact`: no other value than it is commanded.
     """
 
     parameter: str
@@ -22,6 +22,7 @@ class Claim(Struct, frozen=True):
     words: tuple[Word, ...]
     firm: bool = False
     note: str = ""
+    exact: bool = False
 
 
 @dataclass
@@ -34,6 +35,8 @@ class Reading:
     claims: list[Claim] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
     degrees: dict[Word, float] = field(default_factory=dict)
+    exact: dict[Word, list[Word]] = field(default_factory=dict)
+    """Amounts that are the only one, and the words that say so."""
 
     def claim(
         self,
@@ -42,9 +45,10 @@ class Reading:
         words: Iterable[Word],
         firm: bool = False,
         note: str = "",
+        exact: bool = False,
     ) -> None:
         """Add a claim."""
-        self.claims.append(Claim(parameter, value, tuple(words), firm, note))
+        self.claims.append(Claim(parameter, value, tuple(words), firm, note, exact))
 
     def refuse(self, words: Iterable[Word], reason: str, nearest: Iterable[str] = ()) -> None:
         """Add a refusal of some words."""

@@ -71,7 +71,8 @@ def _agree(reading: Reading) -> dict[str, Claim]:
                 claim.value,
                 first.words + claim.words,
                 first.firm or claim.firm,
-                first.note,
+                first.note or claim.note,
+                first.exact or claim.exact,
             )
     for claim in chosen.values():
         _check_range(claim, reading)
@@ -94,7 +95,7 @@ def _edit(claim: Claim, reading: Reading) -> Edit:
     low, high = parameter.range
     limited = min(max(claim.value, low), high)
     rounded = float(f"{limited:.6g}") + 0.0  # no negative zero
-    return Edit(claim.parameter, rounded, parameter.unit)
+    return Edit(claim.parameter, rounded, parameter.unit, claim.exact)
 
 
 def _understood(name: str, claim: Claim, edit: Edit, reading: Reading) -> Understood:

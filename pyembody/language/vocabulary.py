@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -10,11 +9,11 @@ from typing import Literal
 from msgspec import Struct, field
 
 from ..spec.errors import SpecError, unknown
+from ..spec.files import read_toml
 from ..spec.load import convert
 from .paths import split_path
 
 Setting = float | str | tuple[float, ...]
-MAX_FILE_BYTES = 256 * 1024
 ENGLISH = Path(__file__).with_name("english.toml")
 
 
@@ -23,13 +22,15 @@ class LanguageParameter(Struct, frozen=True, forbid_unknown_fields=True):
 
     `target` a path such as `params.body_height`, set to the value; `interval` two paths, set to the
     interval from 0 to the value; `choices` named tables of path = setting (`""` clears an optional
-    one). `range` is legal, inclusive. `typical` is meant when words name no amount; `side` is the
+    one). Of an interval, `exact` is what else is set when words ask for one value only, so that
+    nothing but it is commanded. `range` is legal, inclusive. `typical` is meant when words name no amount; `side` is the
     sign meant when they name no direction (0: they must).
     """
 
     doc: str
     target: str = ""
     interval: tuple[str, str] | None = None
+    exact: dict[str, Setting] = field(default_factory=dict)
     choices: dict[str, dict[str, Setting]] = field(default_factory=dict)
     unit: str = ""
     range: tuple[float, float] = (0.0, 0.0)
@@ -86,11 +87,16 @@ class Meaning(Struct, frozen=True, forbid_unknown_fields=True):
 class English(Struct, frozen=True, forbid_unknown_fields=True):
     """What every task's language shares: small words, number words, and units as unit = {phrase =
     factor}.
+
+    `exact` and `only` make the amount beside them the only one; without an amount, `exact` words
+    are refused and `only` words say nothing.
     """
 
     filler: tuple[str, ...]
     boundary: tuple[str, ...]
     negation: tuple[str, ...]
+    exact: tuple[str, ...]
+    only: tuple[str, ...]
     degrees: dict[str, float]
     numbers: dict[str, int]
     fractions: dict[str, float]
@@ -131,26 +137,13 @@ def load_language(path: str | Path) -> Language:
     """
     file = Path(path)
     file = file / "language.toml" if file.is_dir() else file
-    data = _read(file)
-    data["english"] = _read(ENGLISH)
+    data = read_toml(file)
+    data["english"] = read_toml(ENGLISH)
     data["file"] = str(file)
     language = convert(data, Language, str(file))
     for fault in _faults(language):
         raise fault
     return language
-
-
-def _read(file: Path) -> dict[str, object]:
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise SpecError(f"{file}: cannot be read: {error.strerror}") from None
-    if len(data) > MAX_FILE_BYTES:
-        raise SpecError(f"{file}: expected at most {MAX_FILE_BYTES} bytes, got {len(data)}")
-    try:
-        return tomllib.loads(data.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise SpecError(f"{file}: not TOML: {error}") from None
 
 
 def _faults(language: Language) -> Iterator[SpecError]:
@@ -181,8 +174,11 @@ def _parameter_faults(language: Language) -> Iterator[SpecError]:
             yield SpecError(f"{place}.range: expected low < high, got {list(p.range)}")
         if p.choices and p.default not in p.choices:
             yield unknown(f"{place}.default", "choice", str(p.default), p.choices)
-        for path in p.paths:
+        if p.exact and not p.interval:
+            yield SpecError(f"{place}.exact: expected only beside an interval")
+        for path in (*p.paths, *p.exact):
             yield from _path_faults(place, path)
+        for path in p.paths:
             if writer.setdefault(path, name) != name:
                 yield SpecError(f"{place}: '{path}' is already written by {writer[path]}")
 

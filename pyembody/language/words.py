@@ -10,7 +10,9 @@ from msgspec import Struct
 from .tokens import Amount, Token, read_amount, tokenise
 from .vocabulary import Entry, Language
 
-Kind = Literal["entry", "amount", "degree", "by", "filler", "boundary", "negation", "unknown"]
+Kind = Literal[
+    "entry", "amount", "degree", "exact", "only", "by", "filler", "boundary", "negation", "unknown"
+]
 Phrases = dict[str, tuple[Kind, Entry | None, float]]
 
 
@@ -93,6 +95,8 @@ def _phrases(language: Language) -> Phrases:
     table.update(dict.fromkeys((*english.filler, *language.filler), ("filler", None, 1.0)))
     table.update(dict.fromkeys(english.boundary, ("boundary", None, 1.0)))
     table.update(dict.fromkeys(english.negation, ("negation", None, 1.0)))
+    table.update(dict.fromkeys(english.exact, ("exact", None, 1.0)))
+    table.update(dict.fromkeys(english.only, ("only", None, 1.0)))
     table.update({p: ("degree", None, d) for p, d in english.degrees.items()})
     table.update({p: ("entry", e, 1.0) for e in language.words for p in e.say})
     return table

@@ -1,13 +1,31 @@
-"""Files that are whole or not there: written beside their place under another name, then moved."""
+"""Files: TOML that a person wrote, read with one set of errors; and written ones that are whole or not there."""
 
 from __future__ import annotations
 
 import os
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from .errors import SpecError
+
+MAX_BYTES = 256 * 1024
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the content of a TOML file of at most MAX_BYTES. Raises SpecError naming the file and what is wrong."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise SpecError(f"{path}: {error.strerror or error}") from None
+    if len(raw) > MAX_BYTES:
+        raise SpecError(f"{path}: expected at most {MAX_BYTES} bytes, got {len(raw)}")
+    try:
+        return tomllib.loads(raw.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SpecError(f"{path}: not TOML: {error}") from None
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -12,11 +11,11 @@ import msgspec
 
 from .check import check_robot, check_task
 from .errors import SpecError, nearest, unknown
+from .files import read_toml
 from .robot import Robot
 from .task import Task
 from .train import Train
 
-MAX_BYTES = 256 * 1024
 MAX_DEPTH = 24
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -68,7 +67,7 @@ def load_robot(name: str) -> Robot:
     """Return the robot of a shipped name or of a folder. Raises SpecError."""
     folder = find_folder("robot", name)
     path = folder / "robot.toml"
-    robot = convert(_read(path) | {"folder": str(folder)}, Robot, str(path))
+    robot = convert(read_toml(path) | {"folder": str(folder)}, Robot, str(path))
     check_robot(robot, str(path))
     return robot
 
@@ -129,29 +128,15 @@ def _names(kind: str, file: str) -> list[str]:
     return sorted(p.parent.name for p in data_folder(kind).glob(f"*/{file}"))
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise SpecError(f"{path}: {error.strerror or error}") from None
-    if len(raw) > MAX_BYTES:
-        raise SpecError(f"{path}: expected at most {MAX_BYTES} bytes, got {len(raw)}")
-    try:
-        text = raw.decode("utf-8")
-        return tomllib.loads(text)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise SpecError(f"{path}: not TOML: {error}") from None
-
-
 def _merged(folder: Path, file: str, variant: str) -> dict[str, Any]:
     """The base file with a variant's table `[task]` or `[train]` merged over it; `remove` names keys to drop first."""
-    base = _read(folder / f"{file}.toml")
+    base = read_toml(folder / f"{file}.toml")
     if not variant:
         return base
     path = folder / "variants" / f"{variant}.toml"
     if not path.is_file():
         raise unknown(str(folder), "variant", variant, list_variants(str(folder) + "/"))
-    change = _read(path)
+    change = read_toml(path)
     for key in change:
         if key not in ("description", "remove", "task", "train"):
             raise unknown(str(path), "key", key, ["description", "remove", "task", "train"])

@@ -36,14 +36,14 @@ def render_video(
     width: int = 640,
     height: int = 360,
     fps: float = 25.0,
-    renderer: Literal["rays", "mujoco"] = "rays",
+    renderer: Literal["raycast", "mujoco"] = "raycast",
     overlay: bool = True,
     threads: int = 0,
     progress: Progress | None = None,
 ) -> Path:
     """Write an H.264 MP4 of the recording, in real time, and return its path.
 
-    `rays` needs no OpenGL; `mujoco` uses MuJoCo's own renderer and raises RuntimeError where there
+    `raycast` needs no OpenGL; `mujoco` uses MuJoCo's own renderer and raises RuntimeError where there
     is no GL. `threads` 0 takes every available core. Raises ImportError if the `viz` extra is not
     installed and ValueError for sizes that H.264 cannot hold (odd or below 16) or a model that does
     not fit the recording.
@@ -78,7 +78,7 @@ def render_frames(
 ) -> list[Array]:
     """Return ray-cast pictures [height, width, 3] uint8 of the recording's steps `steps`."""
     size = (width, height)
-    return list(_frames(recording, model, steps, size=size, renderer="rays", threads=threads))
+    return list(_frames(recording, model, steps, size=size, renderer="raycast", threads=threads))
 
 
 def encode(frames: Iterator[Array], path: Path | str, *, width: int, height: int, fps: float) -> Path:
@@ -137,13 +137,13 @@ def _frames(
     qpos = face_along_x(scene, recording.qpos)
     targets = _targets(recording, qpos, scene)
     jobs = [(qpos[t], targets[t] + camera.offset) for t in steps]
-    if renderer == "rays":
-        return _ray_frames(scene, camera, jobs, threads)
+    if renderer == "raycast":
+        return _raycast_frames(scene, camera, jobs, threads)
     if renderer == "mujoco":
         from .gl import gl_frames
 
         return gl_frames(model, camera, jobs)
-    raise ValueError(f"renderer: expected 'rays' or 'mujoco', got '{renderer}'")
+    raise ValueError(f"renderer: expected 'raycast' or 'mujoco', got '{renderer}'")
 
 
 def _targets(recording: Recording, qpos: Array, scene: Scene) -> Array:
@@ -161,7 +161,7 @@ def _targets(recording: Recording, qpos: Array, scene: Scene) -> Array:
     return targets
 
 
-def _ray_frames(scene: Scene, camera: Camera, jobs: list[tuple[Array, Array]], threads: int) -> Iterator[Array]:
+def _raycast_frames(scene: Scene, camera: Camera, jobs: list[tuple[Array, Array]], threads: int) -> Iterator[Array]:
     """Yield the pictures of (qpos, eye) jobs, a few frames ahead on every core; the casters run
     outside the GIL.
     """
