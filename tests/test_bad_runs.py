@@ -172,6 +172,51 @@ def test_an_interrupt_saves_and_says_how_to_go_on(workers: str, tmp_path: Path) 
     assert len(read_metrics(run)) == done + 1
 
 
+SLOW_SAVE = """
+import sys, time
+from pyembody.cli import main
+from pyembody.learn import checkpoint
+def write_half(path, data):
+    path.write_bytes(data[: len(data) // 2])
+    time.sleep(60)
+checkpoint.write_synced = write_half
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_second_interrupt_during_the_save_stops_at_once_and_keeps_earlier_checkpoints(run: Path) -> None:
+    with process("-c", SLOW_SAVE, "resume", str(run), "--iterations", "100000", *QUICK) as running:
+        wait_for(lambda: len((run / "metrics.jsonl").read_bytes().splitlines()) >= 3, running)
+        running.send_signal(signal.SIGINT)
+        wait_for(lambda: any((run / "checkpoints").glob(".*.tmp/model.safetensors")), running)
+        running.send_signal(signal.SIGINT)
+        _, error = running.communicate(timeout=30)
+    assert running.returncode == 130, error
+    kept = run / "checkpoints" / "000001"
+    assert error == (
+        f"pyembody: stopped at once; the newest checkpoint is {kept}; go on with: pyembody resume {run}\n"
+    )
+    assert [p.name for p in (run / "checkpoints").iterdir()] == ["000001"]
+    load_policy(run)
+    assert main(["resume", str(run), "--iterations", "2", *QUICK]) == 0
+    assert [row["iteration"] for row in read_metrics(run)] == [1, 2]
+
+
+def test_two_interrupts_of_all_workers_end_the_training_at_once(tmp_path: Path) -> None:
+    with training(tmp_path, "2") as running:
+        wait_for(lambda: lines(tmp_path) >= 1, running)
+        children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+        for _ in range(2):  # what a terminal does: every process gets each of them
+            for pid in (*map(int, children), running.pid):
+                os.kill(pid, signal.SIGINT)
+        _, error = running.communicate(timeout=60)
+    assert running.returncode == 130, error
+    assert error.splitlines()[-1].startswith("pyembody: stopped"), error
+    run = next((tmp_path / "velocity").iterdir())
+    for folder in checkpoint.find(run):
+        load_policy(folder)
+
+
 def test_a_killed_worker_ends_the_training_with_one_line(tmp_path: Path) -> None:
     with training(tmp_path, "2") as running:
         wait_for(lambda: lines(tmp_path) >= 1, running)

@@ -50,22 +50,25 @@ def save(
     """Write a checkpoint of all ranks and return its folder; it appears whole or not at all.
 
     Every rank writes its own state; rank 0 also the model and, when all are done, the metadata and the final name.
-    Raises SpecError, on every rank, if any of them could not write; older checkpoints are untouched then.
+    Raises SpecError, on every rank, if any of them could not write; older checkpoints are untouched then, and when a
+    second Ctrl-C cuts the save short.
     """
     final = run / "checkpoints" / f"{meta.iteration:06d}"
     temporary = final.with_name(f".{final.name}.tmp")
     problem = ""
-    if group.rank == 0:
-        problem = _attempt(lambda: _fresh(temporary))
-    if not group.any(bool(problem)):
-        problem = _attempt(lambda: _write_own(temporary, model, state, group.rank))
-        if not group.any(bool(problem)) and group.rank == 0:
-            problem = _attempt(lambda: _finish(temporary, final, meta))
-    if group.any(bool(problem)):
+    try:
+        if group.rank == 0:
+            problem = _attempt(lambda: _fresh(temporary))
+        if not group.any(bool(problem)):
+            problem = _attempt(lambda: _write_own(temporary, model, state, group.rank))
+            if not group.any(bool(problem)) and group.rank == 0:
+                problem = _attempt(lambda: _finish(temporary, final, meta))
+        if group.any(bool(problem)):
+            why = problem or "another worker could not write"
+            raise SpecError(f"{final}: cannot write checkpoint: {why}; earlier checkpoints are whole")
+    finally:
         if group.rank == 0:
             shutil.rmtree(temporary, ignore_errors=True)
-        why = problem or "another worker could not write"
-        raise SpecError(f"{final}: cannot write checkpoint: {why}; earlier checkpoints are whole")
     if group.rank == 0:
         _prune(final.parent)
     return final

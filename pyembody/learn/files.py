@@ -50,6 +50,7 @@ def unpack(path: Path, digest: str) -> dict[str, Array]:
 def remove_folder(path: Path) -> None:
     """Delete a folder if it is there: renamed first, so that no half of it keeps its name."""
     grave = path.with_name(f".{path.name}.old")
+    shutil.rmtree(grave, ignore_errors=True)  # left by a removal that was cut short
     try:
         path.replace(grave)
     except FileNotFoundError:

@@ -16,6 +16,9 @@ from .run_folder import RunSpec
 
 REFRESH_S = 0.5
 LINE_S = 5.0
+PADDING = (0, 1, 0, 0)
+INSIDE = {"environment": ("physics", "program")}
+"""Parts of an iteration's time that are inside another part."""
 
 
 class Progress:
@@ -85,50 +88,61 @@ def line(metrics: Metrics, iterations: int, left: float) -> str:
 
 
 def table(title: str, metrics: Metrics, iterations: int, left: float) -> Group:
-    """Return the live table of an iteration."""
+    """Return the live table of an iteration, fit for 80 columns."""
     head = Text.assemble(
-        (f"{title}  ", "bold"),
-        f"iteration {metrics['iteration']}/{iterations}  {clock(metrics['elapsed'])} gone, "
-        f"{clock(left)} left  {metrics['steps']:,} steps  {metrics['steps_per_second']:,.0f}/s",
+        (f"{title}\n", "bold"),
+        f"iteration {metrics['iteration']}/{iterations}   {clock(metrics['elapsed'])} gone, {clock(left)} left   "
+        f"{metrics['steps']:,} steps   {metrics['steps_per_second']:,.0f} steps/s",
     )
-    columns = Table.grid(padding=(0, 3))
-    columns.add_row(_terms(metrics), _channels(metrics), _others(metrics))
-    return Group(head, columns)
+    columns = Table.grid(padding=(0, 2))
+    columns.add_row(
+        _numbers("term", "reward/s", metrics["terms"]),
+        Group(
+            _channels(metrics),
+            _numbers("task", "mean", metrics["metrics"]),
+            _numbers("learning", "", _learning(metrics)),
+        ),
+    )
+    return Group(head, columns, Text(time_line(metrics["time"])))
 
 
-def _terms(metrics: Metrics) -> Table:
-    return _numbers("term", "per s", metrics["terms"])
+def time_line(seconds: dict[str, float]) -> str:
+    """Return where the time of an iteration went, in percent; parts of a part in brackets after it."""
+    shares = {name: f"{name} {100.0 * s / seconds['total']:.0f}" for name, s in seconds.items() if name != "total"}
+    inside = {part for parts in INSIDE.values() for part in parts}
+    shown = []
+    for name in (n for n in shares if n not in inside):
+        parts = [shares[part] for part in INSIDE.get(name, ()) if part in shares]
+        shown.append(shares[name] + (f" ({', '.join(parts)})" if parts else ""))
+    return f"time %: {', '.join(shown)}"
 
 
 def _channels(metrics: Metrics) -> Table:
-    grid = Table(box=None, header_style="dim")
-    for name in ("channel", "per s", "value loss", "explained", "share"):
-        grid.add_column(name, justify="left" if name == "channel" else "right")
+    grid = Table(box=None, header_style="dim", padding=PADDING)
+    for name in ("channel", "reward/s", "value loss", "explained", "share"):
+        grid.add_column(name, justify="left" if name == "channel" else "right", no_wrap=True)
     for name, value in metrics["channels"].items():
         numbers = (metrics[k][name] for k in ("value_loss", "explained_variance", "share"))
         grid.add_row(name, f"{value:.3f}", *(f"{x:.3f}" for x in numbers))
     return grid
 
 
-def _others(metrics: Metrics) -> Table:
-    chosen = {
+def _learning(metrics: Metrics) -> dict[str, float]:
+    return {
         "episode (s)": metrics["episode_length"],
-        "terminated": metrics["terminated"],
-        "std": metrics["std"],
-        "KL": metrics["kl"],
+        "ended by termination": metrics["terminated"],
+        "action noise (std)": metrics["std"],
+        "KL of an update": metrics["kl"],
         "learning rate": metrics["learning_rate"],
     }
-    total = metrics["time"]["total"]
-    shares = {f"{k} (%)": 100.0 * v / total for k, v in metrics["time"].items() if k != "total"}
-    return _numbers("", "", metrics["metrics"] | chosen | shares)
 
 
 def _numbers(name: str, unit: str, values: dict[str, float]) -> Table:
-    grid = Table(box=None, header_style="dim")
-    grid.add_column(name)
-    grid.add_column(unit, justify="right")
+    grid = Table(box=None, header_style="dim", padding=PADDING)
+    grid.add_column(name, no_wrap=True, min_width=21)
+    grid.add_column(unit, justify="right", no_wrap=True, min_width=8)
     for key, value in values.items():
-        grid.add_row(key, f"{value:.4g}" if abs(value) < 0.01 else f"{value:.3f}")
+        grid.add_row(key, f"{value:.3g}" if abs(value) < 0.01 else f"{value:.3f}")
     return grid
 
 

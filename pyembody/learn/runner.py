@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,16 @@ class Interrupted(KeyboardInterrupt):
 
     def __init__(self, run: Path, saved: Path) -> None:
         super().__init__(f"stopped; saved {saved}; go on with: pyembody resume {run}")
+        self.run = run
+
+
+class Aborted(KeyboardInterrupt):
+    """Training was stopped by a second signal, before the end of a save; the checkpoints before it are whole."""
+
+    def __init__(self, run: Path) -> None:
+        saved = checkpoint.find(run)
+        kept = f"the newest checkpoint is {saved[-1]}; go on with: pyembody resume {run}" if saved else "nothing is saved"
+        super().__init__(f"stopped at once; {kept}")
         self.run = run
 
 
@@ -72,7 +82,7 @@ def train(
             run's task and robot; runs in one process unless torchrun made more.
 
     Raises SpecError for a damaged or used run folder and full disks, NotFiniteError when learning diverges, WorkerError
-    when a worker dies, Interrupted after SIGINT or SIGTERM when all is saved.
+    when a worker dies, Interrupted after SIGINT or SIGTERM when all is saved, Aborted after a second one.
     """
     run = Path(run)
     spec = read_run(run)
@@ -81,7 +91,8 @@ def train(
     cores = len(os.sched_getaffinity(0))
     size = 1 if make_env else worker_count(spec.train.num_envs, cores, workers or spec.train.workers)
     count = spec.train.iterations if iterations is None else iterations
-    return _launch(Job(run, count, False, progress, make_env or task_env), spec, size)
+    with at_once(run):
+        return _launch(Job(run, count, False, progress, make_env or task_env), spec, size)
 
 
 def resume(run: Path, *, iterations: int | None = None, progress: bool = True, make_env: MakeEnv | None = None) -> Path:
@@ -95,7 +106,8 @@ def resume(run: Path, *, iterations: int | None = None, progress: bool = True, m
     count = spec.train.iterations if iterations is None else iterations
     if meta.iteration >= count:
         raise SpecError(f"{run}: iterations: expected more than the {meta.iteration} that are done, got {count}")
-    return _launch(Job(run, count, True, progress, make_env or task_env), spec, meta.workers)
+    with at_once(run):
+        return _launch(Job(run, count, True, progress, make_env or task_env), spec, meta.workers)
 
 
 def _launch(job: Job, spec: RunSpec, size: int) -> Path:
@@ -114,6 +126,17 @@ def _launch(job: Job, spec: RunSpec, size: int) -> Path:
     with ranks if size > 1 else nullcontext(Group()) as group, one_core(0 if size > 1 else None):
         run_rank(job, spec, group)
     return job.run
+
+
+@contextmanager
+def at_once(run: Path) -> Iterator[None]:
+    """Turn a KeyboardInterrupt that is no polite stop into `Aborted`, which says what is saved."""
+    try:
+        yield
+    except Interrupted:
+        raise
+    except KeyboardInterrupt:
+        raise Aborted(run) from None
 
 
 def run_rank(job: Job, spec: RunSpec, group: Group) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from .distributed import worker_group
 from .launch import PEER_LOST, one_core
 from .run_folder import read_run
-from .runner import Interrupted, Job, run_rank
+from .runner import Job, run_rank
 
 
 def main(arguments: list[str]) -> int:
@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> int:
         group = worker_group(rank, size, port)
         try:
             run_rank(Job(run, iterations, bool(resumed)), read_run(run), group)
-        except Interrupted:
+        except KeyboardInterrupt:  # polite or not: rank 0 says what is saved
             return 0
         except ValueError as error:
             print(error, file=sys.stderr)

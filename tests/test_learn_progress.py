@@ -1,0 +1,71 @@
+"""What a person sees while a run trains."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from pyembody.learn.progress import clock, line, table, time_line
+
+SECONDS = {
+    "environment": 6.0,
+    "physics": 5.0,
+    "program": 0.5,
+    "policy": 1.0,
+    "targets": 0.5,
+    "update": 2.5,
+    "total": 10.0,
+}
+
+
+@pytest.fixture
+def metrics() -> dict[str, Any]:
+    channels = {"task": 1.0, "style": -2.25, "safety": -0.5}
+    return {
+        "iteration": 7,
+        "steps": 12_345_678,
+        "steps_per_second": 10_297.0,
+        "elapsed": 62.0,
+        "reward": -1.75,
+        "episode_length": 2.5,
+        "terminated": 0.5,
+        "std": 0.779,
+        "kl": 0.031,
+        "learning_rate": 1.17e-4,
+        "terms": {"task.track_yaw_rate": 0.278, "style.roll_pitch_rate": -0.66, "safety.action_rate": -0.157},
+        "channels": channels,
+        "value_loss": dict.fromkeys(channels, 12.345),
+        "explained_variance": dict.fromkeys(channels, -0.25),
+        "share": dict.fromkeys(channels, 1 / 3),
+        "metrics": {"linear_velocity_error": 0.453, "tilt": 0.207},
+        "time": SECONDS,
+    }
+
+
+def test_parts_of_the_time_stand_inside_what_they_are_part_of_and_the_rest_makes_up_the_whole() -> None:
+    assert (
+        time_line(SECONDS) == "time %: environment 60 (physics 50, program 5), policy 10, targets 5, update 25"
+    )
+    assert time_line({"environment": 1.0, "update": 1.0, "total": 2.0}) == "time %: environment 50, update 50"
+
+
+def test_the_live_table_cuts_no_name_in_a_terminal_of_80_columns(metrics: dict[str, Any]) -> None:
+    console = Console(width=80, file=io.StringIO())
+    console.print(table("velocity on go2, seed 0", metrics, 400, 70.0))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "\N{HORIZONTAL ELLIPSIS}" not in shown
+    for text in (*metrics["terms"], *metrics["channels"], *metrics["metrics"], "explained", "-2.250", "0.000117"):
+        assert text in shown
+
+
+def test_a_plain_line_tells_pace_and_what_the_task_measures(metrics: dict[str, Any]) -> None:
+    shown = line(metrics, 400, 70.0)
+    assert shown.startswith("iteration 7/400  10,297 steps/s  left 1:10")
+    assert shown.endswith("linear_velocity_error 0.453 tilt 0.207")
+
+
+def test_a_clock_shows_hours_only_where_there_are_some_and_a_dash_for_an_unknown_time() -> None:
+    assert [clock(s) for s in (9.6, 70, 3670, float("nan"))] == ["0:10", "1:10", "1:01:10", "-"]
