@@ -7,11 +7,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from pyembody.analysis import Recording
-from pyembody.spec import SpecError
+from pyembody.language import Edit, apply_edits, load_language
+from pyembody.spec import SpecError, load_task
 from pyembody.viz import write_plots, write_report
 from pyembody.viz.run_files import read_metrics, wall_clock
 
@@ -73,7 +75,17 @@ def run(tmp_path: Path) -> Path:
     ]
     (folder / "metrics.jsonl").write_text("\n".join(json.dumps(r) for r in rows) + "\n")
     spec: dict[str, Any] = {
-        "task": {"name": "walk", "description": NASTY},
+        "task": {
+            "name": "walk",
+            "description": NASTY,
+            "folder": str(tmp_path / "gone"),
+            "success": "speed > 1",
+            "let": {"off": "speed - 1"},
+            "metrics": {"speed_error": "abs(off)"},
+            "channels": {
+                "task": {"weight": 2.0, "gamma": 0.9, "terms": {NASTY: {"expr": "speed", "weight": 1.0, "doc": NASTY}}}
+            },
+        },
         "robot": {"name": "toy"},
         "train": {"num_envs": 8},
         "seed": 3,
@@ -91,7 +103,10 @@ def run(tmp_path: Path) -> Path:
         "seeds": [0, 1],
         "episodes": 50,
         "power": None,
-        "terms": {f"task.{NASTY}": {"raw": 1.0, "per_second": 2.0, "share": 1.0}},
+        "terms": {
+            f"task.{NASTY}": {"raw": 1.0, "per_second": 3.0, "share": 0.75},
+            "safety.torque": {"raw": 5.0, "per_second": -1.0, "share": 0.25},
+        },
         "controls": {"zero": {"success": rate(0.0), "speed_error": mean(0.9)}},
         "gait": {"clear_swings": rate(0.8), "duty": {"FL": 0.5}, "only_feet": None},
     }
@@ -118,6 +133,41 @@ def test_a_complete_run_gives_a_self_contained_page(run: Path) -> None:
     ):
         assert expected in page.text
     assert told[-1] == 1.0
+
+
+def test_every_figure_is_explained_beside_it(run: Path) -> None:
+    text = Page(write_report(run).read_text()).text.replace("\N{NO-BREAK SPACE}", " ")
+    for expected in (
+        "share of episodes that end as the task wants; 100 % is best",
+        "mean over each episode; 0 is best: mean of abs(off); off = speed - 1",
+        "An episode is a success if at its end: speed > 1",
+        "weight 2 of its advantages; gamma 0.9",
+        "share of steps whose foot rises that far; 90 % or more is good",
+        "blue to the right pays, red to the left takes away",
+        "rising is good, and a channel of penalties rises towards zero",
+        "The trained policy, in real time.",
+    ):
+        assert expected in text
+
+
+def test_a_term_that_takes_away_is_shown_with_its_sign_and_on_the_other_side(run: Path) -> None:
+    text = write_report(run).read_text()
+    assert '+75.0 %<span class="bar"><u class="pays" style="width:50.0%">' in text
+    assert '\N{MINUS SIGN}25.0 %<span class="bar"><u class="takes" style="width:16.7%">' in text
+
+
+def test_a_range_of_commands_is_shown_as_the_range_that_is_trained(run: Path) -> None:
+    spec = json.loads((run / "spec.json").read_text())
+    task = load_task("velocity")
+    language = load_language(task.folder)
+    for exact, shown in ((False, "0 .. 0.5 m/s"), (True, "0.5 m/s")):
+        edit = Edit("forward_speed", 0.5, "m/s", exact)
+        edited = json.loads(msgspec.json.encode(apply_edits(task, language, [edit])))
+        (run / "spec.json").write_text(json.dumps(spec | {"task": edited, "edits": [msgspec.to_builtins(edit)]}))
+        page = write_report(run).read_text()
+        assert f"<td>{shown}</td>" in page
+        assert "Speed along the body, forward positive" in page
+        assert "green within" in page
 
 
 def test_everything_that_a_person_wrote_is_escaped(run: Path) -> None:

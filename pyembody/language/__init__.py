@@ -2,7 +2,7 @@
 
 from .apply import apply_edits, check_edit, current_values
 from .edit import Edit, Refusal, Translation, Understood
-from .table import EditRow, edit_table
+from .table import EditRow, edit_table, shown_value
 from .translate import translate
 from .vocabulary import Language, LanguageParameter, load_language
 
@@ -19,5 +19,6 @@ __all__ = [
     "current_values",
     "edit_table",
     "load_language",
+    "shown_value",
     "translate",
 ]

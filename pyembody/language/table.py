@@ -36,8 +36,8 @@ def edit_table(translation: Translation, language: Language, task: Task) -> list
         rows.append(
             EditRow(
                 edit.parameter,
-                _shown(old, parameter),
-                _shown(new, parameter),
+                shown_value(old, parameter),
+                shown_value(new, parameter),
                 edit.unit,
                 " ".join(source.words) if source else "",
                 source.note if source else "",
@@ -46,7 +46,8 @@ def edit_table(translation: Translation, language: Language, task: Task) -> list
     return rows
 
 
-def _shown(data: dict[str, Any], parameter: LanguageParameter) -> str:
+def shown_value(data: dict[str, Any], parameter: LanguageParameter) -> str:
+    """Return what a parameter is in a task's plain data: a number, a range `0 .. 1`, or a choice."""
     if parameter.interval:
         low, high = (read_path(data, path) for path in parameter.interval)
         return f"{low:.3g} .. {high:.3g}" if low != high else f"{low:.3g}"

@@ -23,8 +23,8 @@ class LanguageParameter(Struct, frozen=True, forbid_unknown_fields=True):
     `target` a path such as `params.body_height`, set to the value; `interval` two paths, set to the
     interval from 0 to the value; `choices` named tables of path = setting (`""` clears an optional
     one). Of an interval, `exact` is what else is set when words ask for one value only, so that
-    nothing but it is commanded. `range` is legal, inclusive. `typical` is meant when words name no amount; `side` is the
-    sign meant when they name no direction (0: they must).
+    nothing but it is commanded. `range` is legal, inclusive. `typical` is meant when words name no
+    amount; `side` is the sign meant when they name no direction (0: they must).
     """
 
     doc: str

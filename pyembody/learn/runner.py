@@ -41,7 +41,9 @@ class Aborted(KeyboardInterrupt):
 
     def __init__(self, run: Path) -> None:
         saved = checkpoint.find(run)
-        kept = f"the newest checkpoint is {saved[-1]}; go on with: pyembody resume {run}" if saved else "nothing is saved"
+        kept = "nothing is saved"
+        if saved:
+            kept = f"the newest checkpoint is {saved[-1]}; go on with: pyembody resume {run}"
         super().__init__(f"stopped at once; {kept}")
         self.run = run
 

@@ -22,9 +22,7 @@ def gl_frames(model: mujoco.MjModel, camera: Camera, jobs: list[tuple[Array, Arr
     try:
         renderer = mujoco.Renderer(model, camera.height, camera.width)
     except Exception as error:  # each GL platform raises its own kind
-        raise RuntimeError(
-            f"renderer 'mujoco': no OpenGL here ({error}); choose 'raycast', or set MUJOCO_GL"
-        ) from None
+        raise RuntimeError(f"renderer 'mujoco': no OpenGL here ({error}); choose 'raycast', or set MUJOCO_GL") from None
     data, view = mujoco.MjData(model), _view(camera)
     try:
         for qpos, eye in jobs:

@@ -1,4 +1,8 @@
-"""A small line of text over a picture: time, command and what the robot does of it."""
+"""A small table over a picture: time, command and what the robot does of it.
+
+The measured velocity is the mean of the last half second, green while it is within CLOSE of the command and orange
+otherwise; everything else is neutral.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +18,14 @@ Array = npt.NDArray[Any]
 
 INK = (238, 242, 247, 255)
 FAINT = (176, 188, 204, 255)
-GOOD = (126, 214, 168, 255)
-PANEL = (14, 20, 30, 150)
+NEAR = (126, 214, 168, 255)
+FAR = (255, 170, 92, 255)
+PANEL = (14, 20, 30, 170)
+CLOSE = 0.2
+"""m/s or rad/s; also what the velocity task calls success."""
+WINDOW_S = 0.5
+"""About a gait cycle: within one, the trunk sways."""
+COLUMN = 6.2  # widths of a column, in letters' heights
 
 
 class Overlay:
@@ -23,6 +33,7 @@ class Overlay:
 
     def __init__(self, recording: Recording, width: int, height: int) -> None:
         self._recording, self._measured = recording, recording.measured()
+        self._window = max(1, round(WINDOW_S / recording.control_dt))
         self._image, self._draw = need("PIL.Image", "a video"), need("PIL.ImageDraw", "a video")
         size = max(10, round(height / 27))
         self._font = need("PIL.ImageFont", "a video").load_default(size)
@@ -33,7 +44,7 @@ class Overlay:
         rows = self._rows(t)
         pad, line = self._size * 0.6, self._size * 1.4
         tall = line * len(rows) + pad
-        wide = pad * 2 + self._size * (5.4 + 4.3 * max(len(row) - 1 for row in rows))
+        wide = pad * 2 + self._size * (5.4 + COLUMN * max(len(row) - 1 for row in rows))
         picture = self._image.fromarray(frame)
         panel = self._image.new("RGBA", (self._width, self._height), (0, 0, 0, 0))
         draw = self._draw.Draw(panel)
@@ -42,7 +53,7 @@ class Overlay:
         for k, row in enumerate(rows):
             y = top + pad / 2 + line * (k + 0.5)
             for column, (text, colour) in enumerate(row):
-                x = left + pad + (0 if column == 0 else self._size * (5.2 + 4.3 * (column - 1)))
+                x = left + pad + (0 if column == 0 else self._size * (5.4 + COLUMN * (column - 1)))
                 draw.text((x, y), text, fill=colour, font=self._font, anchor="lm")
         picture.paste(panel, (0, 0), panel)
         return np.asarray(picture)
@@ -54,8 +65,12 @@ class Overlay:
         command = recording.command[t]
         if len(command) != 3:
             return [[("time", FAINT), (clock, INK)]]
-        head = [(clock, INK), ("forward", FAINT), ("lateral", FAINT), ("turn", FAINT)]
+        head = [(clock, INK), ("forward m/s", FAINT), ("lateral m/s", FAINT), ("turn rad/s", FAINT)]
         rows = [head, [("command", FAINT)] + [(f"{v:+.2f}", INK) for v in command]]
         if self._measured is not None:
-            rows.append([("measured", FAINT)] + [(f"{v:+.2f}", GOOD) for v in self._measured[t]])
+            last = slice(max(0, t + 1 - self._window), t + 1)
+            measured, asked = self._measured[last].mean(axis=0), recording.command[last].mean(axis=0)
+            near = np.abs(measured - asked) <= CLOSE
+            cells = [(f"{v:+.2f}", NEAR if ok else FAR) for v, ok in zip(measured, near, strict=True)]
+            rows.append([("measured", FAINT), *cells])
         return rows

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ..analysis.record import Progress, Recording
 from ..spec.files import write_atomic
 from .extra import need
+from .overlay import CLOSE
 from .run_files import Row, names, read_json, read_metrics, read_recording, series, wall_clock
 
 Array = npt.NDArray[Any]
@@ -81,51 +82,82 @@ def run_figures(run: Path) -> dict[str, str]:
 
 
 def learning_curves(rows: list[Row]) -> str:
-    """Return an SVG: reward per channel, tracking errors and falls, over environment steps and over
-    wall clock.
+    """Return an SVG: reward per channel, tracking errors and how episodes ended, over environment steps with
+    wall clock as a second scale.
     """
     plt = _pyplot()
+    steps: Array = series(rows, "steps") / 1e6
+    label = "million environment steps"
+    if not np.isfinite(steps).all():
+        steps, label = np.arange(len(rows)), "iteration"
     panels = _learning_panels(rows)
-    clocks: list[tuple[str, Array]] = [
-        ("million environment steps", series(rows, "steps") / 1e6),
-        ("minutes of wall clock", wall_clock(rows) / 60),
-    ]
-    clocks = [c for c in clocks if np.isfinite(c[1]).all()] or [("iteration", np.arange(len(rows)) * 1.0)]
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(
-            len(clocks),
-            len(panels),
-            figsize=(10, 2.5 * len(clocks)),
-            squeeze=False,
-            sharex="row",
-            sharey="col",
-        )
-        for r, (label, x) in enumerate(clocks):
-            for c, (title, lines) in enumerate(panels):
-                _lines(axes[r, c], x, lines)
-                axes[r, c].set_xlabel(label)
-                axes[r, c].set_xlim(left=0)
-                if r == 0:
-                    axes[r, c].set_title(title)
-                    if lines:
-                        axes[r, c].legend()
+        figure, axes = plt.subplots(1, len(panels), figsize=(10, 3.4))
+        for axis, (title, lines) in zip(axes, panels, strict=True):
+            _lines(axis, steps, lines)
+            _head(axis, title, len(lines))
+            axis.set_xlabel(label)
+            axis.set_xlim(0, steps[-1])
+            _clock_scale(axis, steps, wall_clock(rows) / 60)
+        axes[-1].set_ylim(-0.02, 1.02)
         return _svg(figure, "learning")
 
 
 def _learning_panels(rows: list[Row]) -> list[tuple[str, list[tuple[str, Array]]]]:
     """Return what learning curves show: titles, and the named curves [T] under each."""
-    errors = [n for n in names(rows, "metrics") if "error" in n] or names(rows, "metrics")[:3]
+    errors = [n for n in names(rows, "metrics") if "error" in n]
+    title = "error" if errors else "measured by the task"
+    labels = {n: n.removesuffix("error" if errors else "").replace("_", " ").strip() for n in names(rows, "metrics")}
+    measured = errors or list(labels)[:3]
+    ends = {"success": "success", "terminated": "ended by a fall or the like"}
     return [
-        (
-            "reward per second, by channel",
-            [(n, series(rows, "channels", n)) for n in names(rows, "channels")],
-        ),
-        ("error", [(n.replace("_", " "), series(rows, "metrics", n)) for n in errors]),
-        (
-            "share of episodes",
-            [("ended by a fall", series(rows, "terminated")), ("success", series(rows, "success"))],
-        ),
+        ("reward per second, by channel", [(n, series(rows, "channels", n)) for n in names(rows, "channels")]),
+        (title, [(labels[n] or n, series(rows, "metrics", n)) for n in measured]),
+        ("share of the episodes that ended", [(label, _pooled(rows, key)) for key, label in ends.items()]),
     ]
+
+
+def pool_window(rows: list[Row]) -> int:
+    """Return over how many iterations the ends of episodes are counted together: few end in one."""
+    return max(1, round(len(rows) / 20))
+
+
+def _pooled(rows: list[Row], key: str) -> Array:
+    """Return the share [T] of the episodes that ended in the last iterations; NaN where none did."""
+    share, counts = series(rows, key), series(rows, "episodes")
+    if not np.isfinite(counts).all():
+        return share
+    window = pool_window(rows)
+    hits, total = (np.append(0.0, np.cumsum(x)) for x in (np.nan_to_num(share) * counts, counts))
+    first = np.maximum(np.arange(1, len(rows) + 1) - window, 0)
+    hits, total = hits[1:] - hits[first], total[1:] - total[first]
+    pooled: Array = np.divide(hits, total, out=np.full(len(rows), np.nan), where=total > 0)
+    return pooled
+
+
+def _clock_scale(axis: Any, x: Array, minutes: Array) -> None:
+    """Add a second scale below the first, if the rows say when they were made."""
+    xs, ys = np.append(0.0, x), np.append(0.0, minutes)
+    if not (np.isfinite(ys).all() and (np.diff(xs) > 0).all() and (np.diff(ys) > 0).all()):
+        return
+    scale = axis.secondary_xaxis(-0.26, functions=(lambda v: np.interp(v, xs, ys), lambda v: np.interp(v, ys, xs)))
+    scale.set_xlabel("minutes of wall clock")
+
+
+def _head(axis: Any, title: str, count: int) -> None:
+    """Put the title and a legend of `count` curves above the axes, where they hide nothing."""
+    columns = min(count, 3)
+    rows = -(-count // columns) if count else 0
+    axis.set_title(title, pad=6 + 13 * rows)
+    if count:
+        axis.legend(
+            loc="lower left",
+            bbox_to_anchor=(-0.02, 1.0),
+            ncols=columns,
+            borderaxespad=0.1,
+            handlelength=1.4,
+            columnspacing=1.2,
+        )
 
 
 def term_bars(terms: dict[str, float]) -> str:
@@ -142,30 +174,32 @@ def term_bars(terms: dict[str, float]) -> str:
         axis.set_xlabel("reward per second")
         for k, channel in enumerate(channels):
             axis.bar(0, 0, color=COLOURS[k % len(COLOURS)], label=channel)
-        axis.legend(loc="best")
+        _head(axis, "", len(channels))
         axis.grid(axis="y", visible=False)
         return _svg(figure, "terms")
 
 
 def velocities(recording: Recording) -> str:
-    """Return an SVG with the commanded and the measured velocities of one episode."""
+    """Return an SVG with the commanded and the measured velocities of one episode, and what is close to the
+    command.
+    """
     plt = _pyplot()
     measured = recording.measured()
     if measured is None or recording.command.shape[1] != 3:
         raise ValueError("recording: expected commands and measured velocities, got none")
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(3, 1, figsize=(10, 5.2), sharex=True)
+        near = f"within {CLOSE:g} of the command"
         labels = ("forward (m/s)", "lateral (m/s)", "turn (rad/s)")
         for k, (axis, label) in enumerate(zip(axes, labels, strict=True)):
-            axis.plot(*_thin(recording.time, measured[:, k]), color=COLOURS[k], label="measured")
-            axis.plot(
-                *_thin(recording.time, recording.command[:, k]),
-                color=INK,
-                linestyle="--",
-                label="command",
+            time, asked = _thin(recording.time, recording.command[:, k])
+            axis.fill_between(
+                time, asked - CLOSE, asked + CLOSE, color=COLOURS[0], alpha=0.12, linewidth=0, label=near
             )
+            axis.plot(*_thin(recording.time, measured[:, k]), color=COLOURS[0], label="measured")
+            axis.plot(time, asked, color=INK, linestyle="--", label="command")
             axis.set_ylabel(label)
-            axis.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, borderpad=0)
+        _head(axes[0], "", 3)
         axes[-1].set_xlabel("time (s)")
         return _svg(figure, "velocities")
 
@@ -252,6 +286,7 @@ def _svg(figure: Any, salt: str) -> str:
     text = io.StringIO()
     with plt.rc_context({"svg.hashsalt": salt}):
         figure.tight_layout()
-        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        metadata = {"Date": None, "Creator": None}
+        figure.savefig(text, format="svg", transparent=True, bbox_inches="tight", pad_inches=0.02, metadata=metadata)
     plt.close(figure)
     return text.getvalue()

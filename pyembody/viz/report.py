@@ -6,19 +6,34 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from ..analysis.record import Progress
+from ..language import Language, load_language, shown_value
+from ..spec.errors import SpecError
 from ..spec.files import write_atomic
-from .page import bar, card, details, document, figure, paragraph, section, table
-from .plots import run_figures
+from .explain import (
+    FIGURES,
+    GAIT,
+    GAIT_DIAGRAM,
+    LEARNING,
+    OVERLAY,
+    TERM_BARS,
+    TERMS,
+    VELOCITIES,
+    definition,
+    metric_line,
+)
+from .overlay import CLOSE
+from .page import card, details, document, explained, figure, paragraph, section, signed_bar, table
+from .plots import pool_window, run_figures
 from .run_files import Row, read_json, read_metrics, wall_clock
 
 MAX_VIDEO = 64 << 20  # bytes; a larger video is linked instead of being held inside the page
-UNITS = {"linear_velocity_error": "m/s", "yaw_rate_error": "rad/s", "height": "m", "tilt": "rad"}
-NOTHING = "\N{EN DASH}"
+NOTHING, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 HEADLINES = ("linear_velocity_error", "yaw_rate_error")
 
 
@@ -39,14 +54,11 @@ def write_report(run: Path | str, *, progress: Progress | None = None) -> Path:
     parts = [
         _header(run, spec, rows),
         _headline(evaluation),
-        _video(run),
-        _evaluation(run, evaluation),
+        _video(run, spec),
+        _evaluation(run, evaluation, spec),
         _learning(figures, rows),
-        _terms(evaluation, figures),
-        section(
-            "One episode",
-            *(figure(figures[name]) for name in ("velocities", "gait") if name in figures),
-        ),
+        _terms(evaluation, figures, spec),
+        _episode(figures),
         _gait(evaluation),
         _specs(spec),
         _next(run),
@@ -83,92 +95,99 @@ def _header(run: Path, spec: Row, rows: list[Row]) -> str:
     description = paragraph(str(task["description"])) if task.get("description") else ""
     return (
         f"<header><h1>{escape(_name(spec, 'task') + variant)} on {escape(robot)}</h1>"
-        f"<p>{escape(' · '.join(facts))}</p>{description}{quote}</header>" + _edits(spec.get("edits") or [])
+        f"<p>{escape(' · '.join(facts))}</p>{description}{quote}</header>" + _edits(spec.get("edits") or [], task)
     )
 
 
-def _edits(edits: list[Row]) -> str:
+def _edits(edits: list[Row], task: Row) -> str:
+    """Return what the words changed, as the trained task has it now."""
     if not edits:
         return ""
-    rows = [
-        [
-            escape(str(e.get("parameter", ""))),
-            escape(f"{_number(e.get('value'))} {e.get('unit', '')}".strip()),
-        ]
-        for e in edits
-        if isinstance(e, dict)
-    ]
-    return section("What was asked", table(["parameter", "value"], rows))
+    language = _language(task)
+    rows = []
+    for edit in (e for e in edits if isinstance(e, dict)):
+        name, value, text = str(edit.get("parameter", "")), _number(edit.get("value")), ""
+        if language is not None and name in language.parameters:
+            parameter = language.parameters[name]
+            text, value = parameter.doc.partition(". ")[0], shown_value(task, parameter)
+        rows.append([explained(name, text), escape(f"{value} {edit.get('unit', '')}".strip())])
+    about = "What the sentence changed. Commands of a range such as 0 .. 1 are drawn from all of it."
+    return section("What was asked", paragraph(about), table(["parameter", "value"], rows))
+
+
+def _language(task: Row) -> Language | None:
+    """Return the words of the task's folder, None if it is no longer where it was."""
+    try:
+        return load_language(str(task.get("folder") or "nowhere"))
+    except SpecError:
+        return None
 
 
 def _headline(evaluation: Row | None) -> str:
     if not evaluation:
         return ""
     cards = []
-    for key, label in (("success", "success"), ("fall_rate", "falls")):
+    for key in ("success", "fall_rate"):
         rate = evaluation.get(key) or {}
         if rate.get("rate") is not None:
             note = f"{100 * rate['low']:.1f} to {_percent(rate['high'])}, n = {rate['n']}"
-            cards.append(card(label, _percent(rate["rate"]), note))
+            cards.append(card(FIGURES[key].label, _percent(rate["rate"]), note, FIGURES[key].text))
     chosen = [n for n in HEADLINES if n in evaluation] or list(evaluation.get("metric_names") or [])[:2]
     for name in chosen:
-        mean = evaluation.get(name) or {}
+        mean, line = evaluation.get(name) or {}, metric_line(name)
         if mean.get("mean") is not None:
-            value = f"{mean['mean']:.3f} {UNITS.get(name, '')}".strip()
-            cards.append(card(name.replace("_", " "), value, f"{mean['low']:.3f} to {mean['high']:.3f}"))
+            value = f"{mean['mean']:.3f} {line.unit}".strip()
+            cards.append(card(line.label, value, f"{mean['low']:.3f} to {mean['high']:.3f}", line.text))
     return f'<div class="cards">{"".join(cards)}</div>'
 
 
-def _video(run: Path) -> str:
+def _video(run: Path, spec: Row) -> str:
     path = run / "video.mp4"
     if not path.is_file():
         return section("Video", paragraph("No video yet; make one with", f"pyembody view {run}"))
-    if path.stat().st_size > MAX_VIDEO:
-        return section("Video", '<video controls loop muted playsinline src="video.mp4"></video>')
-    data = base64.b64encode(path.read_bytes()).decode()
-    return section(
-        "Video",
-        f'<video controls loop muted playsinline src="data:video/mp4;base64,{data}"></video>',
-    )
+    source = "video.mp4"
+    if path.stat().st_size <= MAX_VIDEO:
+        source = f"data:video/mp4;base64,{base64.b64encode(path.read_bytes()).decode()}"
+    commanded = (spec.get("task") or {}).get("command") is not None
+    about = OVERLAY.format(close=CLOSE) if commanded else "The trained policy, in real time."
+    return section("Video", paragraph(about), f'<video controls loop muted playsinline src="{source}"></video>')
 
 
 def _learning(figures: dict[str, str], rows: list[Row]) -> str:
     if "learning" in figures:
-        return section("Learning", figure(figures["learning"]))
+        return section("Learning", figure(figures["learning"], LEARNING.format(window=pool_window(rows))))
     text = "Only one iteration was written; there is no curve yet." if rows else "Nothing was trained in this folder."
     return section("Learning", paragraph(text))
 
 
-def _evaluation(run: Path, evaluation: Row | None) -> str:
+def _episode(figures: dict[str, str]) -> str:
+    captions = {"velocities": VELOCITIES.format(close=CLOSE), "gait": GAIT_DIAGRAM}
+    return section("One episode", *(figure(figures[n], text) for n, text in captions.items() if n in figures))
+
+
+def _evaluation(run: Path, evaluation: Row | None, spec: Row) -> str:
     """Return the table of the policy beside its controls."""
     if not evaluation:
         return section("Evaluation", paragraph("Not evaluated yet; do it with", f"pyembody eval {run}"))
     columns = {"policy": evaluation} | dict(evaluation.get("controls") or {})
-    keys = [
-        "success",
-        "fall_rate",
-        "episode_length",
-        *(evaluation.get("metric_names") or []),
-        "power",
-        "cost_of_transport",
-    ]
-    labels = {
-        "episode_length": "episode length (s)",
-        "power": "mechanical power (W)",
-        "fall_rate": "falls",
-    }
+    task = spec.get("task") or {}
+    metrics = {n: (metric_line(n), definition(n, task)) for n in evaluation.get("metric_names") or []}
+    plain = {n: (line, "") for n, line in FIGURES.items()}
+    order = ("success", "fall_rate", "episode_length", *metrics, "power", "cost_of_transport")
     rows = []
-    for key in keys:
-        if evaluation.get(key) is None:
-            continue
-        unit = f" ({UNITS[key]})" if key in UNITS else ""
-        label = labels.get(key, key.replace("_", " ") + unit)
-        rows.append([escape(label), *(_interval(column.get(key)) for column in columns.values())])
+    for key in (k for k in order if evaluation.get(k) is not None):
+        line, meaning = (metrics | plain)[key]
+        about = f"{line.text}: {meaning}" if meaning else line.text
+        rows.append([explained(line.title, about), *(_interval(c.get(key)) for c in columns.values())])
     seeds = ", ".join(str(s) for s in evaluation.get("seeds") or [])
-    episodes = evaluation.get("episodes", "?")
-    about = f"{episodes} episodes, seeds {seeds}; 95 % intervals below each figure."
+    about = (
+        f"{evaluation.get('episodes', '?')} episodes, seeds {seeds}, beside policies that do nothing and anything. The "
+        "small numbers below each figure are its 95 % interval."
+    )
+    success = task.get("success")
+    goal = paragraph("An episode is a success if at its end:", str(success)) if success else ""
     head = ["", *("policy" if name == "policy" else f"{name} actions" for name in columns)]
-    return section("Evaluation", paragraph(about), table(head, rows))
+    return section("Evaluation", paragraph(about), goal, table(head, rows))
 
 
 def _interval(value: Any) -> str:
@@ -185,55 +204,74 @@ def _interval(value: Any) -> str:
     return f"{mean}<small>{low} to {high}</small>"
 
 
-def _terms(evaluation: Row | None, figures: dict[str, str]) -> str:
+def _terms(evaluation: Row | None, figures: dict[str, str], spec: Row) -> str:
     """Return what each term pays; of the evaluation, or else of the end of training as bars
     alone.
     """
-    picture = figure(figures["terms"]) if "terms" in figures else ""
-    if not evaluation or not evaluation.get("terms"):
+    terms = (evaluation or {}).get("terms")
+    if not terms:
+        picture = figure(figures["terms"], TERM_BARS) if "terms" in figures else ""
         return section("Reward terms at the end of training", picture)
-    lines = [
-        [
-            escape(name),
-            _number(t.get("raw")),
-            _number(t.get("per_second")),
-            f"{_percent(t.get('share') or 0)}{bar(float(t.get('share') or 0))}",
-        ]
-        for name, t in evaluation["terms"].items()
-    ]
-    about = "Each term's mean raw value, what it pays per second, its share of all paid or taken away."
-    return section(
-        "Reward terms",
-        paragraph(about),
-        table(["term", "raw", "reward / s", "share"], lines),
-        picture,
-    )
+    channels = (spec.get("task") or {}).get("channels") or {}
+    largest = max((float(t.get("share") or 0) for t in terms.values()), default=0.0) or 1.0
+    rows: list[list[str]] = []
+    shown = ""
+    for name, t in terms.items():
+        owner, _, term = name.partition(".")
+        channel = channels.get(owner) or {}
+        if owner != shown:
+            rows.append([explained(f"channel {owner}", _channel_line(channel))])
+            shown = owner
+        own = (channel.get("terms") or {}).get(term) or {}
+        pays, share = float(t.get("per_second") or 0), float(t.get("share") or 0)
+        sign = MINUS if pays < 0 else "+" if pays > 0 else ""
+        signed = -share / largest if pays < 0 else share / largest
+        cells = (_number(t.get("raw")), _number(own.get("weight")), f"{sign}{_number(abs(pays))}")
+        about = " \N{EM DASH} ".join(str(own[k]) for k in ("doc", "expr") if own.get(k))
+        rows.append([explained(term or name, about), *cells, f"{sign}{_percent(share)}{signed_bar(signed)}"])
+    return section("Reward terms", paragraph(TERMS), table(["term", "raw", "weight", "reward / s", "share"], rows))
+
+
+def _channel_line(channel: Row) -> str:
+    """Return a channel's weight and how far it looks ahead."""
+    if not channel:
+        return ""
+    weight, gamma = channel.get("weight", 1.0), channel.get("gamma", 0.99)
+    return f"weight {_number(weight)} of its advantages; gamma {gamma:g}"
 
 
 def _gait(evaluation: Row | None) -> str:
     gait = (evaluation or {}).get("gait")
     if not gait:
         return ""
-    drift, ratio = gait.get("drift") or {}, gait.get("height_ratio")
-    peaks = gait.get("foot_peaks") or {}
-    rows = [
-        ["swings that clear 2 cm", _interval(gait.get("clear_swings"))],
-        ["peak of a swing (m)", _interval(gait.get("swing_peak"))],
-        *([f"mean peak of {escape(foot)} (m)", _number(peak)] for foot, peak in peaks.items()),
-        *([f"duty of {escape(foot)}", _percent(share)] for foot, share in (gait.get("duty") or {}).items()),
-        ["steps in which only feet touch the ground", _percent(gait.get("only_feet"))],
-        ["base height (m)", _number(gait.get("base_height"))],
-        ["base height over nominal", _percent(ratio)],
-        ["creep at a zero command (m/s)", _interval(drift)],
-        ["all feet down at a zero command", _percent(gait.get("all_feet_down"))],
-    ]
-    return section("Gait", table(["", "policy"], rows))
+    shown = {
+        "clear_swings": _interval(gait.get("clear_swings")),
+        "swing_peak": _interval(gait.get("swing_peak")),
+        "foot_peaks": _by_foot(gait.get("foot_peaks"), _number),
+        "duty": _by_foot(gait.get("duty"), _percent),
+        "only_feet": _percent(gait.get("only_feet")),
+        "base_height": _number(gait.get("base_height")),
+        "height_ratio": _percent(gait.get("height_ratio")),
+        "drift": _interval(gait.get("drift")),
+        "all_feet_down": _percent(gait.get("all_feet_down")),
+    }
+    rows = [[explained(GAIT[k].title, GAIT[k].text), v] for k, v in shown.items() if v not in ("", NOTHING)]
+    return section(
+        "Gait", paragraph("How the policy walks, over all steps of the evaluation."), table(["", "policy"], rows)
+    )
+
+
+def _by_foot(values: Row | None, shown: Callable[[Any], str]) -> str:
+    return "<br>".join(f"{escape(foot)} {shown(value)}" for foot, value in (values or {}).items())
 
 
 def _specs(spec: Row) -> str:
     if not spec:
         return section("Specification", paragraph("This folder has no spec.json."))
-    about = f"Hash {spec.get('hash', 'unknown')}, pyembody {spec.get('version', 'unknown')}."
+    about = (
+        f"Hash {spec.get('hash', 'unknown')}, pyembody {spec.get('version', 'unknown')}. The hash stands for all that "
+        "is below: the same hash, seed and machine give the same numbers."
+    )
     parts = [
         details(key, json.dumps(spec[key], indent=2, ensure_ascii=False))
         for key in ("task", "robot", "train", "layout")
@@ -261,4 +299,4 @@ def _percent(value: Any) -> str:
 def _number(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return NOTHING if value is None else str(value)
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return (f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}").replace("-", MINUS)
