@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from .options import Count, OptionalPath
 from .tables import make_table
 
 if TYPE_CHECKING:
@@ -22,15 +22,15 @@ class Bench:
     in one run.
     """
 
-    family: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="FAMILY")] = "all"
+    family: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="[FAMILY]")] = "all"
     """The family: env, train, or all."""
-    json: Path | None = None
+    json: OptionalPath = None
     """Also write the rows to this file."""
     seconds: float = 20.0
     """Seconds of measuring per case."""
     num_envs: int = 256
     """Environments of the go2 cases."""
-    threads: int = 0
+    threads: Count = 0
     """Threads of physics and program in env; 0: all usable cores, which train always takes."""
 
     def run(self) -> int:

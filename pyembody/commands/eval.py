@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import tyro
+from typing import TYPE_CHECKING
 
 from .checks import at_least
 from .failure import CommandError
 from .locate import locate
+from .options import OptionalName, OptionalPath, RunPath
 from .tables import make_table
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ class Eval:
     controls.
     """
 
-    path: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")] = "latest"
+    path: RunPath = "latest"
     """A run folder, a checkpoint folder, or 'latest'."""
     episodes: int = 200
     """Episodes in all, spread evenly over the seeds."""
@@ -33,12 +32,11 @@ class Eval:
     """Seeds of the episodes' starts and commands."""
     execution: bool = False
     """Judge on the robot's stiff execution model instead of the training model."""
-    variant: str | None = None
-    """Judge on another variant of the task (one whose observations are the same); its edits are
-    kept."""
+    variant: OptionalName = None
+    """Judge on another variant of the task (one whose observations are the same); its edits are kept."""
     controls: bool = True
     """Judge zero and random actions too."""
-    json: Path | None = None
+    json: OptionalPath = None
     """Also write the figures to this file."""
     out: Path = Path("runs")
     """Folder of the runs, for 'latest'."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-import tyro
 
 from .locate import locate
+from .options import RunPath
 
 
 @dataclass(frozen=True)
@@ -17,7 +15,7 @@ class Report:
     file.
     """
 
-    path: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")] = "latest"
+    path: RunPath = "latest"
     """A run folder, or 'latest'."""
     out: Path = Path("runs")
     """Folder of the runs, for 'latest'."""

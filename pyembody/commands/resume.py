@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-import tyro
 
 from .checks import at_least
 from .locate import locate
+from .options import Count, RunPath
 
 
 @dataclass(frozen=True)
@@ -18,9 +16,9 @@ class Resume:
     stopped.
     """
 
-    path: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")] = "latest"
+    path: RunPath = "latest"
     """A run folder, or 'latest'."""
-    iterations: int = 0
+    iterations: Count = 0
     """Iterations in total; 0: as the run was started with."""
     out: Path = Path("runs")
     """Folder of the runs, for 'latest'."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 
+from .options import Name, OptionalText, TaskPath
 from .tables import make_table
 
 if TYPE_CHECKING:
@@ -24,13 +25,13 @@ class Reward:
 
     action: tyro.conf.Positional[Action]
     """What to do."""
-    task: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="TASK")]
+    task: TaskPath
     """The task: a shipped name or the path of a task folder."""
-    robot: str = ""
+    robot: Name = ""
     """The robot: a shipped name or the path of a robot folder; by default the one the task was made for."""
-    variant: str = ""
+    variant: Name = ""
     """A variant of the task."""
-    say: Annotated[str | None, tyro.conf.arg(metavar="TEXT")] = None
+    say: OptionalText = None
     """Apply a sentence's edits first."""
 
     def run(self) -> int:

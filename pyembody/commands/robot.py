@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from tyro.conf import OmitSubcommandPrefixes, subcommand
 
+from .options import Name, OptionalPath
 from .tables import make_table
 
 if TYPE_CHECKING:
@@ -48,10 +49,10 @@ class RobotImport:
 
     path: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FILE")]
     """The model file, .xml or .urdf."""
-    out: Path | None = None
-    """The folder to make (default: robots/NAME in the current folder)."""
-    name: str = ""
-    """The robot's name (default: the model's own)."""
+    out: OptionalPath = None
+    """The folder to make; by default robots/NAME in the current folder."""
+    name: Name = ""
+    """The robot's name; by default the model's own."""
 
     def run(self) -> int:
         """Write the folder, print the notes and the next command."""

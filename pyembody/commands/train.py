@@ -6,11 +6,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import tyro
+from typing import TYPE_CHECKING
 
 from .checks import at_least
+from .options import Count, Name, OptionalText, TaskPath
 
 if TYPE_CHECKING:
     from ..spec import Robot, Task
@@ -21,21 +20,21 @@ if TYPE_CHECKING:
 class Train:
     """Train a task on a robot, then evaluate it and write video, recording and report."""
 
-    task: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="TASK")]
+    task: TaskPath
     """The task: a shipped name (see 'pyembody list') or the path of a task folder."""
-    robot: str = ""
+    robot: Name = ""
     """The robot: a shipped name or the path of a robot folder; by default the one the task was made for."""
-    variant: str = ""
+    variant: Name = ""
     """A variant of the task, such as deployable."""
-    say: Annotated[str | None, tyro.conf.arg(metavar="TEXT")] = None
+    say: OptionalText = None
     """What you want, in words: "trot forward at 1 m/s, keep your back level"."""
     seed: int = 0
     """The same seed on the same machine gives the same run."""
-    iterations: int = 0
+    iterations: Count = 0
     """Iterations of training; 0: as the task says."""
-    num_envs: int = 0
+    num_envs: Count = 0
     """Environments over all workers; 0: as the task says."""
-    workers: int = 0
+    workers: Count = 0
     """Worker processes; 0: as the task says, and where it says nothing, one per core."""
     out: Path = Path("runs")
     """Folder of the runs."""

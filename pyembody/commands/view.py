@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-import tyro
+from typing import TYPE_CHECKING, Literal
 
 from .checks import positive
 from .failure import CommandError
 from .locate import Located, locate
+from .options import OptionalPath, RunPath, Text
 
 if TYPE_CHECKING:
     from ..spec.task import Command
@@ -26,20 +25,17 @@ SLACK = 1e-6  # an edit's unit may have been converted
 class View:
     """Record a run's robot and write an MP4 video and a rerun recording (.rrd) of it."""
 
-    path: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")] = "latest"
+    path: RunPath = "latest"
     """A run folder, a checkpoint folder, or 'latest'."""
     seconds: float = 18.0
     """Length of the recording."""
-    command: str = ""
-    """One velocity command for the whole time, "forward lateral turn" in m/s and rad/s; empty: a
-    tour of commands."""
+    command: Text = ""
+    """One velocity command for the whole time, "forward lateral turn" in m/s and rad/s, such as "0.5 0 0"; by default
+    a tour of commands."""
     renderer: Renderer = "raycast"
     """raycast needs no OpenGL; mujoco uses MuJoCo's own renderer where OpenGL is present."""
-    out: Path | None = None
-    """Where to write the video; the recording is written beside it.
-
-    Default: video.mp4 in the run folder.
-    """
+    out: OptionalPath = None
+    """Where to write the video, with the recording beside it; by default video.mp4 in the run folder."""
     runs: Path = Path("runs")
     """Folder of the runs, for 'latest'."""
 

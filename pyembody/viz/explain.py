@@ -74,8 +74,8 @@ GAIT_DIAGRAM = (
     "pairs of feet; bars of equal length and few short ones are good."
 )
 OVERLAY = (
-    "Top left: time, commanded and measured velocity. Measured is the mean of the last half second: green within "
-    "{close:g} m/s or rad/s of the command, orange outside."
+    "Top left: time, commanded and measured velocity, both as means of the last half second. Measured is green within "
+    "{close:g} m/s or rad/s of the command and orange outside."
 )
 
 

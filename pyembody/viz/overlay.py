@@ -1,7 +1,7 @@
 """A small table over a picture: time, command and what the robot does of it.
 
-The measured velocity is the mean of the last half second, green while it is within CLOSE of the command and orange
-otherwise; everything else is neutral.
+Velocities are means of the last half second. The measured one is green while it is within CLOSE of the command and
+orange otherwise; everything else is neutral.
 """
 
 from __future__ import annotations
@@ -62,15 +62,15 @@ class Overlay:
         """Return lines of coloured columns."""
         recording = self._recording
         clock = f"{recording.time[t]:5.2f} s"
-        command = recording.command[t]
-        if len(command) != 3:
+        if recording.command.shape[1] != 3:
             return [[("time", FAINT), (clock, INK)]]
+        last = slice(max(0, t + 1 - self._window), t + 1)
+        command = recording.command[last].mean(axis=0)
         head = [(clock, INK), ("forward m/s", FAINT), ("lateral m/s", FAINT), ("turn rad/s", FAINT)]
         rows = [head, [("command", FAINT)] + [(f"{v:+.2f}", INK) for v in command]]
         if self._measured is not None:
-            last = slice(max(0, t + 1 - self._window), t + 1)
-            measured, asked = self._measured[last].mean(axis=0), recording.command[last].mean(axis=0)
-            near = np.abs(measured - asked) <= CLOSE
+            measured = self._measured[last].mean(axis=0)
+            near = np.abs(measured - command) <= CLOSE
             cells = [(f"{v:+.2f}", NEAR if ok else FAR) for v, ok in zip(measured, near, strict=True)]
             rows.append([("measured", FAINT), *cells])
         return rows

@@ -1,0 +1,18 @@
+"""Options that several commands share, as `--help` shows them: without a default that says nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+RunPath = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="[RUN]")]
+TaskPath = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="TASK")]
+Name = Annotated[str, tyro.conf.arg(metavar="NAME", help_behavior_hint="")]
+Text = Annotated[str, tyro.conf.arg(metavar="TEXT", help_behavior_hint="")]
+OptionalText = Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hint="")]
+OptionalName = Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")]
+OptionalPath = Annotated[Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="")]
+Count = Annotated[int, tyro.conf.arg(metavar="N", help_behavior_hint="")]
+"""A number whose 0 the help text explains."""
