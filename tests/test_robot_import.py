@@ -7,12 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from mujoco.batch import Batch
 
 from pyembody import spec
 from pyembody.envs.model import BuiltModel, build_model
 from pyembody.envs.robot_import import Report, import_robot
+from pyembody.envs.robot_toml import to_toml
 from pyembody.envs.stance import FLAT
+from pyembody.spec.robot import Control
 
 LEGS = {"fl": (0.2, 0.1), "fr": (0.2, -0.1), "rl": (-0.2, 0.1), "rr": (-0.2, -0.1)}
 CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32)
@@ -180,6 +183,15 @@ def test_notes_and_readme_say_what_to_check(dog: Report) -> None:
     for word in ("keyframe 'home'", "kp, kd: guessed", "feet: guessed", "imu: site 'imu'"):
         assert any(word in note for note in dog.notes), word
         assert word in text
+
+
+def test_zero_is_written_without_a_sign(dog: Report) -> None:
+    control = Control(kp=20.0, kd=0.5, offset=(-0.0, 0.25, -0.0))
+    text = to_toml(replace(dog.robot, control=control, default_pose=(-0.0,) * 12))
+    assert "offset = [0.0, 0.25, 0.0]" in text
+    assert "-0.0," not in text
+    assert "-0.0]" not in text
+    assert "-0.0," not in (dog.folder / "robot.toml").read_text()
 
 
 def test_a_time_step_that_does_not_fit_is_made_to(tmp_path: Path) -> None:

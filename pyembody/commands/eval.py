@@ -116,8 +116,11 @@ def print_summary(found: Evaluation) -> None:
 
 def _figures(found: Evaluation) -> dict[str, tuple[str, str]]:
     """Text of every figure and of its interval, by name."""
+    from ..viz.explain import METRICS
+
     rates = {"success": found.success, "fall rate": found.fall_rate}
-    means = {"episode length s": found.episode_length, **found.metrics}
+    means = {"episode length s": found.episode_length}
+    means |= {f"{n} {METRICS[n].unit}" if n in METRICS else n: m for n, m in found.metrics.items()}
     optional = {"power W": found.power, "cost of transport": found.cost_of_transport}
     means |= {n: m for n, m in optional.items() if m is not None and math.isfinite(m.mean)}
     shown = {n: (f"{r.rate:.1%}", f"{r.low:.1%} .. {r.high:.1%}") for n, r in rates.items()}
