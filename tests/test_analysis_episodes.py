@@ -15,6 +15,7 @@ from safetensors.numpy import save_file
 
 from pyembody.analysis import Recording, evaluate, gait, record
 from pyembody.spec import SpecError
+from pyembody.spec.task import Command
 
 DT = 0.1
 MAX_STEPS = 10
@@ -34,7 +35,7 @@ class ScriptedEnv:
         self.num_envs, self.control_dt, self.max_steps = n, DT, MAX_STEPS
         self.model = mujoco.MjModel.from_xml_string(MODEL)
         terrain = SimpleNamespace(kind="flat")
-        self.task = SimpleNamespace(name="walk", success=success, terrain=terrain)
+        self.task = SimpleNamespace(name="walk", success=success, terrain=terrain, command=Command((-1,) * 3, (1,) * 3))
         self.robot = SimpleNamespace(
             name="toy",
             joints=("a", "b"),
@@ -193,6 +194,14 @@ def test_gait_counts_swings_and_heights() -> None:
     assert facts.base_height == pytest.approx(HEIGHT)
     assert facts.height_ratio == pytest.approx(HEIGHT / 0.25)
     assert facts.only_feet == 1.0
+
+
+def test_standing_is_judged_only_where_a_zero_command_is_trained() -> None:
+    for low, resets in ((0.0, 2), (0.5, 1)):  # one for the episodes, one for standing
+        env: Any = ScriptedEnv()
+        env.task.command = Command((low, 0.0, 0.0), (0.5, 0.0, 0.0))
+        evaluate(env, still, 4, controls=False)
+        assert len(env.seeds) == resets
 
 
 def test_a_trunk_on_the_floor_is_seen() -> None:

@@ -112,6 +112,11 @@ def test_report_writes_one_page(run: Path, capsys: pytest.CaptureFixture[str]) -
     assert (run / "report.html").read_text().lstrip().lower().startswith("<!doctype html>")
 
 
+def test_list_without_a_run_says_how_to_start_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "runs", "--out", str(tmp_path)]) == 0
+    assert "start one with: pyembody train" in " ".join(capsys.readouterr().out.split())
+
+
 def test_list_shows_runs(runs: Path, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "runs", "--out", str(runs)]) == 0
     assert f"{run.name} " in capsys.readouterr().out

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
-from .locate import list_runs
+from .locate import START, list_runs
 from .tables import make_table
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ class List:
     """Folder of the runs."""
 
     def run(self) -> int:
-        """Print one table for each kind asked for."""
+        """Print one table for each kind asked for, or that there is no run yet."""
         from rich.console import Console
 
         console = Console()
-        tables: dict[str, Callable[[], Table]] = {
+        tables: dict[str, Callable[[], Table | str]] = {
             "robots": _robots,
             "tasks": _tasks,
             "runs": functools.partial(_runs, self.out),
@@ -76,10 +76,13 @@ def _variant_description(task: str, variant: str) -> str:
     return str(read_toml(path).get("description", ""))
 
 
-def _runs(root: Path) -> Table:
+def _runs(root: Path) -> Table | str:
+    runs = list_runs(root)
+    if not runs:
+        return f"no runs in {root}/ yet; start one with: {START}"
     columns = ["iterations", "success", "report"]
     table = make_table(f"runs in {root}/, oldest first", ["run"], columns, "task")
-    for folder in list_runs(root):
+    for folder in runs:
         checkpoints = sorted(int(p.name) for p in (folder / "checkpoints").glob("[0-9]*"))
         iterations = str(checkpoints[-1]) if checkpoints else "-"
         report = "yes" if (folder / "report.html").exists() else "-"

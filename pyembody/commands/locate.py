@@ -8,6 +8,7 @@ from pathlib import Path
 from .failure import CommandError
 
 SPEC_FILE = "spec.json"
+START = "pyembody train velocity --robot go2"
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def locate(text: str, root: Path) -> Located:
     if text == "latest":
         runs = list_runs(root)
         if not runs:
-            raise CommandError(f"latest: no run in {root}/; start one with: pyembody train velocity --robot go2")
+            raise CommandError(f"latest: no run in {root}/; start one with: {START}")
         return Located(runs[-1], runs[-1])
     path = Path(text).expanduser()
     if (path / SPEC_FILE).is_file():

@@ -141,6 +141,8 @@ def _clock_scale(axis: Any, x: Array, minutes: Array) -> None:
     if not (np.isfinite(ys).all() and (np.diff(xs) > 0).all() and (np.diff(ys) > 0).all()):
         return
     scale = axis.secondary_xaxis(-0.26, functions=(lambda v: np.interp(v, xs, ys), lambda v: np.interp(v, ys, xs)))
+    ticks = _pyplot().MaxNLocator(4).tick_values(0, ys[-1])
+    scale.set_xticks(ticks[ticks <= ys[-1]])
     scale.set_xlabel("minutes of wall clock")
 
 

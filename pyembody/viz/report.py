@@ -33,7 +33,7 @@ from .plots import pool_window, run_figures
 from .run_files import Row, read_json, read_metrics, wall_clock
 
 MAX_VIDEO = 64 << 20  # bytes; a larger video is linked instead of being held inside the page
-NOTHING, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
+NOTHING, MINUS, ZERO = "\N{EN DASH}", "\N{MINUS SIGN}", "0.0 %"
 HEADLINES = ("linear_velocity_error", "yaw_rate_error")
 
 
@@ -222,14 +222,24 @@ def _terms(evaluation: Row | None, figures: dict[str, str], spec: Row) -> str:
         if owner != shown:
             rows.append([explained(f"channel {owner}", _channel_line(channel))])
             shown = owner
-        own = (channel.get("terms") or {}).get(term) or {}
-        pays, share = float(t.get("per_second") or 0), float(t.get("share") or 0)
-        sign = MINUS if pays < 0 else "+" if pays > 0 else ""
-        signed = -share / largest if pays < 0 else share / largest
-        cells = (_number(t.get("raw")), _number(own.get("weight")), f"{sign}{_number(abs(pays))}")
-        about = " \N{EM DASH} ".join(str(own[k]) for k in ("doc", "expr") if own.get(k))
-        rows.append([explained(term or name, about), *cells, f"{sign}{_percent(share)}{signed_bar(signed)}"])
+        rows.append(_term_row(term or name, t, (channel.get("terms") or {}).get(term) or {}, largest))
     return section("Reward terms", paragraph(TERMS), table(["term", "raw", "weight", "reward / s", "share"], rows))
+
+
+def _term_row(name: str, figures: Row, spec: Row, largest: float) -> list[str]:
+    """Return the cells of a term: what it is, its figures with their sign, a bar relative to the largest share."""
+    pays, share = float(figures.get("per_second") or 0), float(figures.get("share") or 0)
+    sign = MINUS if pays < 0 else "+" if pays > 0 else ""
+    percent = _percent(share)
+    bar = signed_bar((-share if pays < 0 else share) / largest)
+    about = " \N{EM DASH} ".join(str(spec[k]) for k in ("doc", "expr") if spec.get(k))
+    return [
+        explained(name, about),
+        _number(figures.get("raw")),
+        _number(spec.get("weight")),
+        f"{sign}{_number(abs(pays))}",
+        f"{'' if percent == ZERO else sign}{percent}{bar}",
+    ]
 
 
 def _channel_line(channel: Row) -> str:
