@@ -29,6 +29,7 @@ from .commands.view import View
 from .spec.errors import nearest
 
 EXIT_FAILURE, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+HELP_INDENT = " " * 9  # in a box that tells what is missing, the help text of each option
 COMMANDS = ("train", "resume", "eval", "view", "report", "list", "doctor", "robot", "reward", "bench")
 
 Command = OmitSubcommandPrefixes[
@@ -108,11 +109,15 @@ def _unbox(text: str) -> str:
     one.
     """
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
-    words = " ".join(line.strip("│ ") for line in plain.splitlines()[1:] if line[:1] in "│ ")
+    lines = [line for line in plain.splitlines()[1:] if line[:1] in "│ "]
+    words = " ".join(line.strip("│ ") for line in lines if not line.lstrip("│").startswith(HELP_INDENT))
     # Without box characters rules are hyphens, and the first one is under the title.
     parts = [part.strip() for part in re.split(r"[─-]{5,}", words) if part.strip()] or [plain]
     message = parts[0].split(" Got errors:")[0].removesuffix("(required)").rstrip(". ")
     message = message[:1].lower() + message[1:]
+    missing = re.fullmatch(r"missing from pyembody (.*?): (.*)", message)
+    if missing:
+        return f"{missing.group(1)}: expected {missing.group(2)}; see pyembody {missing.group(1)} --help"
     for part in parts[1:]:
         option = re.search(r"Perhaps you meant.*?(--[\w-]+)", part)
         if option:

@@ -115,7 +115,7 @@ def test_a_used_run_is_not_trained_again_and_a_finished_one_not_resumed(tmp_path
     with pytest.raises(SpecError, match="has checkpoints already"):
         train(run, iterations=2, progress=False, make_env=toy)
     with pytest.raises(
-        SpecError, match="iterations: expected more than the 2 that are done, got 2"
+        SpecError, match="iterations: 2 are done, expected a total above that"
     ):
         resume(run, iterations=2, progress=False, make_env=toy)
 

@@ -66,13 +66,17 @@ class Reward:
 def compile_pair(task: Task, robot: Robot) -> CompiledTask:
     """Return the program of a task on a robot; nothing is simulated or written.
 
-    Raises SpecError naming what the robot does not provide.
+    Raises SpecError naming the pair and what the robot does not provide.
     """
     from ..envs.provided import provided_signals
     from ..program import compile_task
+    from ..spec import SpecError
 
-    signals = provided_signals(robot, task)
-    return compile_task(task, signals, dt=robot.control.control_dt, mirror=robot.mirror)
+    try:
+        signals = provided_signals(robot, task)
+        return compile_task(task, signals, dt=robot.control.control_dt, mirror=robot.mirror)
+    except SpecError as error:
+        raise SpecError(f"{task.name} on {robot.name}: {error}") from None
 
 
 def terms_table(task: Task, program: CompiledTask, channel: str) -> Table:

@@ -55,7 +55,10 @@ class Train:
         compile_pair(task, robot)  # an illegal pair leaves no run folder behind
 
         from ..learn import create_run, train
+        from ..learn.distributed import worker_count
 
+        if asked := self.workers or config.workers:
+            worker_count(config.num_envs, asked, asked)  # nor do workers that cannot share the environments
         run = shared_run(lambda: create_run(task, robot, config, self.seed, edits, self.out, sentence=self.say or ""))
         if is_lead():
             print(f"run: {run}", flush=True)

@@ -107,7 +107,8 @@ def resume(run: Path, *, iterations: int | None = None, progress: bool = True, m
     meta = checkpoint.read_meta(checkpoint.latest(run))
     count = spec.train.iterations if iterations is None else iterations
     if meta.iteration >= count:
-        raise SpecError(f"{run}: iterations: expected more than the {meta.iteration} that are done, got {count}")
+        more = f"pyembody resume {run} --iterations {meta.iteration + 100}"
+        raise SpecError(f"{run}: iterations: {meta.iteration} are done, expected a total above that, such as: {more}")
     with at_once(run):
         return _launch(Job(run, count, True, progress, make_env or task_env), spec, meta.workers)
 
