@@ -59,6 +59,27 @@ def mean(value: float) -> dict[str, float]:
     return {"mean": value, "low": value * 0.9, "high": value * 1.1, "n": 50}
 
 
+SPEC: dict[str, Any] = {
+    "task": {
+        "name": "walk",
+        "description": NASTY,
+        "folder": "gone",
+        "success": "speed > 1",
+        "let": {"off": "speed - 1"},
+        "metrics": {"speed_error": "abs(off)"},
+        "channels": {
+            "task": {"weight": 2.0, "gamma": 0.9, "terms": {NASTY: {"expr": "speed", "weight": 1.0, "doc": NASTY}}}
+        },
+    },
+    "robot": {"name": "toy"},
+    "train": {"num_envs": 8},
+    "seed": 3,
+    "hash": "abc123",
+    "sentence": f"walk {NASTY}",
+    "edits": [{"parameter": "forward_speed", "value": 1.5, "unit": "m/s"}],
+}
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """Return a complete run folder whose names try to break out of the page."""
@@ -74,26 +95,7 @@ def run(tmp_path: Path) -> Path:
         for i in range(4)
     ]
     (folder / "metrics.jsonl").write_text("\n".join(json.dumps(r) for r in rows) + "\n")
-    spec: dict[str, Any] = {
-        "task": {
-            "name": "walk",
-            "description": NASTY,
-            "folder": str(tmp_path / "gone"),
-            "success": "speed > 1",
-            "let": {"off": "speed - 1"},
-            "metrics": {"speed_error": "abs(off)"},
-            "channels": {
-                "task": {"weight": 2.0, "gamma": 0.9, "terms": {NASTY: {"expr": "speed", "weight": 1.0, "doc": NASTY}}}
-            },
-        },
-        "robot": {"name": "toy"},
-        "train": {"num_envs": 8},
-        "seed": 3,
-        "hash": "abc123",
-        "sentence": f"walk {NASTY}",
-        "edits": [{"parameter": "forward_speed", "value": 1.5, "unit": "m/s"}],
-    }
-    (folder / "spec.json").write_text(json.dumps(spec))
+    (folder / "spec.json").write_text(json.dumps(SPEC))
     evaluation: dict[str, Any] = {
         "success": rate(0.9),
         "fall_rate": rate(0.1),

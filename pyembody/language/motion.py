@@ -234,13 +234,7 @@ def _claim_axis(name: str, axis: Axis, reading: Reading) -> bool:
         )
         return False
     if axis.amounts:
-        value = axis.amounts[0][0]
-        exact = [w for _, amount in axis.amounts for w in reading.exact.get(amount, ())]
-        note = "the number counts, not the manner" if axis.manners else ""
-        if exact:
-            note = "this one value alone is trained: no standing, nothing slower or faster"
-        words = [*axis.words, *exact]
-        reading.claim(name, sign * value, words, firm=True, note=note, exact=bool(exact))
+        _claim_amount(name, axis, sign, reading)
     else:
         typical = axis.speeds[0][0] if axis.speeds else parameter.typical
         reading.claim(
@@ -250,6 +244,16 @@ def _claim_axis(name: str, axis: Axis, reading: Reading) -> bool:
             note=_guess(axis, typical, parameter.unit, reading),
         )
     return True
+
+
+def _claim_amount(name: str, axis: Axis, sign: float, reading: Reading) -> None:
+    """The number that was said; beside `exactly` and the like no other is commanded."""
+    exact = [w for _, amount in axis.amounts for w in reading.exact.get(amount, ())]
+    note = "the number counts, not the manner" if axis.manners else ""
+    if exact:
+        note = "this one value alone is trained: no standing, nothing slower or faster"
+    value, words = sign * axis.amounts[0][0], [*axis.words, *exact]
+    reading.claim(name, value, words, firm=True, note=note, exact=bool(exact))
 
 
 def _guess(axis: Axis, typical: float, unit: str, reading: Reading) -> str:
