@@ -24,6 +24,8 @@ SIGNALS = {
         Signal("long", "vector", 19, source="long"),
         Signal("force", axis="feet", labels=LEGS, source="force"),
         Signal("foot", "vector", 3, axis="feet", labels=LEGS, source="foot"),
+        Signal("goals", "vector", 3, axis="goals", labels=("a", "b"), source="goals"),
+        Signal("many", "vector", 3, axis="many", labels=tuple(f"p{i}" for i in range(200)), source="many"),
         Signal("on", "bool", source="on"),
         Signal("contact", "bool", axis="feet", labels=LEGS, source="contact"),
         Signal("base_quat", "quat", 4, frame="world", source="q"),

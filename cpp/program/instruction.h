@@ -44,6 +44,10 @@ inline constexpr std::uint32_t kFlagNonFinite = 1;  // a guarded term was not fi
 inline constexpr std::uint32_t kFlagClipped = 2;    // a guarded term was clipped
 inline constexpr std::uint32_t kFlagMemory =
     4;  // a value that was not finite was kept out of the state
+inline constexpr std::uint32_t kFlagKeys = 64;  // a key of a count was out of range
+
+// A task's own operation: rows of the arguments, rows of the result, how many rows, constants.
+using Custom = void (*)(const float* const*, float*, std::int64_t, const float*);
 
 struct Instruction;
 using Kernel = void (*)(const Instruction&, Block&);
@@ -57,11 +61,13 @@ struct Instruction {
     std::array<std::int32_t, 3>
         strides{};                       // floats from lane to lane: 64, or 0 for a broadcast lane
     std::array<const Load*, 2> loads{};  // raw columns, where the operation reads them
-    std::vector<std::int32_t> list;      // gather: register lanes; param: indices
-    std::vector<float> values;           // const
-    std::int32_t k = 0;                  // reduce: group size; prev: depth; guard: term id
-    std::int64_t slot = 0;               // first row of the state
-    double number = 0;                   // ema: share; hold: steps; cycle: phase; guard: max_abs
+    std::vector<std::int32_t> list;      // gather, kernel: register lanes; param: indices; machine:
+                                         // from, to and least steps of every edge
+    std::vector<float> values;           // const, lookup; kernel: constants
+    std::int32_t k = 0;       // reduce: group size; prev: depth; guard: term id; mark: bits
+    std::int64_t slot = 0;    // first row of the state
+    double number = 0;        // ema: share; hold: steps; cycle: phase; guard: max_abs
+    Custom custom = nullptr;  // kernel
 };
 
 }  // namespace embody

@@ -65,6 +65,7 @@ constexpr std::array<OpInfo, kOps> kTable = {{
     binary("or", Op::logical_or),
     binary("sub64", Op::sub64, 60),
     {"where", Op::where, Shape::elementwise, 3, 0, 0, 0, 5},
+    {"lookup", Op::lookup, Shape::elementwise, 1, 0, kAny, 0, 100},
     reduce("sum", Op::sum),
     reduce("prod", Op::prod),
     reduce("rmin", Op::rmin),
@@ -72,7 +73,10 @@ constexpr std::array<OpInfo, kOps> kTable = {{
     reduce("any", Op::any),
     reduce("all", Op::all),
     reduce("mean", Op::mean),
+    reduce("allfinite", Op::allfinite),
     {"guard", Op::guard, Shape::row, 1, 1, 1, 0, 8},
+    {"mark", Op::mark, Shape::row, 1, 1, 0, 0, 8},
+    {"kernel", Op::kernel, Shape::free, kAny, 1, kAny, 0, 500},
     {"prev", Op::prev, Shape::memory, 1, 1, 0, kAny, 20},
     memory("delta", Op::delta),
     memory("rate", Op::rate),
@@ -90,6 +94,11 @@ constexpr std::array<OpInfo, kOps> kTable = {{
     memory("running_min", Op::running_min),
     memory("running_mean", Op::running_mean, 0, 2),
     memory("cycle", Op::cycle, 1),
+    memory("unwrap", Op::unwrap, 0, 2),
+    {"ema_by", Op::ema_by, Shape::memory, 2, 0, 0, 1, 25},
+    {"potential", Op::potential, Shape::memory, 3, 0, 0, 1, 25},
+    {"episodic_count", Op::episodic_count, Shape::memory, 1, 1, 0, kAny, 300},
+    {"machine", Op::machine, Shape::machine, 1, kAny, 0, 2, 1000},
 }};
 
 constexpr bool in_order() {

@@ -51,6 +51,7 @@ enum class Op : std::uint8_t {
     logical_or,
     sub64,
     where,
+    lookup,
     sum,
     prod,
     rmin,
@@ -58,7 +59,10 @@ enum class Op : std::uint8_t {
     any,
     all,
     mean,
+    allfinite,
     guard,
+    mark,
+    kernel,
     prev,
     delta,
     rate,
@@ -76,6 +80,11 @@ enum class Op : std::uint8_t {
     running_min,
     running_mean,
     cycle,
+    unwrap,
+    ema_by,
+    potential,
+    episodic_count,
+    machine,
     count_
 };
 
@@ -84,11 +93,12 @@ inline constexpr std::size_t kOps = static_cast<std::size_t>(Op::count_);
 // How the lanes of the arguments relate to the lanes of the node.
 enum class Shape : std::uint8_t {
     leaf,         // no argument
-    free,         // gather, concat: checked by hand
+    free,         // gather, concat, kernel: checked by hand
     elementwise,  // every argument has the node's lanes or one
     reduce,       // the argument has k times the node's lanes
-    row,          // guard: one lane
-    memory,       // state per environment, the argument has the node's lanes
+    row,          // guard, mark: one lane
+    memory,   // state per environment; the first argument has the node's lanes, others may have one
+    machine,  // state per environment; the argument has one lane an edge
 };
 
 inline constexpr int kAny = -1;
@@ -100,7 +110,7 @@ struct OpInfo {
     int args;     // how many arguments, or kAny
     int ints;     // how many integers, or kAny
     int floats;   // how many floats, or kAny
-    int slots;    // doubles of state a lane; prev has as many as its depth
+    int slots;    // doubles of state a lane, or kAny: as many as the first integer says
     double cost;  // rough nanoseconds for one lane of 64 rows
 };
 

@@ -67,7 +67,13 @@ class Compiler {
         const Load* load = nullptr;
     };
 
-    bool has_memory(std::size_t i) const { return info(ops_[i]).shape == Shape::memory; }
+    bool has_memory(std::size_t i) const {
+        const Shape shape = info(ops_[i]).shape;
+        return shape == Shape::memory || shape == Shape::machine;
+    }
+
+    // Guards and marks write flags, so they run whether or not anything reads them.
+    bool has_effect(std::size_t i) const { return ops_[i] == Op::guard || ops_[i] == Op::mark; }
     const NodeSpec& spec(std::size_t i) const { return spec_.nodes[i]; }
     std::size_t arg(std::size_t i, std::size_t a) const {
         return static_cast<std::size_t>(spec(i).args[a]);
@@ -76,8 +82,9 @@ class Compiler {
     // True when the operation reads this argument from the bound array, if that is one of doubles.
     bool reads_raw(std::size_t i, std::size_t a) const {
         const Op op = ops_[i];
-        return op == Op::sub64 ||
-               ((op == Op::delta || op == Op::rate) && ops_[arg(i, a)] == Op::input);
+        const bool change = op == Op::delta || op == Op::rate || op == Op::unwrap ||
+                            (op == Op::potential && a == 0);
+        return op == Op::sub64 || (change && ops_[arg(i, a)] == Op::input);
     }
 
     // A slice of neighbouring lanes is a view of its argument; pure operations on uniform values
@@ -92,7 +99,8 @@ class Compiler {
             node.offset = from.offset + narrow(spec(i).ints[0]);
         }
         node.uniform = op == Op::constant || op == Op::param;
-        if (!spec(i).args.empty() && !has_memory(i) && op != Op::guard && op != Op::sub64) {
+        if (!spec(i).args.empty() && !has_memory(i) && !has_effect(i) && op != Op::sub64 &&
+            op != Op::kernel) {
             node.uniform = true;
             for (std::size_t a = 0; a < spec(i).args.size(); ++a) {
                 node.uniform = node.uniform && nodes_[arg(i, a)].uniform;
@@ -109,7 +117,7 @@ class Compiler {
         for (std::size_t i = nodes_.size(); i-- > 0;) {
             Node& node = nodes_[i];
             node.in_reset |= has_memory(i);
-            node.needed |= has_memory(i) || ops_[i] == Op::guard;
+            node.needed |= has_memory(i) || has_effect(i);
             for (std::size_t a = 0; node.needed && a < spec(i).args.size(); ++a) {
                 Node& from = nodes_[arg(i, a)];
                 from.needed = true;
@@ -200,7 +208,8 @@ class Compiler {
         out.target = nodes_[i].lane;
         out.lanes = narrow(node.lanes);
         out.slot = nodes_[i].slot;
-        for (std::size_t a = 0; op != Op::concat && a < node.args.size(); ++a) {
+        const bool listed = op == Op::concat || op == Op::kernel;
+        for (std::size_t a = 0; !listed && a < node.args.size(); ++a) {
             const std::size_t from = arg(i, a);
             out.args[a] = nodes_[from].lane;
             out.strides[a] = spec(from).lanes == node.lanes ? narrow(kBlock) : 0;
@@ -221,7 +230,7 @@ class Compiler {
         for (const double value : node.floats) {
             out.values.push_back(static_cast<float>(value));
         }
-        if (ops_[i] == Op::param) {
+        if (ops_[i] == Op::param || ops_[i] == Op::machine) {
             for (const std::int64_t index : node.ints) {
                 out.list.push_back(narrow(index));
             }
@@ -231,7 +240,8 @@ class Compiler {
                 out.list.push_back(nodes_[arg(i, 0)].lane + narrow(lane));
             }
         }
-        for (std::size_t a = 0; ops_[i] == Op::concat && a < node.args.size(); ++a) {
+        const bool listed = ops_[i] == Op::concat || ops_[i] == Op::kernel;
+        for (std::size_t a = 0; listed && a < node.args.size(); ++a) {
             const std::size_t from = arg(i, a);
             for (std::int64_t lane = 0; lane < spec(from).lanes; ++lane) {
                 out.list.push_back(nodes_[from].lane + narrow(lane));
@@ -241,8 +251,11 @@ class Compiler {
 
     void fill_numbers(const NodeSpec& node, Op op, Instruction& out) const {
         const Shape shape = info(op).shape;
-        if (shape == Shape::reduce || op == Op::prev || op == Op::guard) {
+        if (shape == Shape::reduce || shape == Shape::row || info(op).slots == kAny) {
             out.k = narrow(node.ints[0]);
+        }
+        if (op == Op::kernel) {
+            out.custom = reinterpret_cast<Custom>(static_cast<std::uintptr_t>(node.ints[0]));
         }
         if (shape == Shape::memory || op == Op::guard) {
             out.number = node.floats.empty() ? 0.0 : node.floats[0];

@@ -50,6 +50,12 @@ inline constexpr std::int64_t kMaxLanes = 1024;
 inline constexpr std::int64_t kMaxRegisterLanes = 65536;
 inline constexpr std::int64_t kMaxState = 4096;
 inline constexpr std::int64_t kMaxDepth = 16;
+inline constexpr std::int64_t kMaxTable = 4096;
+inline constexpr std::int64_t kMaxKeys = 1024;
+inline constexpr std::int64_t kMaxEdges = 256;
+inline constexpr std::int64_t kMaxStages = 64;
+inline constexpr std::int64_t kMachineLanes = 3;  // stage before, stage after, edge taken (from 1)
+inline constexpr std::int64_t kMaxKernelArgs = 16;
 inline constexpr std::int64_t kMaxWidth = 65536;
 inline constexpr std::int64_t kMaxTables = 4096;  // inputs, groups
 

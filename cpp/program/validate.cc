@@ -64,7 +64,8 @@ class NodeChecker {
 
     void check_shape(std::size_t index, const NodeSpec& node, const OpInfo& row) const {
         std::int64_t total = 0;
-        for (const std::int64_t arg : node.args) {
+        for (std::size_t a = 0; a < node.args.size(); ++a) {
+            const std::int64_t arg = node.args[a];
             const std::int64_t got = lanes_of(arg);
             total += got;
             const bool same = got == node.lanes;
@@ -72,7 +73,7 @@ class NodeChecker {
                 fail_node(index, node, "arg ", arg, ": expected ", node.lanes, " lanes or 1, got ",
                           got);
             }
-            if (row.shape == Shape::memory && !same) {
+            if (row.shape == Shape::memory && !same && (a == 0 || got != 1)) {
                 fail_node(index, node, "arg ", arg, ": expected ", node.lanes, " lanes, got ", got);
             }
             if (row.shape == Shape::row && (got != 1 || node.lanes != 1)) {
@@ -81,6 +82,15 @@ class NodeChecker {
         }
         if (row.shape == Shape::reduce) {
             check_reduce(index, node, total);
+        }
+        if (row.op == Op::kernel &&
+            (node.lanes != 1 || node.args.size() > static_cast<std::size_t>(kMaxKernelArgs) ||
+             total != static_cast<std::int64_t>(node.args.size()))) {
+            fail_node(index, node, "expected 1 to ", kMaxKernelArgs,
+                      " args of 1 lane and 1 lane out");
+        }
+        if (row.shape == Shape::machine) {
+            check_machine(index, node, total);
         }
         if (row.op == Op::concat && total != node.lanes) {
             fail_node(index, node, "lanes: expected the sum of the args' lanes ", total, ", got ",
@@ -93,6 +103,19 @@ class NodeChecker {
         if (k < 1 || k > kMaxLanes || k * node.lanes != total) {
             fail_node(index, node, "group size: expected lanes * k = ", total, " lanes of arg ",
                       node.args[0], ", got ", node.lanes, " * ", k);
+        }
+    }
+
+    static void check_machine(std::size_t index, const NodeSpec& node, std::int64_t edges) {
+        if (node.lanes != kMachineLanes || edges > kMaxEdges) {
+            fail_node(index, node, "expected ", kMachineLanes, " lanes and at most ", kMaxEdges,
+                      " edges, got ", node.lanes, " and ", edges);
+        }
+        check_count(index, node, "number of ints", 3 * edges, node.ints.size());
+        for (std::size_t e = 0; e < node.ints.size(); e += 3) {
+            check_range(index, node, "stage", node.ints[e], kMaxStages);
+            check_range(index, node, "stage", node.ints[e + 1], kMaxStages);
+            check_range(index, node, "least steps", node.ints[e + 2], std::int64_t{1} << 31);
         }
     }
 
@@ -126,6 +149,20 @@ class NodeChecker {
     void check_numbers(std::size_t index, const NodeSpec& node, Op op) const {
         if (op == Op::prev && (node.ints[0] < 1 || node.ints[0] > kMaxDepth)) {
             fail_node(index, node, "depth: expected 1 to ", kMaxDepth, ", got ", node.ints[0]);
+        }
+        if (op == Op::lookup &&
+            (node.floats.empty() || node.floats.size() > static_cast<std::size_t>(kMaxTable))) {
+            fail_node(index, node, "expected 1 to ", kMaxTable, " floats, got ",
+                      node.floats.size());
+        }
+        if (op == Op::episodic_count && (node.ints[0] < 1 || node.ints[0] > kMaxKeys)) {
+            fail_node(index, node, "keys: expected 1 to ", kMaxKeys, ", got ", node.ints[0]);
+        }
+        if (op == Op::mark) {
+            check_range(index, node, "bits", node.ints[0], std::int64_t{1} << 31);
+        }
+        if (op == Op::kernel && node.ints[0] == 0) {
+            fail_node(index, node, "expected the address of a function, got 0");
         }
         if (op == Op::guard) {
             check_range(index, node, "term id", node.ints[0], std::int64_t{1} << 31);
@@ -202,8 +239,9 @@ void check_stores(const ProgramSpec& spec) {
 }  // namespace
 
 std::int64_t state_doubles(const NodeSpec& node, Op op) {
-    const std::int64_t slots = op == Op::prev ? node.ints[0] : info(op).slots;
-    return slots * node.lanes;
+    const OpInfo& row = info(op);
+    const std::int64_t slots = row.slots == kAny ? node.ints[0] : row.slots;
+    return row.shape == Shape::machine ? slots : slots * node.lanes;
 }
 
 std::vector<Op> validate(const ProgramSpec& spec) {

@@ -179,7 +179,8 @@ class Checker:
     def _bind(self, operation: Operation, tree: ast.Call) -> tuple[list[Node], dict[str, Any]]:
         """Match a call's arguments with the operation's parameters."""
         values = [p for p in operation.parameters if p.kind == "value"]
-        ordered = values if operation.variadic else operation.parameters
+        named = [p for p in operation.parameters if p.kind == "kernel"]
+        ordered = [*named, *values] if operation.variadic else list(operation.parameters)
         given: dict[str, ast.expr] = {}
         more = list(tree.args[len(ordered) :])
         if more and not operation.variadic:
@@ -217,13 +218,10 @@ class Checker:
                 return
             raise self._error(tree, f"{operation.name}: argument '{parameter.name}' is missing")
         match parameter.kind:
+            case "value" if value is None:
+                args.append(self._default(operation, parameter, tree))
             case "value":
-                node = (
-                    self._literal([float(str(parameter.default))], 0, False)
-                    if value is None
-                    else self.check(value)
-                )
-                args.append(node)
+                args.append(self.check(value or tree))
             case "word":
                 static[parameter.name] = parameter.default if value is None else self._word(value)
             case "unit":
@@ -236,6 +234,19 @@ class Checker:
                         f"{operation.name}: {parameter.name}: expected a whole number",
                     )
                 static[parameter.name] = int(number) if kind == "int" else number
+
+    def _default(self, operation: Operation, parameter: Parameter, tree: ast.Call) -> Node:
+        """The value of an argument left out: a number, or what the place of the expression provides."""
+        text = str(parameter.default)
+        if not text.startswith("%"):
+            return self._literal([float(text)], 0, False)
+        if text in self.local:
+            return self.local[text]
+        if text == "%terminated":
+            return self.names.lookup("terminated", self._at(tree))
+        raise self._error(
+            tree, f"{operation.name}: argument '{parameter.name}' is missing; only a term has one of its own"
+        )
 
     def _word(self, tree: ast.expr) -> str:
         if isinstance(tree, ast.Constant) and isinstance(tree.value, str):
@@ -263,6 +274,7 @@ class Checker:
         """The node of an operation that the language itself defines."""
         text = operation.text if isinstance(operation.text, str) else operation.text(call)
         values = [p.name for p in operation.parameters if p.kind == "value"]
+        values += [f"more{i}" for i in range(len(call.args) - len(values))]
         local = dict(zip(values, call.args, strict=True))
         for name, value in call.static.items():
             if isinstance(value, int | float):

@@ -115,6 +115,11 @@ class Builder:
         """Return an operation with memory of `x`."""
         return Lanes(self.emit(name, (x.index,), x.lanes, ints, floats), x.count, x.width)
 
+    def mark(self, x: Lanes, bit: int) -> None:
+        """Set a bit of a row's flags where any lane of `x` is not 0."""
+        flat = self.reduce("any", Lanes(x.index, 1, x.lanes), "width")
+        self.emit("mark", (flat.index,), 1, (bit,))
+
     def concat(self, parts: Sequence[Lanes], count: int, width: int) -> Lanes:
         """Return the lanes of all parts, one after the other."""
         index = self.emit("concat", [p.index for p in parts], sum(p.lanes for p in parts))

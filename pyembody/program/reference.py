@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..spec.signal import Signal
-from .operations import OPERATIONS, Array
+from .operations import OPERATIONS, Array, Flag
 from .types import Node
 
 
@@ -32,8 +32,7 @@ class Group:
 class ReferenceEvaluator:
     """Evaluates groups for `rows` environments, remembering between steps as the language says.
 
-    `flags` `[N]` uint32 and `bad_term` `[N]` int32 are set by each step: 1 not finite, 2 clipped,
-    4 not remembered.
+    `flags` `[N]` uint32 (see `Flag`) and `bad_term` `[N]` int32 are set by each step.
     """
 
     def __init__(
@@ -92,7 +91,10 @@ class ReferenceEvaluator:
 
     def flag(self, rows: NDArray[np.bool_], bit: int, term: int = -1) -> None:
         """Set a bit of `flags`; the first offender of a row is kept in `bad_term`."""
-        rows = rows if self.mask is None else rows & self.mask
+        if self.mask is not None:
+            if bit != Flag.MEMORY:
+                return
+            rows = rows & self.mask
         self.flags[rows] |= np.uint32(bit)
         if term >= 0:
             self.bad_term[rows & (self.bad_term < 0)] = term

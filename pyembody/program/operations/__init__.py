@@ -2,21 +2,39 @@
 its lowering.
 """
 
-from . import arithmetic, leaves, library, logic, memory, reductions, rotations, vectors
-from .base import OPERATIONS, Array, Frame, Operation, Parameter
+from . import (
+    arithmetic,
+    distances,
+    external,
+    leaves,
+    library,
+    logic,
+    memory,
+    memory_more,
+    reductions,
+    rotations,
+    sets,
+    vectors,
+)
+from .base import OPERATIONS, Array, Flag, Frame, Operation, Parameter
 
 __all__ = [
     "OPERATIONS",
     "Array",
+    "Flag",
     "Frame",
     "Operation",
     "Parameter",
     "arithmetic",
+    "distances",
+    "external",
     "leaves",
     "library",
     "logic",
     "memory",
+    "memory_more",
     "reductions",
     "rotations",
+    "sets",
     "vectors",
 ]

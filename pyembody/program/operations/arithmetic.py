@@ -13,7 +13,7 @@ from ..call import Call
 from ..lanes import Builder, Lanes
 from ..types import Node, Type
 from ..units import ONE, RAD
-from .base import Array, Frame, lane, operation, plain
+from .base import Array, Flag, Frame, any_lane, lane, operation, plain
 
 MAX_REPEATED = 8
 MAX_DENOMINATOR = 4
@@ -140,12 +140,13 @@ def greatest(x: Array, y: Array) -> Array:
 
 
 def modulo(x: Array, m: Array) -> Array:
-    """X - m floor(x/m) in [0, m): a result that rounding pushed out of the range is put back; NaN
-    for m <= 0.
+    """X - m floor(x/m) in [0, m), exact but for one rounding; m itself becomes 0. NaN for m <= 0 or
+    infinite.
     """
-    r = x - m * np.floor(x / m)
-    r = np.where(r < 0, r + m, r)
-    return np.where(m > 0, np.where(r >= m, np.float32(0), r), np.float32(np.nan))
+    r = np.fmod(x.astype(np.float64), m.astype(np.float64))
+    y = np.where(r < 0, r + m, r).astype(np.float32) + np.float32(0)
+    fine = (m > 0) & np.isfinite(m)
+    return np.where(fine, np.where(y >= m, np.float32(0), y), np.float32(np.nan))
 
 
 operation("add", "a, b", add_rule, plain(np.add), lane("add"), public=False)
@@ -214,8 +215,22 @@ def sigmoid(x: Array) -> Array:
     return result
 
 
-def _clamped(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
-    return lambda x: function(np.clip(x, -1.0, 1.0))
+def _clamped(
+    name: str, function: Callable[[Array], Array], doc: str, limit: float = 1.0 + 1e-4
+) -> None:
+    """Add the inverse of a sine or cosine: clamped to [-1, 1], far arguments are counted."""
+
+    def twin(frame: Frame, _node: Node, values: list[Array]) -> Array:
+        x = values[0]
+        frame.flag(any_lane(np.abs(x) > np.float32(limit)), Flag.DOMAIN)
+        result: Array = function(np.clip(x.astype(np.float64), -1.0, 1.0)).astype(np.float32)
+        return result
+
+    def lower(builder: Builder, _node: Node, values: list[Lanes]) -> Lanes:
+        builder.mark(builder.op("gt", builder.op("abs", values[0]), limit), Flag.DOMAIN)
+        return builder.op(name, values[0])
+
+    operation(name, "x", _to_angle_rule, twin, lower, doc)
 
 
 operation("neg", "x", keep_rule, plain(np.negative), lane("neg"), public=False)
@@ -240,11 +255,11 @@ CURVES: dict[str, tuple[Callable[[Call], Type], Callable[..., Any], str]] = {
     "sigmoid": (pure_rule, sigmoid, "1 / (1 + exp(-x))"),
     "sin": (_angle_rule, np.sin, "sine of an angle"),
     "cos": (_angle_rule, np.cos, "cosine of an angle"),
-    "asin": (_to_angle_rule, _clamped(np.arcsin), "angle of a sine, clamped to [-1, 1]"),
-    "acos": (_to_angle_rule, _clamped(np.arccos), "angle of a cosine, clamped to [-1, 1]"),
 }
 for _name, (_rule, _function, _doc) in CURVES.items():
     operation(_name, "x", _rule, in_double(_function), lane(_name), _doc)
+_clamped("asin", np.arcsin, "angle of a sine, clamped to [-1, 1]")
+_clamped("acos", np.arccos, "angle of a cosine, clamped to [-1, 1]")
 operation(
     "atan2", "y, x", _atan2_rule, in_double(np.arctan2), lane("atan2"), "angle of the point (x, y)"
 )

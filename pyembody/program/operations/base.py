@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import IntFlag
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +18,27 @@ from ..types import Node, Type
 
 Array = NDArray[Any]
 """Values of one node in the twin: `[N, axis, components]`, float32 or bool."""
+
+
+class Flag(IntFlag):
+    """What a step says about a row. The first and third end its episode, the others are counted."""
+
+    NON_FINITE = 1
+    """A guarded value or a signal was not finite."""
+    CLIPPED = 2
+    """A guarded value was beyond its limit."""
+    MEMORY = 4
+    """A value that is not finite was kept out of the memory."""
+    BAD_SCALE = 8
+    """A kernel's scale or margin that is an expression was not above 0."""
+    DOMAIN = 16
+    """The argument of asin or acos was beyond 1 by more than 1e-4."""
+    QUAT_NORM = 32
+    """The norm of a quat signal was off 1 by more than 1e-3."""
+    KEY_OVERFLOW = 64
+    """A key of `episodic_count` was not one of its keys."""
+    STALE = 128
+    """A learned signal was too old."""
 
 
 class Frame(Protocol):
@@ -122,6 +144,12 @@ def define(
     OPERATIONS[name] = Operation(
         name, parameters, variadic, doc, public, text=expression, pure=pure
     )
+
+
+def any_lane(values: Array) -> NDArray[np.bool_]:
+    """Return the rows in which any number is true, `[N]`."""
+    result: NDArray[np.bool_] = np.any(values.reshape(len(values), -1), axis=1)
+    return result
 
 
 def plain(function: Callable[..., Array]) -> Twin:

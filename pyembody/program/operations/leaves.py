@@ -9,7 +9,11 @@ import numpy as np
 from ..call import Call
 from ..lanes import Builder, Lanes
 from ..types import Node, Type
-from .base import Array, Frame, operation
+from .base import Array, Flag, Frame, any_lane, operation
+from .reductions import lane_sum
+
+QUAT_OFF = float(np.float32(2e-3))
+"""A quat's squared norm may be off 1 by so much: its norm by half of it."""
 
 
 def _given(call: Call) -> Type:
@@ -42,12 +46,22 @@ def _lower_param(builder: Builder, node: Node, _values: list[Lanes]) -> Lanes:
 
 def _signal(frame: Frame, node: Node, _values: list[Array]) -> Array:
     raw = frame.raw(node)
-    return raw != 0 if node.type.kind == "bool" else raw.astype(np.float32)
+    if node.type.kind == "bool":
+        values: Array = raw != 0
+        return values
+    values = raw.astype(np.float32)
+    if node.type.kind == "quat":
+        off = np.abs(lane_sum(np.square(values), 2) - np.float32(1)) > np.float32(QUAT_OFF)
+        frame.flag(any_lane(off), Flag.QUAT_NORM)
+    return values
 
 
 def _lower_signal(builder: Builder, node: Node, _values: list[Lanes]) -> Lanes:
     t = node.type
     x = builder.input(node.static["name"], range(t.lanes), t.count, t.columns)
+    if t.kind == "quat":
+        off = builder.op("sub", builder.reduce("sum", builder.op("square", x), "width"), 1.0)
+        builder.mark(builder.op("gt", builder.op("abs", off), QUAT_OFF), Flag.QUAT_NORM)
     return builder.op("ne", x, 0.0) if t.kind == "bool" else x
 
 

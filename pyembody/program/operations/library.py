@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from functools import reduce
 
 import numpy as np
 
@@ -18,9 +17,8 @@ from ...spec.errors import nearest
 from ..call import Call
 from ..lanes import Builder, Lanes
 from ..types import Node, Type
-from ..units import ONE
-from .arithmetic import greatest, least
-from .base import Array, Frame, define, operation, plain
+from ..units import ONE, RAD
+from .base import Array, Flag, Frame, any_lane, define, operation, plain
 
 # --- parts that an expression cannot say ----------------------------------------------------------
 
@@ -30,10 +28,18 @@ def _scaled_rule(call: Call) -> Type:
     return replace(call.fit(), units=(call.args[0].type.unit,))
 
 
-def _scaled(value: Array, error: Array, scale: Array) -> Array:
+def _varies(scale: Node) -> bool:
+    """True for a scale that is neither written as a number nor a parameter, which are checked before."""
+    return scale.op not in ("literal", "constant", "param")
+
+
+def _scaled(frame: Frame, node: Node, values: list[Array]) -> Array:
     """The value where scale > 0; the indicator of zero error where scale <= 0; NaN where either is
     NaN.
     """
+    value, error, scale = values
+    if _varies(node.args[2]):
+        frame.flag(any_lane(scale <= 0), Flag.BAD_SCALE)
     indicator = np.where(error == 0, np.float32(1), np.where(np.isnan(error), error, np.float32(0)))
     result: Array = np.where(scale > 0, value, np.where(scale <= 0, indicator, scale))
     return result
@@ -45,6 +51,8 @@ def _lower_scaled(builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
     given = node.args[2]
     if given.op in ("literal", "constant") and min(given.static["values"]) > 0:
         return value
+    if _varies(given):
+        b.mark(b.op("le", scale, 0.0), Flag.BAD_SCALE)
     missing = b.op("where", b.op("ne", error, error), error, 0.0)
     indicator = b.op("where", b.op("eq", error, 0.0), 1.0, missing)
     other = b.op("where", b.op("le", scale, 0.0), indicator, scale)
@@ -82,7 +90,7 @@ def _same(_frame: Frame, _node: Node, values: list[Array]) -> Array:
 
 
 operation(
-    "scaled", "value, error, scale", _scaled_rule, plain(_scaled), _lower_scaled, public=False
+    "scaled", "value, error, scale", _scaled_rule, _scaled, _lower_scaled, public=False
 )
 operation("outside", "x, lo, hi", _outside_rule, plain(_outside), _lower_outside, public=False)
 operation(
@@ -90,34 +98,15 @@ operation(
 )
 
 
-def _share_rule(call: Call) -> Type:
+
+def _as_number_rule(call: Call) -> Type:
     call.numbers()
-    call.pure()
-    return replace(call.fit(), units=(ONE,))
-
-
-def _hamacher(*values: Array) -> Array:
-    """1 / (sum of 1 / a - (n - 1)), each a clipped to [0, 1]: 0 if any is 0, exactly 1 if all are 1."""
-    one = np.float32(1)
-    inverses = [one / greatest(np.zeros_like(a), least(a, np.ones_like(a))) for a in values]
-    result: Array = one / (reduce(np.add, inverses) - np.float32(len(values) - 1))
-    return result
-
-
-def _lower_hamacher(builder: Builder, _node: Node, values: list[Lanes]) -> Lanes:
-    b = builder
-    inverses = [b.op("div", 1.0, b.op("max", 0.0, b.op("min", a, 1.0))) for a in values]
-    total = reduce(lambda x, y: b.op("add", x, y), inverses)
-    return b.op("div", 1.0, b.op("sub", total, float(len(values) - 1)))
+    call.equal(call.args[0].type.unit, RAD)
+    return replace(call.args[0].type, units=(ONE,))
 
 
 operation(
-    "hamacher",
-    "a, *more",
-    _share_rule,
-    plain(_hamacher),
-    _lower_hamacher,
-    "all of several shares in [0, 1]: 0 if any is 0, 1 if all are 1",
+    "as_number", "x", _as_number_rule, _same, lambda _builder, _node, values: values[0], public=False
 )
 
 # --- errors ---------------------------------------------------------------------------------------
@@ -265,4 +254,37 @@ define(
     "x, p:number",
     "y = abs(x) ** p; sum(where(isfinite(x), min(y, 1e30), y))",
     "sum of abs(x)^p",
+)
+
+
+def _order(call: Call) -> float:
+    q = float(call.static["q"])
+    if q < 1:
+        call.fail(f"q: expected a number of at least 1, got {q}")
+    return q
+
+
+def _soft_order(call: Call) -> str:
+    q = _order(call)
+    return (
+        f"m = max(a, p); r = a / m; s = p / m; where(isfinite(m), where(a < p, "
+        f"p * expm1(log1p((a / p) ** {q!r}) * {1 / q!r}), "
+        f"where(m > 0, m * (r ** {q!r} + s ** {q!r}) ** {1 / q!r} - p, 0)), m)"
+    )
+
+
+define("soft_order", "a, p, q:number", _soft_order, public=False)
+define("l22", "x, p, q:number=2", "soft_order(length(x), p, q)", "(x.x^(q/2) + p^q)^(1/q) - p")
+define(
+    "smooth_abs2",
+    "x, p, q:number=2",
+    "sum(soft_order(abs(x), p, q))",
+    "sum of (abs(x)^q + p^q)^(1/q) - p",
+)
+define(
+    "risk",
+    "l, r",
+    "z = r * l; e = expm1(min(z, 40)) + 2.3538527e17 * max(z - 40, 0); "
+    "where(abs(r) < 1e-6, l, e / r)",
+    "(exp(r l) - 1) / r, linear beyond r l = 40; l itself for r = 0",
 )

@@ -69,6 +69,12 @@ def _steps_rule(call: Call) -> Type:
     return replace(call.args[0].type, kind="number", units=(ONE,), integer=True)
 
 
+def _unwrap_rule(call: Call) -> Type:
+    call.numbers()
+    call.angle()
+    return replace(call.args[0].type, point=False, integer=False)
+
+
 def _cycle_rule(call: Call) -> Type:
     t = _number(call)
     call.plain()
@@ -152,6 +158,11 @@ def _running_mean(s: State, x: Array, _c: float, _dt: float) -> tuple[State, Arr
     return {"total": total, "steps": steps}, total / steps
 
 
+def _unwrap(s: State, x: Array, _c: float, _dt: float) -> tuple[State, Array | None]:
+    turns = s["turns"] - np.floor((x - s["x"] + math.pi) / (2 * math.pi))
+    return {"x": x, "turns": turns}, x + 2 * math.pi * turns
+
+
 def _cycle(s: State, x: Array, _phase: float, dt: float) -> tuple[State, Array | None]:
     return {"turns": s["turns"] + x * dt}, None
 
@@ -176,7 +187,7 @@ class Remembering:
     def twin(self, frame: Frame, node: Node, values: list[Array]) -> Array:
         """The value of a step, or at reset; changes of a signal are taken in double."""
         arg = node.args[0]
-        exact = arg.raw and node.op in ("delta", "rate")
+        exact = arg.raw and node.op in ("delta", "rate", "unwrap")
         x = frame.raw(arg) if exact else values[0].astype(np.float64)
         memory = frame.memory(node)
         for slot in self.slots:
@@ -194,7 +205,7 @@ class Remembering:
     def lower(self, builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
         """The lane operation of the same name."""
         floats = [float(node.static[self.constant])] if self.constant else []
-        return builder.remember(node.op, values[0], (), floats)
+        return builder.remember(node.op.removesuffix("_fixed"), values[0], (), floats)
 
     def _seed(self, frame: Frame, memory: State, mask: NDArray[np.bool_], x: Array) -> None:
         fine: Any = np.isfinite(x)
@@ -204,7 +215,7 @@ class Remembering:
             memory[slot][mask] = np.where(fine, x, 0.0)[mask] if slot == "x" else 0.0
 
     def _value(self, node: Node, memory: State, starts: bool) -> Array:
-        if node.op != "cycle":
+        if node.op != "cycle_fixed":
             return (
                 memory["x"]
                 if starts and "x" in memory
@@ -224,11 +235,12 @@ def remember(
     doc: str,
     *,
     constant: str = "",
+    public: bool = True,
 ) -> None:
-    """Add an operation with memory."""
+    """Add an operation with memory. One named `x_fixed` is the part of `x` whose number is constant."""
     starts = name not in ("delta", "rate")
     kept = Remembering(step, tuple(slots.split()), constant, starts)
-    operation(name, text, rule, kept.twin, kept.lower, doc)
+    operation(name, text, rule, kept.twin, kept.lower, doc, public=public)
 
 
 def _prev(frame: Frame, node: Node, values: list[Array]) -> Array:
@@ -259,26 +271,11 @@ operation(
 )
 remember("delta", "x", _change_rule, _delta, "x", "x minus x of the step before")
 remember("rate", "x", _rate_rule, _rate, "x", "change of x per second")
-remember(
-    "ema",
-    "x, tau:number",
-    _number,
-    _ema,
-    "x",
-    "x smoothed with the time constant tau, s",
-    constant="tau",
-)
+remember("ema_fixed", "x, tau:number", _number, _ema, "x", "", constant="tau", public=False)
 remember("initial", "x", _keep_rule, _initial, "x", "x at the start of the episode")
 remember("latch", "c", _bool_rule, _latch, "on", "true from the first true c on")
-remember(
-    "hold",
-    "c, s:number",
-    _bool_rule,
-    _hold,
-    "steps",
-    "c was true for the last s seconds",
-    constant="s",
-)
+remember("hold_fixed", "c, s:number", _bool_rule, _hold, "steps", "", constant="s", public=False)
+remember("unwrap", "x", _unwrap_rule, _unwrap, "x turns", "an angle that does not jump by whole turns")
 remember("air_time", "c", _seconds_rule, _air_time, "steps", "seconds without contact so far")
 remember("contact_time", "c", _seconds_rule, _contact_time, "steps", "seconds in contact so far")
 remember("first_contact", "c", _bool_rule, _first_contact, "air", "contact begins in this step")
@@ -303,11 +300,12 @@ remember(
     "mean x over the episode's steps",
 )
 remember(
-    "cycle",
-    "freq, phase:number=0",
+    "cycle_fixed",
+    "freq, phase:number",
     _cycle_rule,
     _cycle,
     "turns",
-    "phase of a clock in [0, 1)",
+    "",
     constant="phase",
+    public=False,
 )
