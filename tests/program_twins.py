@@ -28,7 +28,7 @@ SIGNALS = {
         Signal("many", "vector", 3, axis="many", labels=tuple(f"p{i}" for i in range(200)), source="many"),
         Signal("on", "bool", source="on"),
         Signal("contact", "bool", axis="feet", labels=LEGS, source="contact"),
-        Signal("base_quat", "quat", 4, frame="world", source="q"),
+        Signal("base_quat", "quat", 4, frame="world", local="body", source="q"),
         Signal("other_quat", "quat", 4, frame="world", source="q"),
         Signal("offset", "vector", 3, values=(0.5, -0.0, 2.0)),
     )

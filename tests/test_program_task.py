@@ -30,7 +30,7 @@ SIGNALS = {
             unit="rad",
             values=(0.1, 1.0, -0.1, 1.0),
         ),
-        Signal("base_quat", "quat", 4, frame="world", source="s"),
+        Signal("base_quat", "quat", 4, frame="world", local="body", source="s"),
     )
 }
 MIRROR = Mirror(("r1", "r2", "l1", "l2"), (-1, 1, -1, 1), ("right", "left"))
@@ -113,6 +113,7 @@ def test_names_and_layout() -> None:
         "raw": 3,
         "weighted": 3,
         "channels": 2,
+        "lines": 1,
         "metrics": 1,
         "policy": 13,
         "critic": 2,

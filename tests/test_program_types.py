@@ -20,7 +20,7 @@ SIGNALS = {
         Signal("on", "bool", source="s"),
         Signal("base_pos", "vector", 3, unit="m", frame="world", point=True, source="s"),
         Signal("goal", "vector", 3, unit="m", frame="world", point=True, source="s"),
-        Signal("base_quat", "quat", 4, frame="world", source="s"),
+        Signal("base_quat", "quat", 4, frame="world", local="body", source="s"),
         Signal("vel_world", "vector", 3, unit="m/s", frame="world", source="s"),
         Signal(
             "vel",

@@ -64,7 +64,8 @@ struct Instruction {
     std::vector<std::int32_t> list;      // gather, kernel: register lanes; param: indices; machine:
                                          // from, to and least steps of every edge
     std::vector<float> values;           // const, lookup; kernel: constants
-    std::int32_t k = 0;       // reduce: group size; prev: depth; guard: term id; mark: bits
+    // reduce: group size; prev: depth; guard, watch: term id; mark, flagged: bits
+    std::int32_t k = 0;
     std::int64_t slot = 0;    // first row of the state
     double number = 0;        // ema: share; hold: steps; cycle: phase; guard: max_abs
     Custom custom = nullptr;  // kernel

@@ -73,7 +73,9 @@ class Compiler {
     }
 
     // Guards and marks write flags, so they run whether or not anything reads them.
-    bool has_effect(std::size_t i) const { return ops_[i] == Op::guard || ops_[i] == Op::mark; }
+    bool has_effect(std::size_t i) const {
+        return ops_[i] == Op::guard || ops_[i] == Op::mark || ops_[i] == Op::watch;
+    }
     const NodeSpec& spec(std::size_t i) const { return spec_.nodes[i]; }
     std::size_t arg(std::size_t i, std::size_t a) const {
         return static_cast<std::size_t>(spec(i).args[a]);
@@ -235,6 +237,9 @@ class Compiler {
                 out.list.push_back(narrow(index));
             }
         }
+        if (ops_[i] == Op::watch) {
+            out.list.push_back(narrow(spec(arg(i, 0)).lanes));
+        }
         if (ops_[i] == Op::gather) {
             for (const std::int64_t lane : node.ints) {
                 out.list.push_back(nodes_[arg(i, 0)].lane + narrow(lane));
@@ -251,7 +256,8 @@ class Compiler {
 
     void fill_numbers(const NodeSpec& node, Op op, Instruction& out) const {
         const Shape shape = info(op).shape;
-        if (shape == Shape::reduce || shape == Shape::row || info(op).slots == kAny) {
+        if (shape == Shape::reduce || shape == Shape::row || info(op).slots == kAny ||
+            op == Op::watch || op == Op::flagged) {
             out.k = narrow(node.ints[0]);
         }
         if (op == Op::kernel) {

@@ -158,7 +158,13 @@ class NodeChecker {
         if (op == Op::episodic_count && (node.ints[0] < 1 || node.ints[0] > kMaxKeys)) {
             fail_node(index, node, "keys: expected 1 to ", kMaxKeys, ", got ", node.ints[0]);
         }
-        if (op == Op::mark) {
+        if ((op == Op::watch || op == Op::flagged) && node.lanes != 1) {
+            fail_node(index, node, "lanes: expected 1, got ", node.lanes);
+        }
+        if (op == Op::watch) {
+            check_range(index, node, "term id", node.ints[0], std::int64_t{1} << 31);
+        }
+        if (op == Op::mark || op == Op::flagged) {
             check_range(index, node, "bits", node.ints[0], std::int64_t{1} << 31);
         }
         if (op == Op::kernel && node.ints[0] == 0) {

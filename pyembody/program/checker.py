@@ -13,6 +13,7 @@ from ..spec.errors import SpecError, unknown
 from .call import Call
 from .operations import OPERATIONS, Operation, Parameter
 from .operations.leaves import literal
+from .outside import Outside
 from .subscript import select
 from .syntax import MAX_DEPTH, MAX_NODES, parse
 from .types import Node, Type
@@ -46,8 +47,18 @@ class Names(Protocol):
     solver: UnitSolver
     angles: list[tuple[Call, Any]]
 
+    @property
+    def outside(self) -> Outside:
+        """Tables, learned signals and kernels by name."""
+
     def lookup(self, name: str, place: str) -> Node:
         """Return the node of a name. Raises SpecError at `place`."""
+
+    def stage_number(self, name: str, place: str) -> int:
+        """Return the number of a stage."""
+
+    def moment(self, which: str, place: str) -> Node:
+        """Return the parameter of a running mean or standard deviation."""
 
 
 class Checker:
@@ -115,13 +126,20 @@ class Checker:
                 args = [self.check(t) for t in (tree.test, tree.body, tree.orelse)]
                 return self.apply("where", args, {}, tree)
             case ast.Compare(left=left, ops=ops, comparators=comparators):
-                args = [self.check(t) for t in (left, *comparators)]
+                args = [self._operand(t, (left, *comparators)) for t in (left, *comparators)]
                 pairs = [
                     self.apply(COMPARE[type(op).__name__], [a, b], {}, tree)
                     for op, a, b in zip(ops, args, args[1:], strict=False)
                 ]
                 return self._chain("and", pairs, tree)
         raise self._error(tree, f"{type(tree).__name__} cannot stand here")
+
+    def _operand(self, tree: ast.expr, others: tuple[ast.expr, ...]) -> Node:
+        """A side of a comparison; the name of a stage may stand beside `stage`."""
+        word = tree.value if isinstance(tree, ast.Constant) and isinstance(tree.value, str) else None
+        if word is None or not any(isinstance(t, ast.Name) and t.id == "stage" for t in others):
+            return self.check(tree)
+        return self._literal([self.names.stage_number(word, self._at(tree))], 0, True)
 
     def _chain(self, name: str, args: list[Node], tree: ast.expr) -> Node:
         total = args[0]
@@ -224,6 +242,8 @@ class Checker:
                 args.append(self.check(value or tree))
             case "word":
                 static[parameter.name] = parameter.default if value is None else self._word(value)
+            case "table" | "learned" | "kernel":
+                self._outside(parameter, self._word(value or tree), args, static, self._at(tree))
             case "unit":
                 static[parameter.name] = parse_scaled(self._word(value or tree), self._at(tree))
             case kind:
@@ -235,6 +255,19 @@ class Checker:
                     )
                 static[parameter.name] = int(number) if kind == "int" else number
 
+    def _outside(
+        self, parameter: Parameter, word: str, args: list[Node], static: dict[str, Any], place: str
+    ) -> None:
+        """Bind the name of something outside the expression."""
+        found = self.names.outside
+        if parameter.kind == "table":
+            static[parameter.name] = found.table(word, place)
+        elif parameter.kind == "kernel":
+            static[parameter.name] = found.kernel(word, place)
+        else:
+            static[parameter.name], node = found.learned(word, place)
+            args.append(node)
+
     def _default(self, operation: Operation, parameter: Parameter, tree: ast.Call) -> Node:
         """The value of an argument left out: a number, or what the place of the expression provides."""
         text = str(parameter.default)
@@ -244,6 +277,8 @@ class Checker:
             return self.local[text]
         if text == "%terminated":
             return self.names.lookup("terminated", self._at(tree))
+        if text in ("%mean", "%std"):
+            return self.names.moment(text, self._at(tree))
         raise self._error(
             tree, f"{operation.name}: argument '{parameter.name}' is missing; only a term has one of its own"
         )

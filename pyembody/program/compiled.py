@@ -5,23 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..spec.errors import unknown
+from ..spec.errors import SpecError, unknown
 from ..spec.robot import Mirror
 from ..spec.signal import Signal
-from .lanes import LaneNode
+from ..spec.tables import Schedule
+from .lanes import LaneNode, state_numbers
 from .lower import GroupRow, Store, lower
 from .mirror import mirror_map
+from .moments import Moments
 from .params import ParamInfo, set_params
 from .reference import Group, ReferenceEvaluator
+from .schedules import schedule_value
+from .stages import StageTable
 
 if TYPE_CHECKING:
     from .. import _core
 
+MAX_INSTRUCTIONS = 4096
+MAX_STATE = 4096
 LaneProgram = tuple[
     list[LaneNode], list[tuple[str, int]], list[GroupRow], list[Store], NDArray[np.float32], float
 ]
@@ -61,6 +67,20 @@ class CompiledProgram:
     @cached_property
     def _lowered(self) -> tuple[list[LaneNode], list[str], list[GroupRow], list[Store]]:
         return lower(list(self.groups.values()), self.dt)
+
+    def limited(self, place: str) -> Self:
+        """Return this program. Raises SpecError if it is larger than the language allows."""
+        nodes = self._lowered[0]
+        if len(nodes) > MAX_INSTRUCTIONS:
+            raise SpecError(
+                f"{place}: expected at most {MAX_INSTRUCTIONS} instructions, got {len(nodes)}", "limit_instructions"
+            )
+        state = sum(state_numbers(node) for node in nodes)
+        if state > MAX_STATE:
+            raise SpecError(
+                f"{place}: expected at most {MAX_STATE} numbers of memory an environment, got {state}", "limit_state"
+            )
+        return self
 
     @cached_property
     def inputs(self) -> tuple[Signal, ...]:
@@ -119,7 +139,7 @@ class CompiledProgram:
 @dataclass(frozen=True)
 class CompiledTask(CompiledProgram):
     """The program of a task. Terms are `channel.term`; `guard_names` says what a `bad_term` index
-    means.
+    means, `line_names` what the columns of the group `lines` are: what a channel pays besides its terms.
     """
 
     observation_layout: dict[str, tuple[Block, ...]] = field(default_factory=dict)
@@ -133,3 +153,16 @@ class CompiledTask(CompiledProgram):
     metric_names: tuple[str, ...] = ()
     termination_names: tuple[str, ...] = ()
     guard_names: tuple[str, ...] = ()
+    line_names: tuple[str, ...] = ()
+    stages: StageTable | None = None
+    schedules: dict[str, Schedule] = field(default_factory=dict)
+    moment_params: tuple[tuple[int, int], ...] = ()
+    guard: str = "terminate"
+
+    def scheduled(self, steps: float) -> dict[str, float]:
+        """Return the parameters that follow a schedule, at a number of environment steps."""
+        return {name: schedule_value(schedule, steps) for name, schedule in self.schedules.items()}
+
+    def make_moments(self) -> Moments:
+        """Return the running statistics of the task's `normalise`, none yet."""
+        return Moments(self.moment_params)

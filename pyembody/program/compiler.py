@@ -5,22 +5,27 @@ placed.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..spec.check import GROUPS
 from ..spec.errors import SpecError, unknown
 from ..spec.robot import Mirror
 from ..spec.signal import Signal
-from ..spec.task import Observation, Parameter, Task, Term
+from ..spec.task import Observation, Parameter, Task
 from .checker import FLOAT_MAX, Checker
 from .compiled import Block, CompiledTask
-from .params import ParamTable
+from .groups import make_group, scale_params, used_signals, walk
+from .outside import Outside, learned_signal
+from .params import ParamTable, find
+from .pipeline import Rewards, any_of, false, number
 from .reference import Group
+from .schedules import check_schedule
 from .scope import Scope, missing
+from .stages import stage_table
+from .staging import Staging
 from .syntax import parse
 from .types import BOOL, SCALAR, Node, Type
-from .units import ONE, S
 
 
 def compile_task(
@@ -43,69 +48,95 @@ class _TaskCompiler:
     ) -> None:
         self.task, self.signals, self.dt, self.mirror = task, signals, dt, mirror
         self.place = str(Path(task.folder) / "task.toml") if task.folder else f"task {task.name}"
-        self.scope = Scope(signals, task.let, self.place, dt)
+        outside = Outside(task.tables, task.learned, task.folder, self.place)
+        self.scope = Scope(signals, task.let, self.place, dt, outside)
         self.params = ParamTable(self.scope.solver)
+        self.scope.make_moments = self._make_moments
+        self.rewards = Rewards(task, self.params, dt, self.place)
         self.terms = {
             (c, t): term
             for c, channel in task.channels.items()
             for t, term in channel.terms.items()
         }
+        self.table = stage_table(task, dt, self.place)
+        self.staging: Staging | None = None
+        self.moments = 0
+        self.guards: list[Node] = []
         self.guard_names: list[str] = []
-        self.values: dict[tuple[str, str], Node] = {}
+        self.term_names: list[str] = []
+        self.values: list[Node] = []
         self.trees: dict[str, ast.expr] = {}
         self.local: dict[str, dict[str, Node]] = {}
 
     def compile(self) -> CompiledTask:
         self._declare()
         self._parse()
+        if self.table is not None:
+            self.scope.stages = self.table.names
+            self.staging = Staging(self.table, self._condition)
+            self.scope.now(stage=self.staging.before)
         terminations = self._terminations()
-        self.scope.terminated = _any(terminations)
-        pipeline = self._pipeline()
-        success = self._check("success", "a truth value", BOOL) if self.task.success else _false()
+        fallen = any_of(terminations)
+        self.scope.now(terminated=fallen)
+        success = self._success()
+        self.scope.now(success=success)
+        self._terms()
         metrics = [
             self._guarded(f"metrics.{m}", self._check(f"metrics.{m}", "a scalar", SCALAR))
             for m in self.task.metrics
         ]
-        observations = {g: self._observation(g) for g in GROUPS if self.task.observations.get(g)}
         for name in self.task.let:
             self.scope.lookup(name, f"{self.place}: let.{name}")
+        observations = self._observations()
+        terminated = self._terminated(fallen, observations, metrics)
+        pipeline = self.rewards.finish(self._terminal_conditions(terminated), self._guarded)
         self.scope.settle()
-        flags = {
-            "terminations": terminations,
-            "terminated": [self.scope.terminated],
-            "success": [success],
-        }
-        groups = [_group(name, nodes, "u1") for name, nodes in flags.items()]
-        groups += [
-            _group(name, nodes, "f4") for name, nodes in (*pipeline.items(), ("metrics", metrics))
-        ]
+        flags = {"terminations": terminations, "terminated": [terminated], "success": [success]}
+        groups = [make_group(name, nodes, "u1") for name, nodes in flags.items()]
+        groups += self._stage_groups()
+        numbers = {"raw": pipeline.raw, "weighted": pipeline.weighted, "channels": pipeline.channels}
+        numbers |= {"lines": pipeline.lines, "metrics": metrics}
+        groups += [make_group(name, nodes, "f4") for name, nodes in numbers.items()]
         layout: dict[str, tuple[Block, ...]] = {}
         for name, (nodes, noises) in observations.items():
-            groups.append(_group(name, nodes, "f4", on_reset=True))
+            groups.append(make_group(name, nodes, "f4", on_reset=True))
             layout[name] = self._blocks(list(self.task.observations[name]), nodes, noises)
-        return self._finish([g for g in groups if g.width], layout)
+        return self._finish([g for g in groups if g.width], layout, tuple(pipeline.line_names))
 
-    def _finish(self, groups: list[Group], layout: dict[str, tuple[Block, ...]]) -> CompiledTask:
+    def _finish(
+        self, groups: list[Group], layout: dict[str, tuple[Block, ...]], lines: tuple[str, ...]
+    ) -> CompiledTask:
         task = self.task
         channels = list(task.channels)
+        moments = [n for n in walk(groups) if n.op == "normalise"]
+        if moments:
+            groups = [*groups, make_group("statistics", [n.args[0] for n in moments], "f4")]
+        read = {n.static["name"] for n in walk(groups) if n.op == "signal"}
+        learned = {f"learned.{n}": learned_signal(n) for n in task.learned if f"learned.{n}" in read}
+        params = self.params.finish(scale_params(groups))
         return CompiledTask(
             dt=self.dt,
             groups={g.name: g for g in groups},
-            signals=self.signals,
-            params=self.params.finish(scale_params(groups)),
+            signals=self.signals if not learned else {**self.signals, **learned},
+            params=params,
             robot_mirror=self.mirror,
             observation_layout=layout,
-            term_names=tuple(f"{c}.{t}" for c, t in self.terms),
-            term_channel=tuple(channels.index(c) for c, _ in self.terms),
+            term_names=tuple(self.term_names),
+            term_channel=tuple(channels.index(name.split(".")[0]) for name in self.term_names),
             channel_names=tuple(channels),
             channel_weights=tuple(c.weight for c in task.channels.values()),
             gammas=tuple(c.gamma for c in task.channels.values()),
             lams=tuple(c.lam for c in task.channels.values()),
             metric_names=tuple(task.metrics),
-            termination_names=tuple(task.terminations),
+            termination_names=(*task.terminations, *(["stages"] if self._ends() else [])),
             guard_names=tuple(self.guard_names),
-            term_units=tuple(self._units(node)[0] for node in self.values.values()),
-        )
+            term_units=tuple(self._units(node)[0] for node in self.values),
+            line_names=lines,
+            stages=self.table,
+            schedules={find(params, n).name: check_schedule(find(params, n), s) for n, s in task.schedules.items()},
+            moment_params=tuple((n.args[2].static["index"], n.args[3].static["index"]) for n in moments),
+            guard=task.guard,
+        ).limited(self.place)
 
     def _units(self, node: Node) -> tuple[str, ...]:
         return tuple(str(self.scope.solver.resolve(unit)) for unit in node.type.units)
@@ -125,12 +156,7 @@ class _TaskCompiler:
 
     def _declare(self) -> None:
         """Make the parameter buffer: weights first, then parameters of the task and of terms."""
-        self.weights = {
-            key: self.params.add(
-                f"{key[0]}.{key[1]}.weight", Parameter(term.weight, "1"), self.place
-            )
-            for key, term in self.terms.items()
-        }
+        self.rewards.declare_weights()
         for name, value in self.task.params.items():
             place = f"{self.place}: params.{name}"
             self._new_name(name, place)
@@ -140,7 +166,8 @@ class _TaskCompiler:
             self.local[f"{path}.expr"] = {
                 name: self._term_param(channel, term_name, name, value)
                 for name, value in term.params.items()
-            }
+            } | {"%gamma": number(self.task.channels[channel].gamma)}
+        self.rewards.declare_numbers()
 
     def _term_param(self, channel: str, term: str, name: str, value: float | Parameter) -> Node:
         place = f"{self.place}: channels.{channel}.terms.{term}.params.{name}"
@@ -149,8 +176,8 @@ class _TaskCompiler:
             raise SpecError(
                 f"{place}: '{name}' is also a parameter of the task; choose another one"
             )
-        if name == "weight":
-            raise SpecError(f"{place}: 'weight' is the term's own weight; choose another one")
+        if name in ("weight", "clip_low", "clip_high"):
+            raise SpecError(f"{place}: '{name}' is the term's own {name}; choose another one")
         return self.params.add(f"{channel}.{term}.{name}", value, place)
 
     def _new_name(self, name: str, place: str) -> None:
@@ -165,6 +192,9 @@ class _TaskCompiler:
         texts |= {f"terminations.{n}": t for n, t in task.terminations.items()}
         texts |= {f"channels.{c}.terms.{t}.expr": term.expr for (c, t), term in self.terms.items()}
         texts |= {"success": task.success} if task.success else {}
+        texts |= {f"terminal.{n}.when": t.when for n, t in task.terminal.items()}
+        edges = self.table.edges if self.table else ()
+        texts |= {f"edge {e.event}": e.text for e in edges if e.text}
         texts |= {f"metrics.{n}": t for n, t in task.metrics.items()}
         for group, table in task.observations.items():
             texts |= {f"observations.{group}.{n}": _text(o) for n, o in table.items()}
@@ -199,43 +229,103 @@ class _TaskCompiler:
 
     # --- outputs ----------------------------------------------------------------------------------
 
+    def _condition(self, i: int) -> Node:
+        """The condition of an edge, held as long as the row asks."""
+        assert self.table is not None
+        edge = self.table.edges[i]
+        node = self._check(f"edge {edge.event}", "a truth value", BOOL)
+        return Node("hold_fixed", (node,), BOOL, {"s": edge.hold_s}) if edge.hold_s else node
+
+    def _ends(self) -> bool:
+        return self.table is not None and bool(self.table.ends)
+
     def _terminations(self) -> list[Node]:
-        return [
+        nodes = [
             self._check(f"terminations.{name}", "a truth value", BOOL)
             for name in self.task.terminations
         ]
+        return [*nodes, self.staging.ended()] if self.staging and self._ends() else nodes
+
+    def _success(self) -> Node:
+        if self.task.success:
+            return self._check("success", "a truth value", BOOL)
+        return self.staging.succeeded() if self.staging else false()
 
     def _guarded(self, name: str, node: Node, limit: float = FLOAT_MAX) -> Node:
         static = {"term": len(self.guard_names), "limit": limit}
         self.guard_names.append(name)
-        return Node("guard", (node,), node.type, static)
+        guard = Node("guard", (node,), node.type, static)
+        self.guards.append(guard)
+        return guard
 
-    def _pipeline(self) -> dict[str, list[Node]]:
-        """Terms in file order: guarded raw value, weighted value, sum per channel, floor."""
-        raw: list[Node] = []
-        weighted: list[Node] = []
-        sums: dict[str, Node] = {}
-        for (channel, name), term in self.terms.items():
-            value = self._check(f"channels.{channel}.terms.{name}.expr", "a scalar", SCALAR)
-            self.values[channel, name] = value
-            raw.append(self._guarded(f"{channel}.{name}", value, term.max_abs))
-            weighted.append(_binary("mul", self._scale(channel, name, term), raw[-1]))
-            sums[channel] = (
-                _binary("add", sums[channel], weighted[-1]) if channel in sums else weighted[-1]
-            )
-        channels = [
-            self._floored(name, sums.get(name, _number(0.0))) for name in self.task.channels
+    def _terms(self) -> None:
+        """Terms in file order; what stages pay comes after them."""
+        for channel, name in self.terms:
+            path = f"channels.{channel}.terms.{name}.expr"
+            value = self._check(path, "a scalar", SCALAR)
+            self._new_term(f"{channel}.{name}", value)
+            self.rewards.add_term(channel, name, value, self._guarded)
+        if self.staging is not None:
+            staging = self.task.staging
+            channel = staging.channel or next(iter(self.task.channels))
+            if channel not in self.task.channels:
+                raise unknown(f"{self.place}: staging.channel", "channel", channel, self.task.channels)
+            self._stage_term(channel, "stages", self.staging.reward())
+            if staging.shaping:
+                gamma = self.task.channels[channel].gamma
+                terminated = self.scope.lookup("terminated", self.place)
+                self._stage_term(channel, "stage_shaping", self.staging.shaping(gamma, terminated))
+
+    def _new_term(self, name: str, value: Node) -> None:
+        self.term_names.append(name)
+        self.values.append(value)
+
+    def _stage_term(self, channel: str, name: str, value: Node) -> None:
+        if name in self.task.channels[channel].terms:
+            raise SpecError(f"{self.place}: channels.{channel}.terms.{name}: the stages' own term has this name")
+        self._new_term(f"{channel}.{name}", value)
+        self.rewards.add_event(channel, value)
+
+    def _terminated(
+        self, fallen: Node, observations: Mapping[str, tuple[list[Node], list[float]]], metrics: list[Node]
+    ) -> Node:
+        """Terminations, or a term, output or signal that was not finite, if the task says so."""
+        outputs = [n for nodes, _ in observations.values() for n in nodes] + metrics
+        read = [make_group("read", [*self.rewards.out.raw, *outputs, fallen], "f4")]
+        for signal in used_signals(read):
+            base = signal.args[0] if signal.op == "select" else signal
+            self.guard_names.append(f"signal {base.static['name']}")
+            self.guards.append(Node("watch", (signal,), SCALAR, {"term": len(self.guard_names) - 1}))
+        bad = Node("flagged", tuple(self.guards), BOOL, {})
+        return any_of([fallen, bad]) if self.task.guard == "terminate" else any_of([fallen])
+
+    def _terminal_conditions(self, terminated: Node) -> dict[str, Node]:
+        if self.staging is not None:
+            self.scope.now(stage=self.staging.before)
+        self.scope.now(terminated=terminated)
+        return {n: self._check(f"terminal.{n}.when", "a truth value", BOOL) for n in self.task.terminal}
+
+    def _stage_groups(self) -> list[Group]:
+        if self.staging is None:
+            return []
+        return [
+            make_group("stage", [self.staging.after], "u1", on_reset=True),
+            make_group("events", self.staging.conditions, "u1"),
         ]
-        return {"raw": raw, "weighted": weighted, "channels": channels}
 
-    def _scale(self, channel: str, name: str, term: Term) -> Node:
-        weight = self.weights[channel, name]
-        step = Node("constant", (), Type(units=(S,)), {"values": (self.dt,)})
-        return _binary("mul", weight, step) if term.scale == "rate" else weight
+    def _make_moments(self) -> tuple[Node, Node]:
+        """The parameters of the running mean and standard deviation of one more `normalise`."""
+        self.moments += 1
+        mean, std = (
+            self.params.add(f"normalise.{self.moments}.{name}", value, self.place)
+            for name, value in (("mean", 0.0), ("std", 1.0))
+        )
+        return mean, std
 
-    def _floored(self, channel: str, total: Node) -> Node:
-        floor = self.task.channels[channel].floor
-        return total if floor is None else _binary("max", total, _number(floor))
+    def _observations(self) -> dict[str, tuple[list[Node], list[float]]]:
+        if self.staging is not None:
+            self.scope.now(stage=self.staging.after)
+        return {g: self._observation(g) for g in GROUPS if self.task.observations.get(g)}
 
     def _observation(self, group: str) -> tuple[list[Node], list[float]]:
         nodes: list[Node] = []
@@ -249,52 +339,3 @@ class _TaskCompiler:
 
 def _text(given: str | Observation) -> str:
     return given.expr if isinstance(given, Observation) else given
-
-
-def _number(value: float) -> Node:
-    return Node("constant", (), Type(units=(ONE,)), {"values": (value,)})
-
-
-def _false() -> Node:
-    return Node("constant", (), BOOL, {"values": (0.0,)})
-
-
-def _binary(op: str, a: Node, b: Node) -> Node:
-    return Node(op, (a, b), SCALAR, {})
-
-
-def _any(nodes: list[Node]) -> Node:
-    total = nodes[0] if nodes else _false()
-    for node in nodes[1:]:
-        total = Node("or", (total, node), BOOL, {})
-    return total
-
-
-def _group(name: str, nodes: list[Node], dtype: str, on_reset: bool = False) -> Group:
-    stores: list[tuple[int, Node]] = []
-    column = 0
-    for node in nodes:
-        stores.append((column, node))
-        column += node.type.lanes
-    return Group(name, column, dtype, on_reset, tuple(stores))
-
-
-def scale_params(groups: Iterable[Group]) -> set[int]:
-    """Return the indices of the parameters that are the scale of a kernel and so must stay above 0."""
-    scaled = (n.args[2] for group in groups for n in _walk(group) if n.op == "scaled")
-    return {scale.static["index"] for scale in scaled if scale.op == "param"}
-
-
-def _walk(group: Group) -> list[Node]:
-    """Every node of a group once, arguments before their users."""
-    seen: dict[int, Node] = {}
-
-    def visit(node: Node) -> None:
-        if id(node) not in seen:
-            for arg in node.args:
-                visit(arg)
-            seen[id(node)] = node
-
-    for _, node in group.stores:
-        visit(node)
-    return list(seen.values())

@@ -8,6 +8,22 @@ from dataclasses import dataclass
 LaneNode = tuple[str, list[int], int, list[int], list[float]]
 
 
+ONE_NUMBER = (
+    "delta rate ema initial latch hold air_time contact_time first_contact count_steps since "
+    "running_max running_min cycle ema_by potential"
+).split()
+STATE = dict.fromkeys(ONE_NUMBER, 1) | {"last_air_time": 2, "running_mean": 2, "unwrap": 2}
+"""Numbers that an operation with memory keeps for each of its lanes."""
+
+
+def state_numbers(node: LaneNode) -> int:
+    """Return how many numbers a node remembers for an environment."""
+    op, _, lanes, ints, _ = node
+    if op == "machine":
+        return 2
+    return (ints[0] if op in ("prev", "episodic_count") else STATE.get(op, 0)) * lanes
+
+
 @dataclass(frozen=True)
 class Lanes:
     """A lane node read as `count` elements of `width` components, element by element."""

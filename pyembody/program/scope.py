@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from ..spec.errors import SpecError, unknown
@@ -12,28 +12,46 @@ from ..spec.signal import Signal
 from .call import Call
 from .checker import Checker
 from .operations import OPERATIONS
+from .outside import Outside
 from .syntax import names, parse
 from .types import Kind, Node, Type
 from .units import ONE, S, Unit, UnitError, UnitSolver, parse_unit
 
-BUILTINS = ("dt", "pi", "inf", "time", "step", "terminated")
+BUILTINS = ("dt", "pi", "inf", "time", "step", "terminated", "success", "stage")
+LATE = {
+    "terminated": "'terminated' is known to terms, success and metrics only",
+    "success": "'success' is known to terms, terminal values and metrics only",
+    "stage": "'stage' is known to tasks with stages, and not to the conditions that change it",
+}
+"""Built-ins that only later parts of a task know, and what is said before."""
 
 
 class Scope:
     """Names of one task. Lets and derived signals are typed when first asked for, in any order."""
 
     def __init__(
-        self, signals: Mapping[str, Signal], lets: Mapping[str, str], place: str, dt: float
+        self,
+        signals: Mapping[str, Signal],
+        lets: Mapping[str, str],
+        place: str,
+        dt: float,
+        outside: Outside | None = None,
     ) -> None:
         self.solver = UnitSolver()
         self.angles: list[tuple[Call, Unit]] = []
         self.params: dict[str, Node] = {}
-        self.terminated: Node | None = None
+        self.outside = outside or Outside({}, {}, "", place)
+        self.stages: tuple[str, ...] = ()
+        self._late: dict[str, Node] = {}
+        self._uses_late = False
+        self._moments: list[tuple[Node, Node]] = []
+        self.make_moments: Callable[[], tuple[Node, Node]] | None = None
         self._signals = signals
         self._lets = lets
         self._place = place
         self._dt = dt
         self._nodes: dict[str, Node] = {}
+        self._early: dict[str, Node] = {}
         self._open: list[str] = []
         for name in lets:
             self.check_name(name, f"{place}: let.{name}")
@@ -63,14 +81,48 @@ class Scope:
             return self.params[name]
         if name in BUILTINS:
             return self._builtin(name, place)
-        if name not in self._nodes:
-            if name in self._open:
-                chain = " -> ".join([*self._open[self._open.index(name) :], name])
-                raise SpecError(f"{place}: '{name}' is defined by itself: {chain}")
-            self._open.append(name)
-            self._nodes[name] = self._define(name, place)
-            self._open.pop()
-        return self._nodes[name]
+        if name in self._nodes:
+            return self._nodes[name]
+        if name not in self._early:
+            self._look_up_new(name, place)
+        else:
+            self._uses_late = True
+        return self._nodes.get(name) or self._early[name]
+
+    def now(self, **nodes: Node | None) -> None:
+        """Say what late built-ins mean from here on; lets that use them are typed anew."""
+        for name, node in nodes.items():
+            if node is None:
+                self._late.pop(name, None)
+            else:
+                self._late[name] = node
+        self._early.clear()
+
+    def _look_up_new(self, name: str, place: str) -> None:
+        """Type a let or signal; one that uses late built-ins is kept only until their meaning changes."""
+        if name in self._open:
+            chain = " -> ".join([*self._open[self._open.index(name) :], name])
+            raise SpecError(f"{place}: '{name}' is defined by itself: {chain}")
+        before, self._uses_late = self._uses_late, False
+        self._open.append(name)
+        node = self._define(name, place)
+        self._open.pop()
+        (self._early if self._uses_late else self._nodes)[name] = node
+        self._uses_late = self._uses_late or before
+
+    def stage_number(self, name: str, place: str) -> int:
+        """Return the number of a stage. Raises SpecError naming the nearest one."""
+        if name not in self.stages:
+            raise unknown(place, "stage", name, self.stages)
+        return self.stages.index(name)
+
+    def moment(self, which: str, place: str) -> Node:
+        """Return the parameter of a new running mean, then that of its standard deviation."""
+        if self.make_moments is None:
+            raise SpecError(f"{place}: normalise: expected a task; one expression has no running statistics")
+        if which == "%mean":
+            self._moments.append(self.make_moments())
+        return self._moments[-1][which == "%std"]
 
     def settle(self) -> None:
         """Decide what is still open: angles of unknown unit are pure numbers."""
@@ -119,12 +171,11 @@ class Scope:
         return replace(node, type=t)
 
     def _builtin(self, name: str, place: str) -> Node:
-        if name == "terminated":
-            if self.terminated is None:
-                raise SpecError(
-                    f"{place}: 'terminated' is known to terms, success and metrics only"
-                )
-            return self.terminated
+        if name in LATE:
+            if name not in self._late:
+                raise SpecError(f"{place}: {LATE[name]}")
+            self._uses_late = True
+            return self._late[name]
         if name in ("dt", "pi", "inf"):
             value = {"dt": self._dt, "pi": math.pi, "inf": math.inf}[name]
             unit = {"dt": S, "pi": ONE, "inf": self.solver.fresh()}[name]
@@ -138,6 +189,13 @@ class Scope:
 
 def signal_type(signal: Signal, place: str) -> Type:
     """Return the type of a signal's value. Raises SpecError for units or widths that do not fit."""
+    if signal.local and signal.kind != "quat":
+        raise SpecError(f"{place}: local: expected none but for a quat, got '{signal.local}'")
+    most, code = (1024, "limit_points") if signal.axis == "points" else (256, "limit_axis")
+    if signal.count > most:
+        raise SpecError(f"{place}: labels: expected at most {most}, got {signal.count}", code)
+    if signal.width > 64:
+        raise SpecError(f"{place}: width: expected at most 64, got {signal.width}", "limit_width")
     if signal.kind == "quat" and signal.width != 4:
         raise SpecError(f"{place}: width: expected 4 for a quat, got {signal.width}")
     units = tuple(parse_unit(u.strip(), f"{place}: unit") for u in signal.unit.split(","))
@@ -151,12 +209,11 @@ def signal_type(signal: Signal, place: str) -> Type:
         "bool": "bool",
         "quat": "quat",
     }
-    local = "body" if signal.kind == "quat" and signal.name.startswith("base_") else ""
     units = units if len(set(units)) > 1 else units[:1]
     labels = signal.labels if signal.axis else ()
     point = signal.point and width > 0
     frame = signal.frame if width else ""
-    return Type(kinds[signal.kind], width, signal.axis, labels, units, frame, local, point)
+    return Type(kinds[signal.kind], width, signal.axis, labels, units, frame, signal.local, point)
 
 
 def missing(

@@ -52,16 +52,19 @@ def check_task(task: Task, place: str) -> None:
         (len(task.channels), MAX_CHANNELS, "channels"), (terms, MAX_TERMS, "terms"), (len(task.let), MAX_LETS, "let")
     ):
         if count > most:
-            raise SpecError(f"{place}: {what}: expected at most {most}, got {count}")
+            raise SpecError(f"{place}: {what}: expected at most {most}, got {count}", f"limit_{what}")
     if terms == 0:
         raise SpecError(f"{place}: channels: expected at least one term")
     _check_names(task, place)
     _check_parameters(task, place)
+    _check_tables(task, place)
     _check_ranges(task, place)
 
 
 def _check_names(task: Task, place: str) -> None:
-    names = [*task.let, *task.params, *task.channels, *task.metrics, *task.terminations]
+    names = [*task.let, *task.params, *task.channels, *task.metrics, *task.terminations, *task.terminal]
+    names += [*task.tables, *task.learned, *(s.name for s in task.stages)]
+    names += [n for e in task.machine for n in (e.source, e.to)]
     for channel in task.channels.values():
         names += [*channel.terms, *(p for t in channel.terms.values() for p in t.params)]
     names += [name for group in task.observations.values() for name in group]
@@ -90,6 +93,33 @@ def _check_parameters(task: Task, place: str) -> None:
         for name, o in observations.items():
             if isinstance(o, Observation) and not math.isfinite(o.noise):
                 raise SpecError(f"{place}: observations.{group}.{name}.noise: expected a finite number, got {o.noise}")
+
+
+def _check_tables(task: Task, place: str) -> None:
+    for channel, c in task.channels.items():
+        here = f"{place}: channels.{channel}"
+        _finite([c.gain, *([] if c.floor is None else [c.floor])], here)
+        for term, t in c.terms.items():
+            if t.clip is not None:
+                _finite(t.clip, f"{here}.terms.{term}.clip")
+                if t.clip[0] > t.clip[1]:
+                    raise SpecError(f"{here}.terms.{term}.clip: expected low <= high, got {t.clip[0]} > {t.clip[1]}")
+    for name, terminal in task.terminal.items():
+        _finite([terminal.value], f"{place}: terminal.{name}")
+        if terminal.channel and terminal.channel not in task.channels:
+            raise unknown(f"{place}: terminal.{name}.channel", "channel", terminal.channel, task.channels)
+    for name, s in task.schedules.items():
+        _finite([s.first, s.last, s.start, s.end], f"{place}: schedules.{name}")
+        if s.kind == "exp" and not s.first * s.last > 0:
+            raise SpecError(f"{place}: schedules.{name}: exp: expected from and to of one sign, got {s.first}, {s.last}")
+        if s.kind not in ("const", "step") and s.end <= s.start:
+            raise SpecError(f"{place}: schedules.{name}: expected start < end, got {s.start} and {s.end}")
+    for name, table in task.tables.items():
+        _finite(table.values, f"{place}: tables.{name}")
+    for name, learned in task.learned.items():
+        _finite([learned.low, learned.high, learned.max_age], f"{place}: learned.{name}")
+        if learned.low > learned.high:
+            raise SpecError(f"{place}: learned.{name}: expected low <= high, got {learned.low} > {learned.high}")
 
 
 def _check_ranges(task: Task, place: str) -> None:

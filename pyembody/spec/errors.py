@@ -7,7 +7,14 @@ from collections.abc import Iterable
 
 
 class SpecError(ValueError):
-    """A specification that cannot be used: says where, what was expected, and the nearest legal name."""
+    """A specification that cannot be used: says where, what was expected, and the nearest legal name.
+
+    `code` is set for limits of the language: one word each, such as `limit_nodes`.
+    """
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 def nearest(name: str, legal: Iterable[str]) -> str:

@@ -14,6 +14,7 @@ from .errors import SpecError, nearest, unknown
 from .files import read_toml
 from .robot import Robot
 from .task import Task
+from .templates import expand_templates
 from .train import Train
 
 MAX_DEPTH = 24
@@ -118,6 +119,7 @@ def decode(kind: type[S], data: bytes, place: str) -> S:
 def convert(data: Any, kind: type[S], place: str) -> S:
     """Return `data` (dicts, lists, numbers) as a frozen struct. Raises SpecError naming the key and the nearest one."""
     _check_depth(data, place, 0)
+    data = expand_templates(data, place) if kind is Task and isinstance(data, dict) else data
     try:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
@@ -178,7 +180,7 @@ def _explain(message: str, kind: type[msgspec.Struct], data: Any) -> str:
     where = f"{'.'.join(names)}: " if names else ""
     found = re.search(r"unknown field `(.*?)`", text)
     if found:
-        legal = _struct_in(hint).__struct_fields__
+        legal = _struct_in(hint).__struct_encode_fields__
         return f"{where}unknown key '{found.group(1)}'{nearest(found.group(1), legal)}"
     wrong = re.search(r"invalid enum value '?(.*?)'?$", text, re.IGNORECASE)
     if wrong:

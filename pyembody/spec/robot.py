@@ -110,7 +110,7 @@ class Robot(Struct, frozen=True, forbid_unknown_fields=True):
             return []
         return [
             Signal("base_pos", "vector", 3, unit="m", frame="world", point=True, mirror=POLAR, source="base_pos"),
-            Signal("base_quat", "quat", 4, frame="world", source="base_quat"),
+            Signal("base_quat", "quat", 4, frame="world", local="body", source="base_quat"),
             Signal("base_lin_vel_world", "vector", 3, unit="m/s", frame="world", mirror=POLAR,
                    source="base_lin_vel_world"),
             Signal("base_lin_vel", "vector", 3, unit="m/s", frame="body", mirror=POLAR,

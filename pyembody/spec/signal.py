@@ -7,7 +7,8 @@ from typing import Literal
 from msgspec import Struct
 
 Kind = Literal["bool", "scalar", "vector", "quat"]
-Frame = Literal["", "world", "body", "yaw"]
+Frame = str
+"""`world`, `body`, `yaw` (level, heading of the base), the name of a body, or "" for any."""
 
 POLAR = (1.0, -1.0, 1.0)
 """Signs of a mirrored polar vector (position, velocity, force): the lateral component turns over."""
@@ -20,7 +21,7 @@ class Signal(Struct, frozen=True, forbid_unknown_fields=True):
 
     A value holds `len(labels)` (or 1) elements along `axis`, each of `width` components, stored element
     by element. `unit` is one unit for all components or one per component, separated by commas.
-    `source` tells the environment where to read it: see `pyembody.envs.sources`. A constant has `values`.
+    A quat turns vectors of the frame `local` into vectors of `frame`. `source` tells the environment where to read it: see `pyembody.envs.sources`. A constant has `values`.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Signal(Struct, frozen=True, forbid_unknown_fields=True):
     mirror: tuple[float, ...] = ()
     source: str = ""
     values: tuple[float, ...] = ()
+    local: Frame = ""
 
     @property
     def count(self) -> int:

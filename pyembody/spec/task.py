@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from .robot import NonNegative, Positive
+from .tables import Edge, Learned, Schedule, Stage, Staging, Table, Template, Terminal
 
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 Scale = Literal["rate", "event", "none"]
+Combine = Literal["sum", "product", "geomean", "min", "hamacher"]
 
 
 class Parameter(Struct, frozen=True, forbid_unknown_fields=True):
@@ -23,24 +25,38 @@ class Parameter(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Term(Struct, frozen=True, forbid_unknown_fields=True):
-    """One reward term: weight * scale * expr. `rate` multiplies by the control step, `event` and `none` do not."""
+    """One reward term: weight * scale * expr. `rate` multiplies by the control step, `event` and `none` do not.
+
+    A value beyond `max_abs` is clipped and counted, one outside `clip` (low, high) too. `template` names the template
+    that the term was made from.
+    """
 
     expr: str
     weight: float = 1.0
     scale: Scale = "rate"
     params: dict[str, float | Parameter] = field(default_factory=dict)
     max_abs: Positive = 1e6
+    clip: tuple[float, float] | None = None
+    template: str = ""
     doc: str = ""
 
 
 class Channel(Struct, frozen=True, forbid_unknown_fields=True):
-    """A group of terms with its own critic. `weight` is its share in the policy's advantage."""
+    """A group of terms with its own critic. `weight` is its share in the policy's advantage.
+
+    `combine` other than `sum` joins the terms' values without scales: `product` and `geomean` take the weights as
+    exponents, `min` and `hamacher` take none; the result is multiplied by `gain`, and by the control step if `scale` is
+    `rate`.
+    """
 
     terms: dict[str, Term]
     weight: NonNegative = 1.0
     gamma: Fraction = 0.99
     lam: Fraction = 0.95
     floor: float | None = None
+    combine: Combine = "sum"
+    gain: float = 1.0
+    scale: Scale = "rate"
 
 
 class Observation(Struct, frozen=True, forbid_unknown_fields=True):
@@ -161,6 +177,15 @@ class Task(Struct, frozen=True, forbid_unknown_fields=True):
     push: Push | None = None
     terrain: Terrain = Terrain()
     symmetry: Symmetry | None = None
+    stages: tuple[Stage, ...] = ()
+    machine: tuple[Edge, ...] = ()
+    staging: Staging = Staging()
+    terminal: dict[str, Terminal] = field(default_factory=dict)
+    templates: dict[str, Template] = field(default_factory=dict)
+    schedules: dict[str, Schedule] = field(default_factory=dict)
+    tables: dict[str, Table] = field(default_factory=dict)
+    learned: dict[str, Learned] = field(default_factory=dict)
+    guard: Literal["terminate", "zero", "raise"] = "terminate"
     delay_steps: tuple[Annotated[int, Meta(ge=0, le=8)], Annotated[int, Meta(ge=0, le=8)]] = (0, 0)
     history: Annotated[int, Meta(ge=1, le=16)] = 1
     variant: str = ""

@@ -48,6 +48,7 @@ class Frame(Protocol):
     rows: int
     params: NDArray[np.float32]
     mask: NDArray[np.bool_] | None
+    flags: NDArray[np.uint32]
 
     def memory(self, node: Node) -> dict[str, Array]:
         """Return the state of a node, float64 `[N, axis, components]` by name; empty before its

@@ -123,7 +123,7 @@ def _lower_normalise(builder: Builder, _node: Node, values: list[Lanes]) -> Lane
 
 operation(
     "normalise",
-    "x, floor, mean=%moment, std=%moment",
+    "x, floor, mean=%mean, std=%std",
     _normalise_rule,
     plain(_normalise),
     _lower_normalise,
