@@ -5,6 +5,8 @@ twin.
 from .compiled import Block, CompiledProgram, CompiledTask
 from .compiler import compile_task
 from .expression import compile_expression
+from .kernels import kernel
+from .moments import Moments
 from .operations import OPERATIONS
 from .params import ParamInfo
 from .reference import Group, ReferenceEvaluator
@@ -15,8 +17,10 @@ __all__ = [
     "CompiledProgram",
     "CompiledTask",
     "Group",
+    "Moments",
     "ParamInfo",
     "ReferenceEvaluator",
     "compile_expression",
     "compile_task",
+    "kernel",
 ]

@@ -309,7 +309,7 @@ class _TaskCompiler:
         if self.staging is None:
             return []
         return [
-            make_group("stage", [self.staging.after], "u1", on_reset=True),
+            make_group("stage", [self.staging.after], "f4", on_reset=True),
             make_group("events", self.staging.conditions, "u1"),
         ]
 

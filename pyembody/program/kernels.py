@@ -79,8 +79,8 @@ def load_kernel(folder: str, name: str, place: str) -> Kernel:
 
 def compile_kernel(name: str, declared: Declared, place: str) -> Kernel:
     """Return the C function of a declared kernel. Raises SpecError for what numba cannot compile."""
-    from numba import cfunc, types
-
+    numba: Any = importlib.import_module("numba")
+    types = numba.types
     signature = types.void(
         types.CPointer(types.CPointer(types.float32)),
         types.CPointer(types.float32),
@@ -88,7 +88,7 @@ def compile_kernel(name: str, declared: Declared, place: str) -> Kernel:
         types.CPointer(types.float32),
     )
     try:
-        compiled: Any = cfunc(signature, nopython=True)(declared.function)
+        compiled: Any = numba.cfunc(signature)(declared.function)
     except Exception as error:
         raise SpecError(f"{place}: {name}: {type(error).__name__}: {error}") from error
     inputs = {k: parse_unit(u, f"{place}: {name}.{k}") for k, u in declared.inputs.items()}

@@ -40,9 +40,7 @@ def learned_signal(name: str) -> Signal:
 class Outside:
     """Tables, learned signals and kernels of a task by name; a kernel is compiled when first used."""
 
-    def __init__(
-        self, tables: Mapping[str, Table], learned: Mapping[str, Learned], folder: str, place: str
-    ) -> None:
+    def __init__(self, tables: Mapping[str, Table], learned: Mapping[str, Learned], folder: str, place: str) -> None:
         self._tables, self._learned = tables, learned
         self._kernel = partial(load_kernel, folder)
         self._place = place

@@ -136,7 +136,10 @@ class Rewards:
 def combination(kind: str, factors: list[tuple[Node, Node]]) -> Node:
     """Return the product, geomean, min or hamacher of (value, exponent)."""
     if kind in ("min", "hamacher"):
-        return Node(kind, tuple(x for x, _ in factors), SCALAR, {})
+        values = [x for x, _ in factors]
+        if kind == "min":
+            return reduce(lambda a, b: binary("min", a, b), values)
+        return Node(kind, tuple(values), SCALAR, {})
     exponents = [w for _, w in factors]
     if kind == "geomean":
         total = reduce(lambda a, b: binary("add", a, b), exponents)

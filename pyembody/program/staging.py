@@ -22,16 +22,14 @@ class Staging:
         self.conditions = [condition(i) if e.text else _always() for i, e in enumerate(table.edges)]
         edges = tuple((e.source, e.target, e.least_steps) for e in table.edges)
         machine = Node("machine", tuple(self.conditions), Type(width=3, units=(ONE,)), {"edges": edges})
-        self.before, self.after, self._taken = (
-            Node("select", (machine,), INDEX, {"lanes": (i,)}) for i in range(3)
-        )
+        self.before, self.after, self._taken = (Node("select", (machine,), INDEX, {"lanes": (i,)}) for i in range(3))
 
     def reward(self) -> Node:
         """What the edge taken in this step pays."""
         return _entry([0.0, *(e.reward for e in self.table.edges)], self._taken)
 
     def shaping(self, gamma: float, terminated: Node) -> Node:
-        """gamma times the value of the stage after the step, minus that before it; no value once terminated."""
+        """Gamma times the value of the stage after the step, minus that before it; no value once terminated."""
         values = self.table.values(gamma)
         after = Node("where", (terminated, number(0.0), _entry(values, self.after)), SCALAR, {})
         return binary("sub", binary("mul", number(gamma), after), _entry(values, self.before))

@@ -16,11 +16,13 @@ from .load import (
 )
 from .robot import Control, Mirror, Physics, Robot
 from .signal import Signal
+from .tables import Edge, Learned, Schedule, Stage, Staging, Table, Template, Terminal
 from .task import Channel, Command, Observation, Parameter, Task, Term
 from .train import Train
 
 __all__ = [
-    "Channel", "Command", "Control", "Mirror", "Observation", "Parameter", "Physics", "Robot", "Signal",
-    "SpecError", "Task", "Term", "Train", "canonical", "convert", "decode", "find_folder", "list_robots",
-    "list_tasks", "list_variants", "load_robot", "load_task", "load_train", "spec_hash",
+    "Channel", "Command", "Control", "Edge", "Learned", "Mirror", "Observation", "Parameter", "Physics",
+    "Robot", "Schedule", "Signal", "SpecError", "Stage", "Staging", "Table", "Task", "Template", "Term",
+    "Terminal", "Train", "canonical", "convert", "decode", "find_folder", "list_robots", "list_tasks",
+    "list_variants", "load_robot", "load_task", "load_train", "spec_hash",
 ]

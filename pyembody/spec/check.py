@@ -111,7 +111,8 @@ def _check_tables(task: Task, place: str) -> None:
     for name, s in task.schedules.items():
         _finite([s.first, s.last, s.start, s.end], f"{place}: schedules.{name}")
         if s.kind == "exp" and not s.first * s.last > 0:
-            raise SpecError(f"{place}: schedules.{name}: exp: expected from and to of one sign, got {s.first}, {s.last}")
+            ends = f"{s.first} and {s.last}"
+            raise SpecError(f"{place}: schedules.{name}: exp: expected from and to of one sign, got {ends}")
         if s.kind not in ("const", "step") and s.end <= s.start:
             raise SpecError(f"{place}: schedules.{name}: expected start < end, got {s.start} and {s.end}")
     for name, table in task.tables.items():

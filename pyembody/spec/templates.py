@@ -26,13 +26,13 @@ def expand_templates(data: Data, place: str) -> Data:
 
 def _filled(term: Any, templates: Data, place: str) -> Any:
     """The term with what it leaves out taken from its template; a number for a parameter keeps unit and range."""
-    if not isinstance(term, dict) or "template" not in term:
-        return term
-    if "expr" in term and term["expr"] == templates.get(term["template"], {}).get("expr"):
+    if not isinstance(term, dict) or not term.get("template"):
         return term
     name = term["template"]
     if name not in templates:
         raise unknown(f"{place}: template", "template", str(name), templates)
+    if term.get("expr") == templates[name].get("expr"):
+        return term  # it was filled in before
     if "expr" in term:
         raise SpecError(f"{place}: expected either 'expr' or 'template', got both")
     template, given = templates[name], term.get("params", {})

@@ -35,9 +35,7 @@ def _lower_table(builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
     return Lanes(index, x.count, x.width)
 
 
-operation(
-    "table", "name:table, i", _table_rule, _table, _lower_table, "entry floor(i) of a table; NaN outside"
-)
+operation("table", "name:table, i", _table_rule, _table, _lower_table, "entry floor(i) of a table; NaN outside")
 
 # --- learned("name"): a value and its age in seconds ----------------------------------------------
 
@@ -74,7 +72,8 @@ operation(
 def _kernel_rule(call: Call) -> Type:
     kernel = call.static["name"]
     if len(call.args) != len(kernel.inputs):
-        call.fail(f"{kernel.name}: expected {len(kernel.inputs)} arguments ({', '.join(kernel.inputs)}), got {len(call.args)}")
+        wanted = f"{len(kernel.inputs)} arguments ({', '.join(kernel.inputs)})"
+        call.fail(f"{kernel.name}: expected {wanted}, got {len(call.args)}")
     for node, (name, unit) in zip(call.args, kernel.inputs.items(), strict=True):
         if node.type.kind != "number" or node.type.lanes != 1:
             call.fail(f"{kernel.name}: {name}: expected a scalar number, got {node.type}")

@@ -73,7 +73,7 @@ def _with(name: str, text: str, rule: Callable[[Call], Type], step: Step, starts
             memory["x"] = np.where(fine, kept, old)
         return value.astype(np.float32)
 
-    def lower(builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
+    def lower(builder: Builder, _node: Node, values: list[Lanes]) -> Lanes:
         x, *others = values
         others = [builder.spread(v, x.count, x.width) for v in others]
         index = builder.emit(name.removesuffix("_of"), [x.index, *(v.index for v in others)], x.lanes)
