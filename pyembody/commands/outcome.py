@@ -36,7 +36,9 @@ def run_env(spec: RunSpec, num_envs: int, *, execution: bool = False) -> VectorE
     """Return environments of the run's own task and robot."""
     from ..envs import VectorEnv
 
-    return VectorEnv(spec.task, spec.robot, num_envs, seed=spec.seed, execution=execution)
+    env = VectorEnv(spec.task, spec.robot, num_envs, seed=spec.seed, execution=execution)
+    env.frozen_statistics = True
+    return env
 
 
 def short_evaluation(run: Path, spec: RunSpec) -> Evaluation:

@@ -20,7 +20,7 @@ def provided_signals(
     table = robot.signal_table()
     for name, values in (constants or {}).items():
         table[name] = replace(table[name], source="", values=values)
-    signals = [Signal("action", axis="joints", labels=robot.joints)]
+    signals = [Signal("action", axis="joints", labels=robot.joints), Signal("truncated", "bool")]
     if task.command is not None:
         signals += CommandSource.signals()
     if task.clock is not None and robot.feet:

@@ -48,6 +48,7 @@ def _live(env: VectorEnv) -> dict[str, NDArray[Any]]:
     }
     arrays |= {f"output.{name}": array for name, array in env.outputs.items()}
     arrays |= {f"model.{name}": array for name, array in env._randomizer.fields.items()}
+    arrays |= env._learned.arrays | {"moments": env._moments.array, "truncation": env._truncation}
     if env._commands:
         arrays |= {f"command.{k}": getattr(env._commands, k) for k in ("command", "target", "timer", "moving", "held")}
     if env._clock:

@@ -24,6 +24,7 @@ from . import snapshot
 from .bindings import Bindings
 from .commands import CommandSource, GaitClock, Rows
 from .faults import Faults
+from .learned import Learned
 from .mirror import mirror_map
 from .model import build_model
 from .provided import provided_signals
@@ -103,7 +104,9 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         self._pushes = Pushes(task.push, n, self.control_dt) if task.push and randomize and self.robot.base else None
         self._delay = Delay(task.delay_steps, n, joints)
         self.command: Floats = self._commands.command if self._commands else np.zeros((n, 0), np.float32)
-        own: dict[str, NDArray[Any]] = {"action": self.action}
+        self._learned = Learned(task.learned, n, self.control_dt)
+        self._truncation = np.zeros((n, 1), np.bool_)
+        own: dict[str, NDArray[Any]] = {"action": self.action, "truncated": self._truncation, **self._learned.arrays}
         if self._commands:
             own |= {"command": self._commands.command, "moving": self._commands.moving}
         if self._clock:
@@ -129,6 +132,7 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         self.flags, self.bad_term = np.zeros(n, np.uint32), np.full(n, -1, np.int32)
         core = program.build()
         self._memory = _core.State(core, n)
+        self._moments, self.frozen_statistics = program.make_moments(), False
         self._evaluator = _core.Evaluator(
             core, self._memory, self._bindings.inputs(program.inputs), list(self.outputs.values()),
             self.params, self.flags, self.bad_term, self._threads,
@@ -193,9 +197,13 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
             if self._clock:
                 self._clock.advance(self._commands.moving)
         self._steps += 1
+        self._learned.advance()
         self._bindings.refresh()
+        self._truncation[:, 0] = (self._steps >= self.max_steps) | self._bindings.off_ground()
         start = time.perf_counter()
         self._evaluator.step()
+        if not self.frozen_statistics and self.program.moment_params:
+            self._moments.update(self.outputs["statistics"], self.params)
         self.seconds["program"] += time.perf_counter() - start
         self._sensing.step(self._rng)
         return self._finish(diverged)
@@ -203,9 +211,9 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
     def _finish(self, diverged: Bools) -> tuple[Floats, NDArray[np.float64], Bools, Bools, dict[str, Any]]:
         if self.flags.any():
             self._record_faults()
-        terminated = self._terminated | diverged | ((self.flags & (BAD_TERM | BAD_STATE)) != 0)
-        truncated = (self._steps >= self.max_steps) | self._bindings.off_ground()
-        truncated &= ~terminated
+        ending = BAD_STATE | (BAD_TERM if self.task.guard == "terminate" else 0)
+        terminated = self._terminated | diverged | ((self.flags & ending) != 0)
+        truncated = self._truncation[:, 0] & ~terminated
         if self._mode == AutoresetMode.NEXT_STEP and self._done.any():
             rows = np.flatnonzero(self._done)
             self._reset_rows(rows)
@@ -280,6 +288,7 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         if self._pushes:
             self._pushes.reset(self._rng, rows)
         self._steps[rows] = 0
+        self._truncation[rows] = False
         self.batch.forward(ids=rows)
         self._bindings.refresh()
         self._evaluator.reset(mask)
@@ -290,6 +299,8 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
             term = int(self.bad_term[row])
             name = self.program.guard_names[term] if term >= 0 else "memory"
             self.faults.record(name, int(row), int(self._steps[row]), self._bindings.arrays)
+            if self.task.guard == "raise":
+                raise FloatingPointError(f"{name}: not finite in environment {row}, step {self._steps[row]}")
 
     def _info(self) -> dict[str, Any]:
         return {
@@ -312,6 +323,15 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
     def set_params(self, edits: Mapping[str, float]) -> None:
         """Change parameters and weights of the running program; the next step uses them. Raises SpecError."""
         self.program.set_params(self.params, edits)
+
+    def follow_schedules(self, steps: float) -> None:
+        """Set the parameters that the task schedules to their values after `steps` environment steps of training."""
+        if self.program.schedules:
+            self.set_params(self.program.scheduled(steps))
+
+    def set_learned(self, name: str, values: ArrayLike) -> None:
+        """Write a learned signal [N]; it is paid until it is older than its `max_age`. Raises SpecError, ValueError."""
+        self._learned.write(name, values)
 
     def signal(self, name: str) -> NDArray[Any]:
         """Return the present values [N, lanes] of a signal that the program or the robot reads from the simulation."""

@@ -79,6 +79,8 @@ class Learner:
     def iterate(self) -> Metrics:
         """Collect a rollout, learn from it, and return the iteration's metrics, equal on all ranks."""
         start = time.perf_counter()
+        if hasattr(self.env, "follow_schedules"):
+            self.env.follow_schedules(self.steps)
         tally = self.collector.collect(self.networks, self.normaliser, self.generator)
         collected = time.perf_counter()
         moments = self._targets()

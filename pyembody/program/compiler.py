@@ -332,6 +332,9 @@ class _TaskCompiler:
         noises: list[float] = []
         for name, given in self.task.observations[group].items():
             node = self._check(f"observations.{group}.{name}", "numbers", None)
+            if any(n.op == "normalise" for n in walk([make_group(name, [node], "f4")])):
+                place = f"{self.place}: observations.{group}.{name}"
+                raise SpecError(f"{place}: normalise is for terms: the learner normalises observations itself")
             nodes.append(self._guarded(f"{group}.{name}", node))
             noises.append(given.noise if isinstance(given, Observation) else 0.0)
         return nodes, noises

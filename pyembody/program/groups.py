@@ -46,8 +46,8 @@ def used_signals(groups: Iterable[Group]) -> list[Node]:
     nodes = walk(groups)
     signals: dict[int, Node] = {}
     lanes: dict[int, set[int]] = {}
-    for node in nodes:
-        for arg in node.args if node.op != "select" else ():
+    for node in nodes:  # a learned signal is judged by its age instead
+        for arg in node.args if node.op not in ("select", "learned") else ():
             _add(arg, range(arg.type.lanes), signals, lanes)
     for group in groups:
         for _, node in group.stores:

@@ -20,8 +20,9 @@ class Signal(Struct, frozen=True, forbid_unknown_fields=True):
     """A named measurable of a robot, a scene or an environment.
 
     A value holds `len(labels)` (or 1) elements along `axis`, each of `width` components, stored element
-    by element. A quat turns vectors of the frame `local` into vectors of `frame`. `unit` is one unit for all components or one per component, separated by commas.
-    `source` tells the environment where to read it: see `pyembody.envs.sources`. A constant has `values`.
+    by element. `unit` is one unit for all components or one per component, separated by commas. A quat turns vectors
+    of the frame `local` into vectors of `frame`. `source` tells the environment where to read it: see
+    `pyembody.envs.sources`. A constant has `values`.
     """
 
     name: str
