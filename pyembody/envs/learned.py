@@ -16,7 +16,7 @@ class Learned:
 
     def __init__(self, specs: Mapping[str, LearnedSpec], n: int, dt: float) -> None:
         self.arrays: dict[str, NDArray[np.float32]] = {
-            f"learned.{name}": np.tile(np.float32([0, np.inf]), (n, 1)) for name in specs
+            f"learned.{name}": np.tile(np.array([0, np.inf], np.float32), (n, 1)) for name in specs
         }
         self._names, self._dt = tuple(specs), np.float32(dt)
 

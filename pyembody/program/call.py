@@ -28,9 +28,9 @@ class Call:
     solver: UnitSolver
     angles: list[Check] = field(default_factory=list)
 
-    def fail(self, message: str) -> NoReturn:
+    def fail(self, message: str, code: str = "") -> NoReturn:
         """Raise SpecError at this call."""
-        raise SpecError(f"{self.place}: {self.name}: {message}")
+        raise SpecError(f"{self.place}: {self.name}: {message}", code)
 
     # --- shapes -----------------------------------------------------------------------------------
 

@@ -10,17 +10,16 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from ..spec.errors import SpecError, unknown
+from .binding import Binder
 from .call import Call
-from .operations import OPERATIONS, Operation, Parameter
+from .operations import OPERATIONS, Operation
 from .operations.leaves import literal
 from .outside import Outside
 from .subscript import select
 from .syntax import MAX_DEPTH, MAX_NODES, parse
 from .types import Node, Type
-from .units import ONE, UnitError, UnitSolver, parse_scaled
+from .units import ONE, UnitError, UnitSolver
 
-MAX_TREE_DEPTH = 4 * MAX_DEPTH
-MAX_TREE_NODES = 16 * MAX_NODES
 BINARY = {"Add": "add", "Sub": "sub", "Mult": "mul", "Div": "div", "Mod": "mod", "Pow": "pow"}
 COMPARE = {"Lt": "lt", "LtE": "le", "Gt": "gt", "GtE": "ge", "Eq": "eq", "NotEq": "ne"}
 SYMBOLS = {
@@ -86,13 +85,13 @@ class Checker:
             case ast.Constant(value=bool(value)):
                 return Node("literal", (), Type("bool"), {"values": (float(value),)})
             case ast.Constant() | ast.UnaryOp(op=ast.USub(), operand=ast.Constant()):
-                return self._literal([self._number(tree)], 0, isinstance(_value(tree), int))
+                return self.literal([self.number(tree)], 0, isinstance(_value(tree), int))
             case ast.List() | ast.Tuple():
                 return self._list(tree)
             case ast.Name(id=name):
-                return self.local.get(name) or self.names.lookup(name, self._at(tree))
+                return self.local.get(name) or self.names.lookup(name, self.at(tree))
             case ast.Subscript():
-                return select(self.check(tree.value), tree.slice, self._at(tree))
+                return select(self.check(tree.value), tree.slice, self.at(tree))
             case ast.Call():
                 return self._call(tree)
             case _:
@@ -107,7 +106,7 @@ class Checker:
                 return self.apply(name, [self.check(tree.operand)], {}, tree)
             case ast.BinOp(op=ast.Pow()):
                 return self.apply(
-                    "pow", [self.check(tree.left)], {"c": self._number(tree.right)}, tree
+                    "pow", [self.check(tree.left)], {"c": self.number(tree.right)}, tree
                 )
             case ast.BinOp(op=op):
                 parts = [tree.left, tree.right]
@@ -132,14 +131,14 @@ class Checker:
                     for op, a, b in zip(ops, args, args[1:], strict=False)
                 ]
                 return self._chain("and", pairs, tree)
-        raise self._error(tree, f"{type(tree).__name__} cannot stand here")
+        raise self.error(tree, f"{type(tree).__name__} cannot stand here")
 
     def _operand(self, tree: ast.expr, others: tuple[ast.expr, ...]) -> Node:
         """A side of a comparison; the name of a stage may stand beside `stage`."""
         word = tree.value if isinstance(tree, ast.Constant) and isinstance(tree.value, str) else None
         if word is None or not any(isinstance(t, ast.Name) and t.id == "stage" for t in others):
             return self.check(tree)
-        return self._literal([self.names.stage_number(word, self._at(tree))], 0, True)
+        return self.literal([self.names.stage_number(word, self.at(tree))], 0, True)
 
     def _chain(self, name: str, args: list[Node], tree: ast.expr) -> Node:
         total = args[0]
@@ -149,21 +148,22 @@ class Checker:
 
     # --- constants --------------------------------------------------------------------------------
 
-    def _literal(self, values: list[float], width: int, integer: bool) -> Node:
+    def literal(self, values: list[float], width: int, integer: bool) -> Node:
+        """Return a literal of any unit."""
         t = Type("number", width, units=(self.names.solver.fresh(),), integer=integer)
         return literal(tuple(values), t)
 
     def _list(self, tree: ast.List | ast.Tuple) -> Node:
         if not tree.elts or len(tree.elts) > 64:
-            raise self._error(tree, f"expected 1 to 64 numbers in a list, got {len(tree.elts)}")
+            raise self.error(tree, f"expected 1 to 64 numbers in a list, got {len(tree.elts)}")
         if all(_value(t) is not None and not isinstance(_value(t), bool | str) for t in tree.elts):
-            values = [self._number(t) for t in tree.elts]
-            return self._literal(
+            values = [self.number(t) for t in tree.elts]
+            return self.literal(
                 values, len(values), all(isinstance(_value(t), int) for t in tree.elts)
             )
         return self.apply("list", [self.check(t) for t in tree.elts], {}, tree)
 
-    def _number(self, tree: ast.expr) -> float:
+    def number(self, tree: ast.expr) -> float:
         """The value of a constant: a signed number, or a constant parameter of a definition."""
         value = _value(tree)
         if value is None and isinstance(tree, ast.Name) and tree.id in self.local:
@@ -171,9 +171,9 @@ class Checker:
             if node.op == "literal" and len(node.static["values"]) == 1:
                 value = node.static["values"][0]
         if value is None or isinstance(value, bool | str):
-            raise self._error(tree, "expected a constant number")
+            raise self.error(tree, "expected a constant number")
         if not (math.isfinite(value) and abs(value) <= FLOAT_MAX):
-            raise self._error(tree, f"expected a finite float32 number, got {value}")
+            raise self.error(tree, f"expected a finite float32 number, got {value}")
         return float(value)
 
     def _pure(self, node: Node) -> Node:
@@ -184,125 +184,28 @@ class Checker:
 
     def _call(self, tree: ast.Call) -> Node:
         if not isinstance(tree.func, ast.Name):
-            raise self._error(tree, "expected the name of an operation before (")
+            raise self.error(tree, "expected the name of an operation before (")
         name = tree.func.id
         operation = OPERATIONS.get(name)
         if operation is None or not (operation.public or self.pure_factors):
             raise unknown(
-                self._at(tree), "operation", name, (n for n, o in OPERATIONS.items() if o.public)
+                self.at(tree), "operation", name, (n for n, o in OPERATIONS.items() if o.public)
             )
-        args, static = self._bind(operation, tree)
+        args, static = Binder(self, operation, tree).bind()
         return self.apply(name, args, static, tree)
-
-    def _bind(self, operation: Operation, tree: ast.Call) -> tuple[list[Node], dict[str, Any]]:
-        """Match a call's arguments with the operation's parameters."""
-        values = [p for p in operation.parameters if p.kind == "value"]
-        named = [p for p in operation.parameters if p.kind == "kernel"]
-        ordered = [*named, *values] if operation.variadic else list(operation.parameters)
-        given: dict[str, ast.expr] = {}
-        more = list(tree.args[len(ordered) :])
-        if more and not operation.variadic:
-            raise self._error(
-                tree, f"{operation.name} takes {len(ordered)} arguments, got {len(tree.args)}"
-            )
-        for parameter, value in zip(ordered, tree.args, strict=False):
-            given[parameter.name] = value
-        for keyword in tree.keywords:
-            names = [p.name for p in operation.parameters]
-            if keyword.arg not in names:
-                raise unknown(
-                    self._at(tree), f"argument of {operation.name}", str(keyword.arg), names
-                )
-            if keyword.arg in given:
-                raise self._error(tree, f"{operation.name}: {keyword.arg} is given twice")
-            given[str(keyword.arg)] = keyword.value
-        args: list[Node] = []
-        static: dict[str, Any] = {}
-        for parameter in operation.parameters:
-            self._bind_one(operation, parameter, given.get(parameter.name), args, static, tree)
-        return args + [self.check(t) for t in more], static
-
-    def _bind_one(
-        self,
-        operation: Operation,
-        parameter: Parameter,
-        value: ast.expr | None,
-        args: list[Node],
-        static: dict[str, Any],
-        tree: ast.Call,
-    ) -> None:
-        if value is None and parameter.default is None:
-            if parameter.kind == "word":
-                return
-            raise self._error(tree, f"{operation.name}: argument '{parameter.name}' is missing")
-        match parameter.kind:
-            case "value" if value is None:
-                args.append(self._default(operation, parameter, tree))
-            case "value":
-                args.append(self.check(value or tree))
-            case "word":
-                static[parameter.name] = parameter.default if value is None else self._word(value)
-            case "table" | "learned" | "kernel":
-                self._outside(parameter, self._word(value or tree), args, static, self._at(tree))
-            case "unit":
-                static[parameter.name] = parse_scaled(self._word(value or tree), self._at(tree))
-            case kind:
-                number = float(str(parameter.default)) if value is None else self._number(value)
-                if kind == "int" and number != int(number):
-                    raise self._error(
-                        tree,
-                        f"{operation.name}: {parameter.name}: expected a whole number",
-                    )
-                static[parameter.name] = int(number) if kind == "int" else number
-
-    def _outside(
-        self, parameter: Parameter, word: str, args: list[Node], static: dict[str, Any], place: str
-    ) -> None:
-        """Bind the name of something outside the expression."""
-        found = self.names.outside
-        if parameter.kind == "table":
-            static[parameter.name] = found.table(word, place)
-        elif parameter.kind == "kernel":
-            static[parameter.name] = found.kernel(word, place)
-        else:
-            static[parameter.name], node = found.learned(word, place)
-            args.append(node)
-
-    def _default(self, operation: Operation, parameter: Parameter, tree: ast.Call) -> Node:
-        """The value of an argument left out: a number, or what the place of the expression provides."""
-        text = str(parameter.default)
-        if not text.startswith("%"):
-            return self._literal([float(text)], 0, False)
-        if text in self.local:
-            return self.local[text]
-        if text == "%terminated":
-            return self.names.lookup("terminated", self._at(tree))
-        if text in ("%mean", "%std"):
-            return self.names.moment(text, self._at(tree))
-        raise self._error(
-            tree, f"{operation.name}: argument '{parameter.name}' is missing; only a term has one of its own"
-        )
-
-    def _word(self, tree: ast.expr) -> str:
-        if isinstance(tree, ast.Constant) and isinstance(tree.value, str):
-            return tree.value
-        raise self._error(tree, "expected a word in quotes")
 
     def apply(self, name: str, args: list[Node], static: dict[str, Any], tree: ast.expr) -> Node:
         """Return the node of an operation applied to typed arguments. Raises SpecError."""
         operation = OPERATIONS[name]
-        at = self._at(tree)
+        at = self.at(tree)
         call = Call(SYMBOLS.get(name, name), args, static, at, self.names.solver, self.names.angles)
         if operation.rule is None:
             return self._expand(operation, call)
         t = operation.rule(call)
         size = 1 + sum(n.size for n in call.args)
         depth = 1 + max((n.depth for n in call.args), default=0)
-        if size > MAX_TREE_NODES or depth > MAX_TREE_DEPTH:
-            raise SpecError(
-                f"{at}: with [let] and definitions written out, expected at most "
-                f"{MAX_TREE_NODES} parts and {MAX_TREE_DEPTH} levels, got {size} and {depth}"
-            )
+        if not self.pure_factors:
+            _check_size(size, depth, at)
         return Node(name, tuple(call.args), t, call.static, size=size, depth=depth)
 
     def _expand(self, operation: Operation, call: Call) -> Node:
@@ -325,13 +228,29 @@ class Checker:
             except UnitError as clash:
                 call.fail(f"expected a pure number, got {clash.left}")
             node = replace(node, type=replace(node.type, integer=False))
-        return node
+        size = 1 + sum(n.size for n in call.args)
+        depth = 1 + max((n.depth for n in call.args), default=0)
+        if not self.pure_factors:
+            _check_size(size, depth, call.place)
+        return replace(node, size=size, depth=depth)
 
-    def _at(self, tree: ast.expr) -> str:
+    def at(self, tree: ast.expr) -> str:
+        """Return the place of a part of the text."""
         return self.place if self.pure_factors else f"{self.place}: column {tree.col_offset + 1}"
 
-    def _error(self, tree: ast.expr, message: str) -> SpecError:
-        return SpecError(f"{self._at(tree)}: {message}")
+    def error(self, tree: ast.expr, message: str) -> SpecError:
+        """Return an error at a part of the text."""
+        return SpecError(f"{self.at(tree)}: {message}")
+
+
+def _check_size(size: int, depth: int, place: str) -> None:
+    """Refuse an expression that is too large with its lets written out; a definition counts as one part."""
+    for what, got, most, code in (
+        ("parts", size, MAX_NODES, "limit_nodes"),
+        ("levels", depth, MAX_DEPTH, "limit_depth"),
+    ):
+        if got > most:
+            raise SpecError(f"{place}: with [let] written out, expected at most {most} {what}, got {got}", code)
 
 
 @lru_cache(maxsize=512)

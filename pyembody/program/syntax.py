@@ -95,7 +95,9 @@ def parse(text: str, place: str) -> ast.expr:
             f"{place}: column {max(error.offset or 1, 1)}: not an expression: {error.msg}"
         ) from None
     except (RecursionError, MemoryError, ValueError) as error:
-        raise SpecError(f"{place}: too deep or not an expression: {error}") from None
+        raise SpecError(
+            f"{place}: too deep or not an expression: {error}", "limit_parser"
+        ) from None
     _check_tree(tree, place)
     return tree.body
 
@@ -109,24 +111,29 @@ def names(tree: ast.expr) -> list[tuple[str, int]]:
 
 def _check_text(text: str, place: str) -> None:
     if len(text) > MAX_LENGTH:
-        raise SpecError(f"{place}: expected at most {MAX_LENGTH} characters, got {len(text)}")
+        raise SpecError(
+            f"{place}: expected at most {MAX_LENGTH} characters, got {len(text)}", "limit_length"
+        )
     if not text.strip():
         raise SpecError(f"{place}: expected an expression, got nothing")
     odd = re.search(r"[^ -~\n]|#", text)
     if odd:
         here = f"{place}: column {odd.start() + 1}"
-        raise SpecError(f"{here}: expected printable ASCII but not #, got {odd[0]!r}")
+        raise SpecError(f"{here}: expected printable ASCII but not #, got {odd[0]!r}", "not_ascii")
     digits = re.search(rf"\d{{{MAX_DIGITS + 1}}}", text)
     if digits:
         raise SpecError(
-            f"{place}: column {digits.start() + 1}: expected numbers of at most {MAX_DIGITS} digits"
+            f"{place}: column {digits.start() + 1}: expected numbers of at most {MAX_DIGITS} digits",
+            "limit_digits",
         )
     depth = 0
     for bracket in re.finditer(r"[\[({\])}]", text):
         depth += 1 if bracket[0] in "([{" else -1
         if depth > MAX_BRACKETS:
             here = f"{place}: column {bracket.start() + 1}"
-            raise SpecError(f"{here}: expected at most {MAX_BRACKETS} nested brackets")
+            raise SpecError(
+                f"{here}: expected at most {MAX_BRACKETS} nested brackets", "limit_brackets"
+            )
 
 
 def _check_tree(tree: ast.Expression, place: str) -> None:
@@ -149,7 +156,9 @@ def _check_tree(tree: ast.Expression, place: str) -> None:
         if isinstance(node, ast.expr):
             count, depth = count + 1, depth + 1
         if depth > MAX_DEPTH:
-            raise SpecError(f"{place}: column {column}: expected at most {MAX_DEPTH} levels")
+            raise SpecError(
+                f"{place}: column {column}: expected at most {MAX_DEPTH} levels", "limit_depth"
+            )
         if count > MAX_NODES:
-            raise SpecError(f"{place}: expected at most {MAX_NODES} parts")
+            raise SpecError(f"{place}: expected at most {MAX_NODES} parts", "limit_nodes")
         stack += [(child, depth, column) for child in ast.iter_child_nodes(node)]

@@ -21,7 +21,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise SpecError(f"{path}: {error.strerror or error}") from None
     if len(raw) > MAX_BYTES:
-        raise SpecError(f"{path}: expected at most {MAX_BYTES} bytes, got {len(raw)}")
+        raise SpecError(f"{path}: expected at most {MAX_BYTES} bytes, got {len(raw)}", "limit_file")
     try:
         return tomllib.loads(raw.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:

@@ -36,7 +36,7 @@ def _keep_rule(call: Call) -> Type:
 def _depth_rule(call: Call) -> Type:
     k = call.static["k"]
     if not 1 <= k <= MAX_DEPTH:
-        call.fail(f"k: expected 1 to {MAX_DEPTH}, got {k}")
+        call.fail(f"k: expected 1 to {MAX_DEPTH}, got {k}", "limit_prev")
     return call.args[0].type
 
 

@@ -128,7 +128,7 @@ define(
 def _count_rule(call: Call) -> Type:
     keys, t = call.static["keys"], call.args[0].type
     if not 1 <= keys <= MAX_KEYS:
-        call.fail(f"keys: expected 1 to {MAX_KEYS}, got {keys}")
+        call.fail(f"keys: expected 1 to {MAX_KEYS}, got {keys}", "limit_keys")
     if t.kind != "number" or not t.integer:
         call.fail(f"expected whole numbers (floor rounds), got {t}")
     call.pure()
