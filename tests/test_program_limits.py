@@ -94,8 +94,7 @@ TASKS: dict[str, Callable[[], Task]] = {
 @pytest.mark.parametrize("code", TASKS)
 def test_task_beyond_a_limit_has_its_code(code: str) -> None:
     with pytest.raises(SpecError) as caught:
-        made = TASKS[code]()
-        compile_task(made, SIGNALS, dt=0.02)
+        compile_task(TASKS[code](), SIGNALS, dt=0.02)
     assert caught.value.code == code
 
 

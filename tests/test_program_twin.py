@@ -79,7 +79,9 @@ SAME = [
     "running_max({a})",
     "running_min({a})",
     "running_mean({a})",
+    "unwrap({a})",
     "min({a}, {b}, 0)",
+    "lex({a}, 0.5, {b})",
 ]
 RULES = {
     "scalar": [
@@ -108,6 +110,13 @@ RULES = {
         "number(air_time({bool}), 'ms')",
         "cycle(rate({scalar}), 0.25)",
         "mean(norm({points}))",
+        "min_dist({points}, foot)",
+        "mean_min_dist(goals, {points})",
+        "potential({a}, 0.9, {bool})",
+        "episodic_count(floor({a}), 8)",
+        "chebyshev({vector}, [1, 2, 3], {vector})",
+        "geomean({a})",
+        "squash({a}, 'clip', 2, {b})",
     ],
     "vector": [
         *SAME,
@@ -189,6 +198,13 @@ CURVED = [
     "abs({a}) ** 0.5",
     "abs({a}) ** 1.7",
     "spow({a}, 0.3)",
+    "geomean({a}, {b})",
+    "l22({a}, 0.1, 3)",
+    "smooth_abs2(foot, 0.1)",
+    "risk({a}, 0.5)",
+    "squash({a}, 'atan', 2, {b})",
+    "ema({a}, abs({b}) * dt)",
+    "cycle(rate(y), {a})",
     "gauss({a}, 0.25)",
     "laplace({a}, {b})",
     "tanh1m({a}, 0.5)",
@@ -259,7 +275,12 @@ def test_core_equals_twin_to_rounding_for_curved_functions(text: str) -> None:
             np.testing.assert_allclose(core, twin, rtol=2e-6, atol=1e-7, err_msg=filled)
 
 
-MEMORY = "[sum(ema(foot[:, 0], 0.1)), norm(rate(v)) * dt, sum(air_time(contact)) / dt, running_mean(x), prev(y, 3)]"
+MEMORY = (
+    "[sum(ema(foot[:, 0], 0.1)), norm(rate(v)) * dt, sum(air_time(contact)) / dt, running_mean(x), prev(y, 3), "
+    "unwrap(y), potential(x, 0.9, on), episodic_count(floor(y), 8), ema(x, abs(y) * dt), num(hold(on, abs(x) * dt)), "
+    "cycle(12.5, y), sum(last_air_time(contact)) / dt, number(since(on), 's'), running_max(y), count_steps(on), "
+    "num(latch(on)), initial(x), sum(delta(force)), number(time, 's')]"
+)
 
 
 def run(core: CoreRun, signals: list[dict[str, Array]]) -> list[Array]:

@@ -89,7 +89,10 @@ def terms_table(task: Task, program: CompiledTask, channel: str) -> Table:
     for name, unit in zip(program.term_names, program.term_units, strict=True):
         owner, _, term = name.partition(".")
         if owner == channel:
-            t = c.terms[term]
+            t = c.terms.get(term)
+            if t is None:
+                table.add_row(term, "1", "event", unit, "what the task's stages pay")
+                continue
             about = escape(t.expr) + (f"\n[dim]{escape(t.doc)}[/]" if t.doc else "")
             table.add_row(term, f"{t.weight:g}", t.scale, unit, about)
     return table

@@ -126,6 +126,8 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         }
         self.raw, self.weighted = self.outputs["raw"], self.outputs["weighted"]
         self.channels = self.outputs["channels"]
+        self.line_names = program.line_names
+        self.lines: Floats = self.outputs.get("lines", np.zeros((n, 0), np.float32))
         self.metrics: Floats = self.outputs.get("metrics", np.zeros((n, 0), np.float32))
         self.success: Bools = self.outputs["success"][:, 0].view(np.bool_)
         self._terminated: Bools = self.outputs["terminated"][:, 0].view(np.bool_)
@@ -217,7 +219,7 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         if self._mode == AutoresetMode.NEXT_STEP and self._done.any():
             rows = np.flatnonzero(self._done)
             self._reset_rows(rows)
-            for values in (self.raw, self.weighted, self.channels):
+            for values in (self.raw, self.weighted, self.channels, self.lines):
                 values[rows] = 0
             terminated[rows] = truncated[rows] = False
         rewards = self.channels.sum(axis=1, dtype=np.float64)

@@ -19,9 +19,16 @@ from .ppo import NotFiniteError
 Array = npt.NDArray[Any]
 
 
+def paid_names(env: Any) -> tuple[str, ...]:
+    """Return the names of an environment's terms, then of what its channels pay besides: floors, terminal values."""
+    return (*env.term_names, *getattr(env, "line_names", ()))
+
+
 @dataclass
 class Tally:
-    """Sums over the steps of one iteration: of weighted terms `[K]`, channels `[C]`, metrics `[M]`, and of episodes."""
+    """Sums over the steps of one iteration: of weighted terms and of what channels pay besides `[K + L]` (see
+    `paid_names`), of channels `[C]`, metrics `[M]`, and of episodes.
+    """
 
     terms: Array
     channels: Array
@@ -52,7 +59,7 @@ class Collector:
         Raises NotFiniteError naming the reward channel or observation that is not finite.
         """
         env, rollout = self.env, self.rollout
-        names = (env.term_names, env.channel_names, env.metric_names)
+        names = (paid_names(env), env.channel_names, env.metric_names)
         terms, channels, metrics = (np.zeros(len(n)) for n in names)
         tally = Tally(terms, channels, metrics)
         rollout.clear()
@@ -102,7 +109,10 @@ class Collector:
         env, rollout = self.env, self.rollout
         rollout.rewards[t] = info["channels"]
         rollout.terminated[t], rollout.truncated[t] = terminated, truncated
-        tally.terms += env.weighted.sum(0, dtype=np.float64)
+        paid = len(env.term_names)
+        tally.terms[:paid] += env.weighted.sum(0, dtype=np.float64)
+        if len(tally.terms) > paid:
+            tally.terms[paid:] += env.lines.sum(0, dtype=np.float64)
         tally.channels += info["channels"].sum(0, dtype=np.float64)
         tally.metrics += info["metrics"].sum(0, dtype=np.float64)
         self.lengths += 1

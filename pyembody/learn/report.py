@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from .collect import Tally
+from .collect import Tally, paid_names
 from .ppo import Losses
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def summarise(
         "terminated": float(terminated / ended) if ended else 0.0,
         "success": float(succeeded / ended) if ended else 0.0,
         "faults": int(faults),
-        "terms": _named(env.term_names, sums.terms / steps / env.control_dt),
+        "terms": _named(paid_names(env), sums.terms / steps / env.control_dt),
         "channels": _named(env.channel_names, sums.channels / steps / env.control_dt),
         "metrics": _named(env.metric_names, sums.metrics / steps),
         "value_loss": _named(env.channel_names, losses.value),
