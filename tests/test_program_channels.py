@@ -139,6 +139,33 @@ def test_weights_are_linear_and_the_order_of_terms_changes_only_rounding() -> No
     np.testing.assert_allclose(step(turned, x=x, y=y)[0]["channels"], both, atol=1e-7)
 
 
+LONG = EVERYTHING.replace('expr = "y"', 'expr = "ema(y, 0.1) + rate(x) * dt + potential(y) + num(since(on) > dt)"')
+
+
+def played(program: CompiledTask, x: Array, y: Array, on: Array, threads: int = 1) -> dict[str, Array]:
+    """Outputs after the last step of signals `[T, N]`."""
+    core = CoreRun(program, x.shape[1], threads)
+    for t in range(len(x)):
+        signals = {"x": x[t][:, None], "y": y[t][:, None], "on": on[t][:, None]}
+        got = core.step(signals) if t else core.reset(signals, np.ones(x.shape[1], bool))
+    return got | {"flags": core.flags.copy()}
+
+
+def test_number_order_and_threads_of_environments_change_no_bit() -> None:
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(0, 3, (2, 4, 4097))
+    x[2, ::7], y[3, ::11] = np.nan, np.inf
+    on = rng.random((4, 4097)) < 0.4
+    program, order = task(LONG), rng.permutation(4097)
+    whole = played(program, x, y, on)
+    turned = played(program, x[:, order], y[:, order], on[:, order], threads=2)
+    for name, array in whole.items():
+        np.testing.assert_array_equal(turned[name], array[order], err_msg=name)
+        for n in (1, 63, 64, 65):
+            part = played(program, x[:, :n], y[:, :n], on[:, :n])
+            np.testing.assert_array_equal(part[name], array[:n], err_msg=name)
+
+
 def test_a_term_that_is_not_finite_terminates_and_pays_the_terminal_value() -> None:
     got, core = step(task(EVERYTHING), x=[np.nan, 1.0])
     assert list(got["terminated"][:, 0]) == [1, 0]
@@ -168,9 +195,8 @@ def test_floors_gains_clips_and_terminal_values_are_parameters() -> None:
 
 
 def test_success_is_known_to_terms_and_terminal_values() -> None:
-    program = task(
-        'success = "x > 1"\nchannels.task.terms.a.expr = "num(success)"\nterminal.win = { value = 2.0, when = "success" }'
-    )
+    win = 'terminal.win = { value = 2.0, when = "success" }'
+    program = task(f'success = "x > 1"\nchannels.task.terms.a.expr = "num(success)"\n{win}')
     got, _ = step(program, x=[0.0, 2.0])
     np.testing.assert_array_equal(got["lines"], [[0], [2]])
     np.testing.assert_array_equal(got["raw"], [[0], [1]])

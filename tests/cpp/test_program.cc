@@ -23,6 +23,12 @@ NodeSpec whole_input(std::int64_t slot) {
     return node("input", {}, kWidth, std::move(ints));
 }
 
+void add_rows(const float* const* in, float* out, std::int64_t n, const float* constants) {
+    for (std::int64_t i = 0; i < n; ++i) {
+        out[i] = in[0][i] + constants[0] * in[1][i];
+    }
+}
+
 // Every operation over two inputs of 11 columns; each node is stored to a group of its own.
 ProgramSpec everything() {
     ProgramSpec spec;
@@ -39,12 +45,14 @@ ProgramSpec everything() {
         }
         const std::string name(row.name);
         if (row.shape == Shape::elementwise) {
-            spec.nodes.push_back(node(name, args, kWidth));
+            spec.nodes.push_back(node(
+                name, args, kWidth, {},
+                row.floats == kAny ? std::vector<double>{0.5, 1.0, 2.0} : std::vector<double>{}));
         } else if (row.shape == Shape::reduce) {
             spec.nodes.push_back(node(name, args, 1, {kWidth}));
         } else if (row.shape == Shape::memory) {
             const std::vector<std::int64_t> depth =
-                row.op == Op::prev ? std::vector<std::int64_t>{3} : std::vector<std::int64_t>{};
+                row.slots == kAny ? std::vector<std::int64_t>{3} : std::vector<std::int64_t>{};
             spec.nodes.push_back(
                 node(name, args, kWidth, depth,
                      std::vector<double>(static_cast<std::size_t>(row.floats), 0.1)));
@@ -55,6 +63,16 @@ ProgramSpec everything() {
     const auto last = static_cast<std::int64_t>(spec.nodes.size()) - 1;
     spec.nodes.push_back(node("concat", {last - 1, last, 2, 3}, 6));
     spec.nodes.push_back(node("guard", {last}, 1, {7}, {2.0}));
+    spec.nodes.push_back(node("watch", {1}, 1, {8}));
+    spec.nodes.push_back(node("mark", {last}, 1, {16}));
+    spec.nodes.push_back(node("flagged", {}, 1, {1}));
+    const auto address = reinterpret_cast<std::intptr_t>(&add_rows);
+    spec.nodes.push_back(node("kernel", {last, 2}, 1, {address}, {0.25}));
+    std::vector<std::int64_t> edges;
+    for (std::int64_t e = 0; e < kWidth; ++e) {
+        edges.insert(edges.end(), {e % 4, (e + 1) % 4, e % 3});
+    }
+    spec.nodes.push_back(node("machine", {0}, kMachineLanes, edges));
     for (std::size_t i = 0; i < spec.nodes.size(); ++i) {
         const auto index = static_cast<std::int64_t>(i);
         const bool flag = i % 5 == 0;
@@ -178,6 +196,25 @@ TEST(evaluators_of_one_program_run_side_by_side) {
             evaluator.step();
         }
     });
+}
+
+TEST(wrong_tables_and_kernels_are_refused) {
+    const auto refuse = [](NodeSpec last, const char* message) {
+        ProgramSpec spec;
+        spec.dt = 0.02;
+        spec.inputs = {{"x", kWidth}};
+        spec.nodes = {whole_input(0), node("gather", {0}, 1, {0}), std::move(last)};
+        CHECK_FAILS(Program(std::move(spec)), message);
+    };
+    refuse(node("lookup", {0}, kWidth), "expected 1 to 4096 floats, got 0");
+    refuse(node("kernel", {1}, 1, {0}), "expected the address of a function");
+    refuse(node("kernel", {0}, 1, {1}), "expected 1 to 16 args of 1 lane");
+    refuse(node("machine", {1}, 3, {0, 64, 0}), "stage: expected 0 <= index < 64, got 64");
+    refuse(node("machine", {1}, 3, {0, 1}), "number of ints: expected 3, got 2");
+    refuse(node("machine", {1}, 2, {0, 1, 0}), "expected 3 lanes");
+    refuse(node("episodic_count", {0}, kWidth, {2000}), "keys: expected 1 to 1024, got 2000");
+    refuse(node("potential", {1, 0, 1}, 1), "expected 1 lanes, got 11");
+    refuse(node("watch", {0}, kWidth, {0}), "lanes: expected 1, got 11");
 }
 
 TEST(a_wrong_program_is_refused_without_a_leak) {
