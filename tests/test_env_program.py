@@ -110,6 +110,7 @@ def test_scheduled_weight_follows_the_steps_trained() -> None:
     for steps, value in ((0, 1.0), (50, 3.0), (500, 5.0)):
         env.follow_schedules(steps)
         assert env.params[weight] == value
+        assert env.scheduled == {"task.late.weight": value}
 
 
 @pytest.mark.parametrize(("guard", "ends"), [("terminate", True), ("zero", False)])

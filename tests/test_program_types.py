@@ -15,6 +15,7 @@ SIGNALS = {
     s.name: s
     for s in (
         Signal("height", unit="m", source="s"),
+        Signal("room", "integer", source="s"),
         Signal("speed", unit="m/s", source="s"),
         Signal("turn", unit="rad", source="s"),
         Signal("on", "bool", source="s"),
@@ -42,6 +43,8 @@ REFUSED = {  # text: what the message must say
     "height + speed": "equal units, got m and m/s",
     "height < turn": "equal units",
     "exp(height)": "pure number, got m",
+    "sqrt(sqrt(sqrt(height)))": "exponents of units in quarters, thirds or halves, got m^1/8",
+    "room == height": "truth values or whole numbers",
     "sin(height)": "angle in rad",
     "asin(turn)": "pure number",
     "cycle(height)": "units",
@@ -99,6 +102,9 @@ REFUSED = {  # text: what the message must say
 }
 LEGAL = {  # text: unit of the result
     "height - 0.3": "m",
+    "sqrt(sqrt(height)) * height ** 0.75": "m",
+    "room == 3": "1",
+    "episodic_count(room)": "1",
     "base_pos[2] > 0.3": "1",
     "norm(base_pos - goal)": "m",
     "norm(base_pos[:2] - [1, 2])": "m",

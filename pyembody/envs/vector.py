@@ -135,6 +135,7 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         core = program.build()
         self._memory = _core.State(core, n)
         self._moments, self.frozen_statistics = program.make_moments(), False
+        self.scheduled: dict[str, float] = {}
         self._evaluator = _core.Evaluator(
             core, self._memory, self._bindings.inputs(program.inputs), list(self.outputs.values()),
             self.params, self.flags, self.bad_term, self._threads,
@@ -328,8 +329,8 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
 
     def follow_schedules(self, steps: float) -> None:
         """Set the parameters that the task schedules to their values after `steps` environment steps of training."""
-        if self.program.schedules:
-            self.set_params(self.program.scheduled(steps))
+        self.scheduled = self.program.scheduled(steps)
+        self.set_params(self.scheduled)
 
     def set_learned(self, name: str, values: ArrayLike) -> None:
         """Write a learned signal [N]; it is paid until it is older than its `max_age`. Raises SpecError, ValueError."""

@@ -54,6 +54,8 @@ def summarise(
         "value_loss": _named(env.channel_names, losses.value),
         "explained_variance": _named(env.channel_names, mean_explained),
     }
+    if hasattr(env, "scheduled"):
+        metrics["scheduled"] = env.scheduled
     metrics |= _policy(learner, losses, moments)
     metrics["time"] = {"environment": tally.environment_s} | tally.inside
     metrics["time"] |= {"policy": tally.policy_s} | seconds

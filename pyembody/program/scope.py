@@ -201,10 +201,11 @@ def signal_type(signal: Signal, place: str) -> Type:
     units = tuple(parse_unit(u.strip(), f"{place}: unit") for u in signal.unit.split(","))
     if len(units) not in (1, signal.width):
         raise SpecError(f"{place}: unit: expected 1 or {signal.width} units, got {len(units)}")
-    scalar = signal.kind in ("scalar", "bool") and signal.width == 1
+    scalar = signal.kind in ("scalar", "bool", "integer") and signal.width == 1
     width = 0 if scalar else signal.width
     kinds: dict[str, Kind] = {
         "scalar": "number",
+        "integer": "number",
         "vector": "number",
         "bool": "bool",
         "quat": "quat",
@@ -213,7 +214,9 @@ def signal_type(signal: Signal, place: str) -> Type:
     labels = signal.labels if signal.axis else ()
     point = signal.point and width > 0
     frame = signal.frame if width else ""
-    return Type(kinds[signal.kind], width, signal.axis, labels, units, frame, signal.local, point)
+    whole = signal.kind == "integer"
+    kind = kinds[signal.kind]
+    return Type(kind, width, signal.axis, labels, units, frame, signal.local, point, whole)
 
 
 def missing(

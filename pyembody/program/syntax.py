@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
+from functools import lru_cache
 
 from ..spec.errors import SpecError
 
@@ -84,21 +85,35 @@ def parse(text: str, place: str) -> ast.expr:
     """Return the tree of an expression. Raises SpecError with place and column for anything outside
     the language.
     """
-    _check_text(text, place)
-    text = text.strip()
+    try:
+        return _parsed(text)
+    except _RefusedError as refused:
+        raise SpecError(f"{place}: {refused}", refused.code) from None
+
+
+class _RefusedError(Exception):
+    """What is wrong with a text, wherever it stands."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> ast.expr:
+    """Texts are parsed again and again: definitions at every use, tasks at every edit. Nobody changes a tree."""
+    _check_text(text)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(text.replace("\n", " "), mode="eval")
+            tree = ast.parse(text.strip().replace("\n", " "), mode="eval")
     except SyntaxError as error:
-        raise SpecError(
-            f"{place}: column {max(error.offset or 1, 1)}: not an expression: {error.msg}"
-        ) from None
+        column = max(error.offset or 1, 1)
+        raise _RefusedError(f"column {column}: not an expression: {error.msg}") from None
     except (RecursionError, MemoryError, ValueError) as error:
-        raise SpecError(
-            f"{place}: too deep or not an expression: {error}", "limit_parser"
-        ) from None
-    _check_tree(tree, place)
+        message = f"too deep or not an expression: {error}"
+        raise _RefusedError(message, "limit_parser") from None
+    _check_tree(tree)
     return tree.body
 
 
@@ -109,34 +124,34 @@ def names(tree: ast.expr) -> list[tuple[str, int]]:
     return [(n.id, n.col_offset + 1) for n in sorted(found, key=lambda n: n.col_offset)]
 
 
-def _check_text(text: str, place: str) -> None:
+def _check_text(text: str) -> None:
     if len(text) > MAX_LENGTH:
-        raise SpecError(
-            f"{place}: expected at most {MAX_LENGTH} characters, got {len(text)}", "limit_length"
+        raise _RefusedError(
+            f"expected at most {MAX_LENGTH} characters, got {len(text)}", "limit_length"
         )
     if not text.strip():
-        raise SpecError(f"{place}: expected an expression, got nothing")
+        raise _RefusedError(f"expected an expression, got nothing")
     odd = re.search(r"[^ -~\n]|#", text)
     if odd:
-        here = f"{place}: column {odd.start() + 1}"
-        raise SpecError(f"{here}: expected printable ASCII but not #, got {odd[0]!r}", "not_ascii")
+        here = f"column {odd.start() + 1}"
+        raise _RefusedError(f"{here}: expected printable ASCII but not #, got {odd[0]!r}", "not_ascii")
     digits = re.search(rf"\d{{{MAX_DIGITS + 1}}}", text)
     if digits:
-        raise SpecError(
-            f"{place}: column {digits.start() + 1}: expected numbers of at most {MAX_DIGITS} digits",
+        raise _RefusedError(
+            f"column {digits.start() + 1}: expected numbers of at most {MAX_DIGITS} digits",
             "limit_digits",
         )
     depth = 0
     for bracket in re.finditer(r"[\[({\])}]", text):
         depth += 1 if bracket[0] in "([{" else -1
         if depth > MAX_BRACKETS:
-            here = f"{place}: column {bracket.start() + 1}"
-            raise SpecError(
+            here = f"column {bracket.start() + 1}"
+            raise _RefusedError(
                 f"{here}: expected at most {MAX_BRACKETS} nested brackets", "limit_brackets"
             )
 
 
-def _check_tree(tree: ast.Expression, place: str) -> None:
+def _check_tree(tree: ast.Expression) -> None:
     stack: list[tuple[ast.AST, int, int]] = [(tree, 0, 1)]
     count = 0
     while stack:
@@ -145,20 +160,20 @@ def _check_tree(tree: ast.Expression, place: str) -> None:
         if not isinstance(node, ALLOWED):
             kind = type(node).__name__
             words = WORDS.get(kind, kind)
-            here = f"{place}: column {column}"
-            raise SpecError(f"{here}: {words} is not part of the language ({kind})")
+            here = f"column {column}"
+            raise _RefusedError(f"{here}: {words} is not part of the language ({kind})")
         if isinstance(node, ast.Constant) and not isinstance(node.value, int | float | str):
-            raise SpecError(
-                f"{place}: column {column}: expected a number, got {node.value!r} (Constant)"
+            raise _RefusedError(
+                f"column {column}: expected a number, got {node.value!r} (Constant)"
             )
         if isinstance(node, ast.keyword) and node.arg is None:
-            raise SpecError(f"{place}: column {column}: ** is not part of the language (keyword)")
+            raise _RefusedError(f"column {column}: ** is not part of the language (keyword)")
         if isinstance(node, ast.expr):
             count, depth = count + 1, depth + 1
         if depth > MAX_DEPTH:
-            raise SpecError(
-                f"{place}: column {column}: expected at most {MAX_DEPTH} levels", "limit_depth"
+            raise _RefusedError(
+                f"column {column}: expected at most {MAX_DEPTH} levels", "limit_depth"
             )
         if count > MAX_NODES:
-            raise SpecError(f"{place}: expected at most {MAX_NODES} parts", "limit_nodes")
+            raise _RefusedError(f"expected at most {MAX_NODES} parts", "limit_nodes")
         stack += [(child, depth, column) for child in ast.iter_child_nodes(node)]

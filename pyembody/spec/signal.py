@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-Kind = Literal["bool", "scalar", "vector", "quat"]
+Kind = Literal["bool", "scalar", "integer", "vector", "quat"]
 Frame = str
 """`world`, `body`, `yaw` (level, heading of the base), the name of a body, or "" for any."""
 

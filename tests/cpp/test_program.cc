@@ -76,8 +76,8 @@ ProgramSpec everything() {
     for (std::size_t i = 0; i < spec.nodes.size(); ++i) {
         const auto index = static_cast<std::int64_t>(i);
         const bool flag = i % 5 == 0;
-        spec.groups.push_back({"g" + std::to_string(i), spec.nodes[i].lanes,
-                               flag ? DType::u1 : DType::f4, i % 2 == 0});
+        spec.groups.push_back(
+            {std::to_string(i), spec.nodes[i].lanes, flag ? DType::u1 : DType::f4, i % 2 == 0});
         spec.stores.push_back({index, index, 0});
     }
     return spec;

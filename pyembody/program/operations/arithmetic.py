@@ -12,7 +12,7 @@ import numpy as np
 from ..call import Call
 from ..lanes import Builder, Lanes
 from ..types import Node, Type
-from ..units import ONE, RAD
+from ..units import ONE, RAD, Unit
 from .base import Array, Flag, Frame, any_lane, lane, operation, plain
 
 MAX_REPEATED = 8
@@ -179,12 +179,20 @@ def _sign_rule(call: Call) -> Type:
     return replace(keep_rule(call), units=(ONE,), point=False)
 
 
+def powered(call: Call, unit: Unit, exponent: Fraction) -> Unit:
+    """Return a power of a unit. Raises SpecError for exponents that are no quarters, thirds or halves."""
+    result = call.solver.resolve(unit) ** exponent
+    if any(power.denominator > MAX_DENOMINATOR for _, power in result.powers):
+        call.fail(f"expected exponents of units in quarters, thirds or halves, got {result}")
+    return result
+
+
 def _power_rule(exponent: Fraction) -> Callable[[Call], Type]:
     def rule(call: Call) -> Type:
         t = keep_rule(call)
         return replace(
             t,
-            units=(t.unit**exponent,),
+            units=(powered(call, t.unit, exponent),),
             point=False,
             integer=t.integer and exponent.denominator == 1,
         )
@@ -275,7 +283,7 @@ def _pow_rule(call: Call) -> Type:
     if float(fraction) != exponent:
         call.pure()
         fraction = Fraction(1)
-    return replace(t, units=(t.unit**fraction,), point=False, integer=False)
+    return replace(t, units=(powered(call, t.unit, fraction),), point=False, integer=False)
 
 
 def _repeats(c: float) -> bool:
