@@ -108,12 +108,13 @@ class _TaskCompiler:
     ) -> CompiledTask:
         task = self.task
         channels = list(task.channels)
-        moments = [n for n in walk(groups) if n.op == "normalise"]
+        nodes = walk(groups)
+        moments = [n for n in nodes if n.op == "normalise"]
         if moments:
             groups = [*groups, make_group("statistics", [n.args[0] for n in moments], "f4")]
-        read = {n.static["name"] for n in walk(groups) if n.op == "signal"}
+        read = {n.static["name"] for n in nodes if n.op == "signal"}
         learned = {f"learned.{n}": learned_signal(n) for n in task.learned if f"learned.{n}" in read}
-        params = self.params.finish(scale_params(groups))
+        params = self.params.finish(scale_params(nodes))
         return CompiledTask(
             dt=self.dt,
             groups={g.name: g for g in groups},

@@ -8,7 +8,7 @@ from ..spec.signal import Signal
 from ..spec.task import Parameter
 from .checker import Checker
 from .compiled import CompiledProgram
-from .groups import scale_params
+from .groups import scale_params, walk
 from .params import ParamTable
 from .reference import Group
 from .scope import Scope
@@ -38,5 +38,5 @@ def compile_expression(
     group = Group(
         "value", node.type.lanes, "u1" if node.type.kind == "bool" else "f4", True, ((0, node),)
     )
-    program = CompiledProgram(dt, {"value": group}, signals, table.finish(scale_params([group])), None)
+    program = CompiledProgram(dt, {"value": group}, signals, table.finish(scale_params(walk([group]))), None)
     return program.limited("expression")

@@ -35,9 +35,9 @@ def walk(groups: Iterable[Group]) -> list[Node]:
     return list(seen.values())
 
 
-def scale_params(groups: Iterable[Group]) -> set[int]:
+def scale_params(nodes: Iterable[Node]) -> set[int]:
     """Return the indices of the parameters that are the scale of a kernel and so must stay above 0."""
-    scales = (n.args[2] for n in walk(groups) if n.op == "scaled")
+    scales = (n.args[2] for n in nodes if n.op == "scaled")
     return {scale.static["index"] for scale in scales if scale.op == "param"}
 
 

@@ -117,11 +117,12 @@ def _parsed(text: str) -> ast.expr:
     return tree.body
 
 
-def names(tree: ast.expr) -> list[tuple[str, int]]:
+@lru_cache(maxsize=4096)
+def names(tree: ast.expr) -> tuple[tuple[str, int], ...]:
     """Return the names of values in a tree (called names left out) with their columns, in order."""
     called = {id(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}
     found = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in called]
-    return [(n.id, n.col_offset + 1) for n in sorted(found, key=lambda n: n.col_offset)]
+    return tuple((n.id, n.col_offset + 1) for n in sorted(found, key=lambda n: n.col_offset))
 
 
 def _check_text(text: str) -> None:
@@ -130,7 +131,7 @@ def _check_text(text: str) -> None:
             f"expected at most {MAX_LENGTH} characters, got {len(text)}", "limit_length"
         )
     if not text.strip():
-        raise _RefusedError(f"expected an expression, got nothing")
+        raise _RefusedError("expected an expression, got nothing")
     odd = re.search(r"[^ -~\n]|#", text)
     if odd:
         here = f"column {odd.start() + 1}"
