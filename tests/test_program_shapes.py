@@ -1,4 +1,4 @@
-"""Operations over shapes that hypothesis draws: scalars, vectors, axes of elements, axes of vectors; edge values among them."""
+"""Operations over drawn shapes: scalars, vectors, axes of elements, axes of vectors; edge values among them."""
 
 from __future__ import annotations
 
