@@ -24,7 +24,6 @@ constexpr OpInfo memory(std::string_view name, Op op, int floats = 0, int slots 
 // In the order of the enumeration.
 constexpr std::array<OpInfo, kOps> kTable = {{
     {"input", Op::input, Shape::leaf, 0, kAny, 0, 0, 30},
-    {"flagged", Op::flagged, Shape::leaf, 0, 1, 0, 0, 4},
     {"const", Op::constant, Shape::leaf, 0, 0, kAny, 0, 0},
     {"param", Op::param, Shape::leaf, 0, kAny, 0, 0, 0},
     {"gather", Op::gather, Shape::free, 1, kAny, 0, 0, 4},
@@ -74,6 +73,7 @@ constexpr std::array<OpInfo, kOps> kTable = {{
     reduce("any", Op::any),
     reduce("all", Op::all),
     reduce("mean", Op::mean),
+    {"flagged", Op::flagged, Shape::free, kAny, 1, 0, 0, 4},
     {"watch", Op::watch, Shape::free, 1, 1, 0, 0, 8},
     {"guard", Op::guard, Shape::row, 1, 1, 1, 0, 8},
     {"mark", Op::mark, Shape::row, 1, 1, 0, 0, 8},

@@ -22,6 +22,9 @@ bool is_run(const std::vector<std::int64_t>& ints) {
     return true;
 }
 
+// Operations of any number of arguments have them in a list.
+bool is_listed(Op op) { return op == Op::concat || op == Op::kernel || op == Op::flagged; }
+
 std::int32_t narrow(std::int64_t value) { return static_cast<std::int32_t>(value); }
 
 }  // namespace
@@ -102,7 +105,7 @@ class Compiler {
         }
         node.uniform = op == Op::constant || op == Op::param;
         if (!spec(i).args.empty() && !has_memory(i) && !has_effect(i) && op != Op::sub64 &&
-            op != Op::kernel) {
+            op != Op::kernel && op != Op::flagged) {
             node.uniform = true;
             for (std::size_t a = 0; a < spec(i).args.size(); ++a) {
                 node.uniform = node.uniform && nodes_[arg(i, a)].uniform;
@@ -210,7 +213,7 @@ class Compiler {
         out.target = nodes_[i].lane;
         out.lanes = narrow(node.lanes);
         out.slot = nodes_[i].slot;
-        const bool listed = op == Op::concat || op == Op::kernel;
+        const bool listed = is_listed(op);
         for (std::size_t a = 0; !listed && a < node.args.size(); ++a) {
             const std::size_t from = arg(i, a);
             out.args[a] = nodes_[from].lane;
@@ -245,7 +248,7 @@ class Compiler {
                 out.list.push_back(nodes_[arg(i, 0)].lane + narrow(lane));
             }
         }
-        const bool listed = ops_[i] == Op::concat || ops_[i] == Op::kernel;
+        const bool listed = is_listed(ops_[i]);
         for (std::size_t a = 0; listed && a < node.args.size(); ++a) {
             const std::size_t from = arg(i, a);
             for (std::int64_t lane = 0; lane < spec(from).lanes; ++lane) {

@@ -65,7 +65,7 @@ ProgramSpec everything() {
     spec.nodes.push_back(node("guard", {last}, 1, {7}, {2.0}));
     spec.nodes.push_back(node("watch", {1}, 1, {8}));
     spec.nodes.push_back(node("mark", {last}, 1, {16}));
-    spec.nodes.push_back(node("flagged", {}, 1, {1}));
+    spec.nodes.push_back(node("flagged", {last + 1, last + 2}, 1, {1}));
     const auto address = reinterpret_cast<std::intptr_t>(&add_rows);
     spec.nodes.push_back(node("kernel", {last, 2}, 1, {address}, {0.25}));
     std::vector<std::int64_t> edges;

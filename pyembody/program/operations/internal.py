@@ -80,8 +80,8 @@ def _flagged(frame: Frame, _node: Node, _values: list[Array]) -> Array:
     return result
 
 
-def _lower_flagged(builder: Builder, _node: Node, _values: list[Lanes]) -> Lanes:
-    return Lanes(builder.emit("flagged", (), 1, (int(Flag.NON_FINITE),)))
+def _lower_flagged(builder: Builder, _node: Node, values: list[Lanes]) -> Lanes:
+    return Lanes(builder.emit("flagged", [v.index for v in values], 1, (int(Flag.NON_FINITE),)))
 
 
 operation("watch", "x", _given, _watch, _lower_watch, public=False)
