@@ -74,7 +74,7 @@ constexpr std::array<OpInfo, kOps> kTable = {{
     reduce("all", Op::all),
     reduce("mean", Op::mean),
     {"flagged", Op::flagged, Shape::free, kAny, 1, 0, 0, 4},
-    {"watch", Op::watch, Shape::free, 1, 1, 0, 0, 8},
+    {"watch", Op::watch, Shape::leaf, 0, kAny, 0, 0, 60},
     {"guard", Op::guard, Shape::row, 1, 1, 1, 0, 8},
     {"mark", Op::mark, Shape::row, 1, 1, 0, 0, 8},
     {"kernel", Op::kernel, Shape::free, kAny, 1, kAny, 0, 500},

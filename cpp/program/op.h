@@ -94,7 +94,7 @@ inline constexpr std::size_t kOps = static_cast<std::size_t>(Op::count_);
 // How the lanes of the arguments relate to the lanes of the node.
 enum class Shape : std::uint8_t {
     leaf,         // no argument
-    free,         // gather, concat, flagged, watch, kernel: checked by hand
+    free,         // gather, concat, flagged, kernel: checked by hand
     elementwise,  // every argument has the node's lanes or one
     reduce,       // the argument has k times the node's lanes
     row,          // guard, mark: one lane

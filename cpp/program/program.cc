@@ -166,7 +166,7 @@ class Compiler {
 
     void emit(std::size_t i) {
         Node& node = nodes_[i];
-        if (ops_[i] == Op::input) {
+        if (ops_[i] == Op::input || ops_[i] == Op::watch) {
             node.load = make_load(spec(i));
         }
         if (node.root != i) {
@@ -197,7 +197,8 @@ class Compiler {
     const Load* make_load(const NodeSpec& node) {
         auto load = std::make_unique<Load>();
         load->slot = narrow(node.ints[0]);
-        for (std::size_t c = 1; c < node.ints.size(); ++c) {
+        const std::size_t end = node.ints.size() - (node.op == "watch" ? 1 : 0);
+        for (std::size_t c = 1; c < end; ++c) {
             load->columns.push_back(narrow(node.ints[c]));
         }
         out_.loads_.push_back(std::move(load));
@@ -222,7 +223,7 @@ class Compiler {
                 out.loads[a] = nodes_[from].load;
             }
         }
-        if (op == Op::input) {
+        if (op == Op::input || op == Op::watch) {
             out.loads[0] = nodes_[i].load;
         }
         fill_lists(i, out);
@@ -239,9 +240,6 @@ class Compiler {
             for (const std::int64_t index : node.ints) {
                 out.list.push_back(narrow(index));
             }
-        }
-        if (ops_[i] == Op::watch) {
-            out.list.push_back(narrow(spec(arg(i, 0)).lanes));
         }
         if (ops_[i] == Op::gather) {
             for (const std::int64_t lane : node.ints) {
@@ -261,7 +259,7 @@ class Compiler {
         const Shape shape = info(op).shape;
         if (shape == Shape::reduce || shape == Shape::row || info(op).slots == kAny ||
             op == Op::watch || op == Op::flagged) {
-            out.k = narrow(node.ints[0]);
+            out.k = narrow(op == Op::watch ? node.ints.back() : node.ints[0]);
         }
         if (op == Op::kernel) {
             out.custom = reinterpret_cast<Custom>(static_cast<std::uintptr_t>(node.ints[0]));

@@ -119,18 +119,30 @@ class NodeChecker {
         }
     }
 
+    // A slot, then columns up to `end`.
+    void check_columns(std::size_t index, const NodeSpec& node, std::size_t end) const {
+        check_range(index, node, "input slot", node.ints[0],
+                    static_cast<std::int64_t>(spec_.inputs.size()));
+        const InputSpec& input = spec_.inputs[static_cast<std::size_t>(node.ints[0])];
+        for (std::size_t i = 1; i < end; ++i) {
+            check_range(index, node, "input column", node.ints[i], input.width);
+        }
+    }
+
     void check_leaf(std::size_t index, const NodeSpec& node, Op op) const {
+        if (op == Op::watch) {
+            if (node.ints.size() < 3 || node.lanes != 1) {
+                fail_node(index, node, "expected a slot, columns, a term id and 1 lane");
+            }
+            check_columns(index, node, node.ints.size() - 1);
+            check_range(index, node, "term id", node.ints.back(), std::int64_t{1} << 31);
+        }
         if (op == Op::input) {
             if (node.ints.size() != static_cast<std::size_t>(node.lanes) + 1) {
                 fail_node(index, node, "ints: expected a slot and ", node.lanes, " columns, got ",
                           node.ints.size(), " numbers");
             }
-            check_range(index, node, "input slot", node.ints[0],
-                        static_cast<std::int64_t>(spec_.inputs.size()));
-            const InputSpec& input = spec_.inputs[static_cast<std::size_t>(node.ints[0])];
-            for (std::size_t i = 1; i < node.ints.size(); ++i) {
-                check_range(index, node, "input column", node.ints[i], input.width);
-            }
+            check_columns(index, node, node.ints.size());
         }
         if (op == Op::constant) {
             check_count(index, node, "number of floats", node.lanes, node.floats.size());
@@ -158,11 +170,8 @@ class NodeChecker {
         if (op == Op::episodic_count && (node.ints[0] < 1 || node.ints[0] > kMaxKeys)) {
             fail_node(index, node, "keys: expected 1 to ", kMaxKeys, ", got ", node.ints[0]);
         }
-        if ((op == Op::watch || op == Op::flagged) && node.lanes != 1) {
+        if (op == Op::flagged && node.lanes != 1) {
             fail_node(index, node, "lanes: expected 1, got ", node.lanes);
-        }
-        if (op == Op::watch) {
-            check_range(index, node, "term id", node.ints[0], std::int64_t{1} << 31);
         }
         if (op == Op::mark || op == Op::flagged) {
             check_range(index, node, "bits", node.ints[0], std::int64_t{1} << 31);

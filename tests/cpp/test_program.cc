@@ -63,7 +63,7 @@ ProgramSpec everything() {
     const auto last = static_cast<std::int64_t>(spec.nodes.size()) - 1;
     spec.nodes.push_back(node("concat", {last - 1, last, 2, 3}, 6));
     spec.nodes.push_back(node("guard", {last}, 1, {7}, {2.0}));
-    spec.nodes.push_back(node("watch", {1}, 1, {8}));
+    spec.nodes.push_back(node("watch", {}, 1, {1, 0, 1, 2, 5, 10, 8}));
     spec.nodes.push_back(node("mark", {last}, 1, {16}));
     spec.nodes.push_back(node("flagged", {last + 1, last + 2}, 1, {1}));
     const auto address = reinterpret_cast<std::intptr_t>(&add_rows);
@@ -214,7 +214,8 @@ TEST(wrong_tables_and_kernels_are_refused) {
     refuse(node("machine", {1}, 2, {0, 1, 0}), "expected 3 lanes");
     refuse(node("episodic_count", {0}, kWidth, {2000}), "keys: expected 1 to 1024, got 2000");
     refuse(node("potential", {1, 0, 1}, 1), "expected 1 lanes, got 11");
-    refuse(node("watch", {0}, kWidth, {0}), "lanes: expected 1, got 11");
+    refuse(node("watch", {}, 1, {0, kWidth, 3}), "input column: expected 0 <= index < 11, got 11");
+    refuse(node("watch", {}, 1, {0, 1}), "expected a slot, columns, a term id");
 }
 
 TEST(a_wrong_program_is_refused_without_a_leak) {

@@ -58,8 +58,14 @@ def _watch(frame: Frame, node: Node, values: list[Array]) -> Array:
     return fine.astype(np.float32).reshape(-1, 1, 1)
 
 
-def _lower_watch(builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
-    return Lanes(builder.emit("watch", (values[0].index,), 1, (node.static["term"],)))
+def _lower_watch(builder: Builder, node: Node, _values: list[Lanes]) -> Lanes:
+    """The columns are looked at in the bound array: slot, columns, name."""
+    (signal,) = node.args
+    lanes: range | tuple[int, ...] = range(signal.type.lanes)
+    if signal.op == "select":
+        lanes, (signal,) = signal.static["lanes"], signal.args
+    slot = builder.slots.setdefault(signal.static["name"], len(builder.slots))
+    return Lanes(builder.emit("watch", (), 1, (slot, *lanes, node.static["term"])))
 
 
 def _marked(frame: Frame, node: Node, values: list[Array]) -> Array:
