@@ -24,7 +24,7 @@ def flags(array: np.ndarray, columns: list[int]) -> tuple[np.ndarray, np.ndarray
     return bound.flags, bound.bad_term
 
 
-@pytest.mark.parametrize(("dtype", "dense"), product((np.float32, np.float64), (True, False)))
+@pytest.mark.parametrize(("dtype", "dense"), list(product((np.float32, np.float64), (True, False))))
 def test_a_bad_number_is_found_wherever_it_is(dtype: type, dense: bool) -> None:
     rng = np.random.default_rng(0)
     for width, rows in product(WIDTHS, (1, 63, 64, 130)):
