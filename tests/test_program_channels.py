@@ -181,6 +181,27 @@ def test_a_signal_that_is_not_finite_is_seen_where_no_term_shows_it() -> None:
     assert program.guard_names[core.bad_term[0]] == "signal y"
 
 
+@pytest.mark.parametrize(
+    ("expr", "watched"),
+    [
+        ("norm([x, y])", []),
+        ("square(x) * 2 - y / 3 + rate(y) * dt", []),
+        ("1 / x + num(y > 0)", ["signal x", "signal y"]),
+        ("gauss(x, 1) + min(y, 1)", ["signal x", "signal y"]),
+        ("where(on, x, y)", ["signal x", "signal y"]),
+        ("exp(x) + x", []),
+    ],
+)
+def test_only_signals_that_no_guarded_value_shows_are_watched(expr: str, watched: list[str]) -> None:
+    text = f'channels.task.terms.a = {{ expr = "{expr}", scale = "none" }}'
+    data = tomllib.loads(HEAD.replace('x = "x"', "one = \"number(dt, 's')\"") + text)
+    program = compile_task(convert(data, Task, "example"), SIGNALS, dt=DT)
+    assert sorted(n for n in program.guard_names if n.startswith("signal")) == watched
+    for bad in (np.nan, np.inf, -np.inf):
+        got, _ = step(program, x=[bad, 1.0, 1.0], y=[1.0, bad, 1.0], on=[0, 1, 0])
+        assert list(got["terminated"][:, 0]) == [1, 1, 0]
+
+
 def test_guard_zero_pays_nothing_and_goes_on() -> None:
     got, core = step(task('guard = "zero"\nchannels.task.terms.a.expr = "log(x)"'), x=[0.0])
     assert got["terminated"][0, 0] == got["channels"][0, 0] == 0

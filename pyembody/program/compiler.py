@@ -15,7 +15,7 @@ from ..spec.signal import Signal
 from ..spec.task import Observation, Parameter, Task
 from .checker import FLOAT_MAX, Checker
 from .compiled import Block, CompiledTask
-from .groups import make_group, scale_params, used_signals, walk
+from .groups import make_group, scale_params, walk
 from .outside import Outside, learned_signal
 from .params import ParamTable, find
 from .pipeline import Rewards, any_of, false, number
@@ -26,6 +26,7 @@ from .stages import stage_table
 from .staging import Staging
 from .syntax import parse
 from .types import BOOL, SCALAR, Node, Type
+from .watching import hidden_signals
 
 
 def compile_task(
@@ -293,7 +294,7 @@ class _TaskCompiler:
         """Terminations, or a term, output or signal that was not finite, if the task says so."""
         outputs = [n for nodes, _ in observations.values() for n in nodes] + metrics
         read = [make_group("read", [*self.rewards.out.raw, *outputs, fallen], "f4")]
-        for signal in used_signals(read):
+        for signal in hidden_signals(read, self.guards):
             base = signal.args[0] if signal.op == "select" else signal
             self.guard_names.append(f"signal {base.static['name']}")
             self.guards.append(Node("watch", (signal,), SCALAR, {"term": len(self.guard_names) - 1}))
