@@ -18,6 +18,7 @@ from .lower import GroupRow, Store, lower
 from .mirror import mirror_map
 from .params import ParamInfo, set_params
 from .reference import Group, ReferenceEvaluator
+from .types import Place
 
 if TYPE_CHECKING:
     from .. import _core
@@ -119,7 +120,7 @@ class CompiledProgram:
 @dataclass(frozen=True)
 class CompiledTask(CompiledProgram):
     """The program of a task. Terms are `channel.term`; `guard_names` says what a `bad_term` index
-    means.
+    means, `places` where the nodes of its trees were written, by `id`.
     """
 
     observation_layout: dict[str, tuple[Block, ...]] = field(default_factory=dict)
@@ -133,3 +134,4 @@ class CompiledTask(CompiledProgram):
     metric_names: tuple[str, ...] = ()
     termination_names: tuple[str, ...] = ()
     guard_names: tuple[str, ...] = ()
+    places: Mapping[int, Place] = field(default_factory=dict)

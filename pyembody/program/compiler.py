@@ -104,6 +104,7 @@ class _TaskCompiler:
             metric_names=tuple(task.metrics),
             termination_names=tuple(task.terminations),
             guard_names=tuple(self.guard_names),
+            places=self.scope.places,
             term_units=tuple(self._units(node)[0] for node in self.values.values()),
         )
 

@@ -13,7 +13,7 @@ from .call import Call
 from .checker import Checker
 from .operations import OPERATIONS
 from .syntax import names, parse
-from .types import Kind, Node, Type
+from .types import Kind, Node, Place, Type
 from .units import ONE, S, Unit, UnitError, UnitSolver, parse_unit
 
 BUILTINS = ("dt", "pi", "inf", "time", "step", "terminated")
@@ -28,6 +28,7 @@ class Scope:
         self.solver = UnitSolver()
         self.angles: list[tuple[Call, Unit]] = []
         self.params: dict[str, Node] = {}
+        self.places: dict[int, Place] = {}
         self.terminated: Node | None = None
         self._signals = signals
         self._lets = lets
