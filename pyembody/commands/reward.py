@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from tyro.conf import OmitSubcommandPrefixes, subcommand
 
-from .options import Name, OptionalPath, OptionalText, TaskPath
+from .options import Codes, Name, OptionalPath, OptionalText, TaskPath
 from .reward_edit import RewardEdit
 from .reward_plot import RewardPlot
 
@@ -31,7 +31,7 @@ class RewardCheck:
     """The robot: a shipped name or the path of a robot folder; by default the one the task was made for."""
     variant: Name = ""
     """A variant of the task."""
-    allow: tuple[str, ...] = ()
+    allow: Codes = ()
     """Codes of warnings that may stand, such as W-UNBOUNDED."""
     audit: bool = False
     """Also let simple policies run for a few seconds and judge what each term pays them."""

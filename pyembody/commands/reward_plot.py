@@ -10,7 +10,7 @@ import tyro
 
 from .checks import at_least
 from .failure import CommandError
-from .options import Name, TaskPath
+from .options import Name, Places, TaskPath
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +32,7 @@ class RewardPlot:
     """Across: a number of a signal and its range, such as "base_pos[2]=0.2:0.4"."""
     y: str
     """Up, in the same way."""
-    at: tuple[str, ...] = ()
+    at: Places = ()
     """Other numbers of the state, such as "command[0]=0.5"."""
     robot: Name = ""
     """The robot: a shipped name or the path of a robot folder; by default the one the task was made for."""

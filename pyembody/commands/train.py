@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .checks import at_least
-from .options import Count, Name, OptionalText, TaskPath
+from .options import Codes, Count, Name, OptionalText, TaskPath
 
 if TYPE_CHECKING:
     from ..spec import Robot, Task
@@ -42,7 +42,7 @@ class Train:
     """Write the video and the recording at the end."""
     report: bool = True
     """Evaluate shortly and write the report at the end."""
-    allow: tuple[str, ...] = ()
+    allow: Codes = ()
     """Codes of warnings that may stand (see 'pyembody reward check'), such as W-UNBOUNDED."""
 
     def run(self) -> int:
