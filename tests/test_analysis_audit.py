@@ -22,14 +22,21 @@ BASE = {
     "reset": {"joint_pos": 0.5, "passive_pos": 0.3, "passive_vel": 0.5},
 }
 GOOD = {"expr": "gauss(pole_angle, 0.05)"}
-PLANTED = {
-    "W-IDLE": {"expr": "gauss(cart_vel, 0.001)", "weight": 5.0},
-    "W-FLAT": {"expr": "1 + 0.001 * sin(pole_angle)", "weight": 0.1},
-    "W-DOMINANT": {"expr": "abs(cart_pos)", "weight": -100.0},
-    "W-SATURATED": {"expr": "gauss(cart_pos - pole_angle * s, 1e-9)", "params": {"s": {"value": 1.0, "unit": "m/rad"}}},
-    "W-RATE": {"expr": "abs(pole_angle)", "scale": "event", "weight": -0.001},
-    "W-DUP": {"expr": "laplace(pole_angle, 0.4) + gauss(pole_angle, 0.05) * 50"},
-}
+NARROW = {"s": {"value": 1.0, "unit": "m/rad"}}
+PLANTED = [
+    ("W-IDLE", {"expr": "gauss(cart_vel, 0.001)", "weight": 5.0}),
+    ("W-IDLE", {"expr": "num(abs(cart_vel) < 0.1)", "weight": 3.0}),
+    ("W-FLAT", {"expr": "1 + 0.001 * sin(pole_angle)", "weight": 0.1}),
+    ("W-FLAT", {"expr": "exp(-0.001 * square(number(cart_pos, 'm')))", "weight": 0.1}),
+    ("W-DOMINANT", {"expr": "abs(cart_pos)", "weight": -100.0}),
+    ("W-DOMINANT", {"expr": "square(pole_vel)", "weight": -10.0}),
+    ("W-SATURATED", {"expr": "gauss(cart_pos - pole_angle * s, 1e-9)", "params": NARROW}),
+    ("W-SATURATED", {"expr": "tanh1m(pole_vel, 1e4)", "weight": 0.1}),
+    ("W-RATE", {"expr": "abs(pole_angle)", "scale": "event", "weight": -0.001}),
+    ("W-RATE", {"expr": "num(0.6 < abs(pole_angle) < 0.61)"}),
+    ("W-DUP", {"expr": "laplace(pole_angle, 0.4) + gauss(pole_angle, 0.05) * 50"}),
+    ("W-DUP", {"expr": "gauss(pole_angle, 0.052)", "weight": 0.2}),
+]
 
 
 def audit(terms: dict[str, object], robot: Robot = CARTPOLE) -> Audit:
@@ -37,9 +44,9 @@ def audit(terms: dict[str, object], robot: Robot = CARTPOLE) -> Audit:
     return audit_task(task, robot, envs=16, seeds=(0, 1), seconds=1.0)
 
 
-@pytest.mark.parametrize("code", PLANTED)
-def test_a_planted_fault_shows_when_it_runs(code: str) -> None:
-    found = audit({"good": GOOD, "a": PLANTED[code]}).findings
+@pytest.mark.parametrize(("code", "term"), PLANTED, ids=[f"{c}-{t['expr']}" for c, t in PLANTED])
+def test_a_planted_fault_shows_when_it_runs(code: str, term: dict[str, object]) -> None:
+    found = audit({"good": GOOD, "a": term}).findings
     assert [f.path for f in found if f.code == code and f.path in ("channels", "channels.task.terms.a.expr")], found
 
 

@@ -191,6 +191,10 @@ def test_a_bonus_that_hovering_beats_is_found_with_the_bonus_that_would_win(opti
     assert found.path == "channels.task.terms.bonus.expr"
     assert found.evidence["break_even"] == 10  # 11 steps of 0.1 are more than 1
     assert found.evidence["needed"] == pytest.approx(0.1 * 1000)
+    living = {"alive": {"expr": "num(not terminated)", "weight": 2.0}, "bonus": terms["bonus"]}
+    task = {"channels": {"task": {"terms": living, "gamma": 0.99}}}
+    (found,) = [f for f in find(task, options) if f.code == "W-FARM"]
+    assert found.evidence["needed"] == pytest.approx(0.04 / 0.01, rel=1e-3)
     rich = {"near": terms["near"], "bonus": terms["bonus"] | {"weight": 101.0}}
     assert not [f for f in find({"channels": {"task": {"terms": rich, "gamma": 1.0}}}, options) if f.code == "W-FARM"]
 
