@@ -199,5 +199,5 @@ def edit_run(target: str, out: Path, pairs: Sequence[tuple[str, Any]]) -> int:
         values[info.name] = float(value)
     request_edit(folder, values)
     for name, number in values.items():
-        print(f"{name} = {number:g} from the next iteration of {folder} on")
+        print(f"{name} = {number:g} from the next iteration of {folder} on (one that has stopped: when it is resumed)")
     return 0
