@@ -13,7 +13,7 @@ from pyembody.commands.doctor import Doctor
 BAD_INPUT = [
     (["trian"], "did you mean 'train'"),
     (["train"], "pyembody: train: expected TASK; see pyembody train --help"),
-    (["reward"], "pyembody: reward: expected {explain,check} TASK; see"),
+    (["reward"], "pyembody: expected one of {check, explain, plot, edit}"),
     (["train", "velocity", "--num-envs", "7", "--workers", "2"], "expected a divisor of num_envs = 7, got 2"),
     (["train", "balance", "--robot", "go2"], "balance on go2: "),
     (["train", "velocty"], "did you mean 'velocity'"),

@@ -9,6 +9,7 @@ import pytest
 
 from program_twins import Array, CoreRun
 from pyembody.program import CompiledTask, compile_task
+from pyembody.program.critic import Bound, examine
 from pyembody.program.stages import stage_table
 from pyembody.spec import Signal, SpecError, Task, convert
 
@@ -164,3 +165,10 @@ def test_incomplete_tables_are_refused(old: str, new: str, message: str) -> None
     with pytest.raises(SpecError) as caught:
         compiled(STAGES.replace(old, new, 1))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("text", [STAGES, MACHINE])
+def test_the_critic_reads_tasks_with_stages(text: str) -> None:
+    bounds = {name: Bound(-1.0, 1.0) for name in ("x", "y")}
+    found = examine(parsed(text), compiled(text), bounds)
+    assert not [f for f in found if f.severity == "E"]

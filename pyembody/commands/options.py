@@ -16,3 +16,5 @@ OptionalName = Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior
 OptionalPath = Annotated[Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="")]
 Count = Annotated[int, tyro.conf.arg(metavar="N", help_behavior_hint="")]
 """A number whose 0 the help text explains."""
+Codes = Annotated[tuple[str, ...], tyro.conf.arg(metavar="[CODE ...]", help_behavior_hint="")]
+Places = Annotated[tuple[str, ...], tyro.conf.arg(metavar="[NAME=NUMBER ...]", help_behavior_hint="")]

@@ -1,30 +1,66 @@
-"""`pyembody reward`: a task's terms on a robot, as the compiler understands them."""
+"""`pyembody reward`: a task's reward program checked, explained, plotted and edited."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
+from tyro.conf import OmitSubcommandPrefixes, subcommand
 
-from .options import Name, OptionalText, TaskPath
-from .tables import make_table
+from .options import Codes, Name, OptionalPath, OptionalText, TaskPath
+from .reward_edit import RewardEdit
+from .reward_plot import RewardPlot
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from ..program import CompiledTask
     from ..spec import Robot, Task
 
-Action = Literal["explain", "check"]
+
+@dataclass(frozen=True)
+class RewardCheck:
+    """Say what is wrong with a task's reward program before it runs, and what to do about it.
+
+    The exit code is 2 with an error, 1 with a warning that is not allowed, 0 otherwise.
+    """
+
+    task: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="TASK|FILE")]
+    """A shipped task, the path of a task folder, or a TOML file."""
+    robot: Name = ""
+    """The robot: a shipped name or the path of a robot folder; by default the one the task was made for."""
+    variant: Name = ""
+    """A variant of the task."""
+    allow: Codes = ()
+    """Codes of warnings that may stand, such as W-UNBOUNDED."""
+    audit: bool = False
+    """Also let simple policies run for a few seconds and judge what each term pays them."""
+    json: OptionalPath = None
+    """Also write the findings, and the audit, to this file."""
+
+    def run(self) -> int:
+        """Print the table of findings, if there are any, and a summary."""
+        from .files import check_writable
+        from .findings import check_codes, refuse
+        from .reward_check import check_file, check_task, print_check
+
+        check_codes(self.allow)
+        if self.json is not None:
+            check_writable(self.json)
+        given = Path(self.task)
+        if given.suffix == ".toml" and given.is_file():
+            checked = check_file(given, self.robot, self.audit)
+        else:
+            checked = check_task(self.task, self.variant, self.robot, self.audit)
+        print_check(checked, self.allow, self.json)
+        refuse(checked.findings, self.allow)
+        return 0
 
 
 @dataclass(frozen=True)
-class Reward:
-    """Compile a task against a robot: 'explain' prints its terms, 'check' says whether they fit."""
+class RewardExplain:
+    """Show a task's terms as the compiler understands them: expression, unit, weight, what they pay, channel."""
 
-    action: tyro.conf.Positional[Action]
-    """What to do."""
     task: TaskPath
     """The task: a shipped name or the path of a task folder."""
     robot: Name = ""
@@ -35,10 +71,11 @@ class Reward:
     """Apply a sentence's edits first."""
 
     def run(self) -> int:
-        """Compile; print the tables, or one line."""
+        """Print the tables."""
         from rich.console import Console
 
         from ..spec import load_robot, load_task
+        from .reward_tables import parameters_table, pay_table, terms_table
         from .words import apply_sentence
 
         task = load_task(self.task, self.variant)
@@ -47,20 +84,30 @@ class Reward:
             task, _ = apply_sentence(task, self.say)
         program = compile_pair(task, robot)
         console = Console()
-        if self.action == "explain":
-            for channel in task.channels:
-                console.print(terms_table(task, program, channel))
-            console.print(parameters_table(program))
-            for name, condition in [*task.terminations.items(), ("success", task.success or "not terminated")]:
-                console.print(f"{name}: {condition}", markup=False, highlight=False, soft_wrap=True)
-        observations = sum(block.width for block in program.observation_layout["policy"])
-        console.print(
-            f"{task.name} on {robot.name}: {len(program.term_names)} terms in "
-            f"{len(program.channel_names)} channels, {observations} observations, "
-            f"{len(program.inputs)} signals read, a step of {program.dt:g} s",
-            soft_wrap=True,
-        )
+        for channel in task.channels:
+            console.print(terms_table(task, program, channel))
+        console.print(pay_table(task, robot, program))
+        console.print(parameters_table(program))
+        for name, condition in [*task.terminations.items(), ("success", task.success or "not terminated")]:
+            console.print(f"{name}: {condition}", markup=False, highlight=False, soft_wrap=True)
+        console.print(summary(task, robot, program), soft_wrap=True)
         return 0
+
+
+@dataclass(frozen=True)
+class Reward:
+    """Check, explain, plot or edit a task's reward program."""
+
+    action: OmitSubcommandPrefixes[
+        Annotated[RewardCheck, subcommand("check")]
+        | Annotated[RewardExplain, subcommand("explain")]
+        | Annotated[RewardPlot, subcommand("plot")]
+        | Annotated[RewardEdit, subcommand("edit")]
+    ]
+
+    def run(self) -> int:
+        """Run the chosen action."""
+        return self.action.run()
 
 
 def compile_pair(task: Task, robot: Robot) -> CompiledTask:
@@ -79,32 +126,11 @@ def compile_pair(task: Task, robot: Robot) -> CompiledTask:
         raise SpecError(f"{task.name} on {robot.name}: {error}") from None
 
 
-def terms_table(task: Task, program: CompiledTask, channel: str) -> Table:
-    """Return a channel's terms: weight, scale, unit of the raw value, expression, and its use."""
-    from rich.markup import escape
-
-    c = task.channels[channel]
-    title = f"channel {channel}: weight {c.weight:g}, gamma {c.gamma:g}, lambda {c.lam:g}"
-    table = make_table(title, ["term"], ["weight"], "scale", "unit", "expression")
-    for name, unit in zip(program.term_names, program.term_units, strict=True):
-        owner, _, term = name.partition(".")
-        if owner == channel:
-            t = c.terms.get(term)
-            if t is None:
-                table.add_row(term, "1", "event", unit, "what the task's stages pay")
-                continue
-            about = escape(t.expr) + (f"\n[dim]{escape(t.doc)}[/]" if t.doc else "")
-            table.add_row(term, f"{t.weight:g}", t.scale, unit, about)
-    return table
-
-
-def parameters_table(program: CompiledTask) -> Table:
-    """Return the parameters that may change while the program runs, but for the terms' weights."""
-    title = "parameters that may change while it runs (every weight too)"
-    table = make_table(title, ["parameter"], ["value"], "unit", "legal", "what it is")
-    for name, p in program.params.items():
-        if not name.endswith(".weight"):
-            low, high = "0" if p.positive else f"{p.low:g}", f"{p.high:g}"
-            legal = "any" if (low, high) == ("-inf", "inf") else f"{low} .. {high}"
-            table.add_row(name, f"{p.value:g}", p.unit, legal, p.doc)
-    return table
+def summary(task: Task, robot: Robot, program: CompiledTask) -> str:
+    """Return the size of a program in one line."""
+    observations = sum(block.width for block in program.observation_layout["policy"])
+    return (
+        f"{task.name} on {robot.name}: {len(program.term_names)} terms in "
+        f"{len(program.channel_names)} channels, {observations} observations, "
+        f"{len(program.inputs)} signals read, a step of {program.dt:g} s"
+    )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .checks import at_least
-from .options import Count, Name, OptionalText, TaskPath
+from .options import Codes, Count, Name, OptionalText, TaskPath
 
 if TYPE_CHECKING:
     from ..spec import Robot, Task
@@ -42,9 +42,12 @@ class Train:
     """Write the video and the recording at the end."""
     report: bool = True
     """Evaluate shortly and write the report at the end."""
+    allow: Codes = ()
+    """Codes of warnings that may stand (see 'pyembody reward check'), such as W-UNBOUNDED."""
 
     def run(self) -> int:
         """Train; print where the results are and what to run next."""
+        from .findings import refuse_faulty
         from .finish import finish, is_lead, shared_run
         from .reward import compile_pair
 
@@ -53,6 +56,7 @@ class Train:
         task, robot, config = self._specs()
         task, edits = self._edited(task)
         compile_pair(task, robot)  # an illegal pair leaves no run folder behind
+        refuse_faulty(task, robot, self.allow)
 
         from ..learn import create_run, train
         from ..learn.distributed import worker_count

@@ -19,6 +19,7 @@ from . import checkpoint
 from .distributed import Group, torchrun_group, worker_count
 from .launch import one_core, workers_of
 from .learner import Learner
+from .live import LiveEdits
 from .logs import Logs
 from .progress import Progress
 from .run_folder import Layout, RunSpec, read_run, write_spec
@@ -151,9 +152,13 @@ def run_rank(job: Job, spec: RunSpec, group: Group) -> None:
         if group.rank == 0 and spec.layout is None:
             write_spec(job.run, msgspec.structs.replace(spec, layout=Layout(group.size)))
         start = time.perf_counter() - done
+        live = LiveEdits(job.run, group)
         with Logs(job.run, learner.iteration, group.rank == 0) as logs:
             while learner.iteration < job.iterations:
+                edits = live.apply(learner.env, learner.iteration + 1)
                 metrics = learner.iterate()
+                if edits:
+                    metrics["edits"] = {name: x for edit in edits for name, x in edit.values.items()}
                 metrics["elapsed"] = time.perf_counter() - start
                 logs.write(metrics)
                 display.show(metrics)

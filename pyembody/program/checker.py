@@ -17,7 +17,7 @@ from .operations.leaves import literal
 from .outside import Outside
 from .subscript import select
 from .syntax import MAX_DEPTH, MAX_NODES, parse
-from .types import Node, Type
+from .types import Node, Place, Type
 from .units import ONE, UnitError, UnitSolver
 
 BINARY = {"Add": "add", "Sub": "sub", "Mult": "mul", "Div": "div", "Mod": "mod", "Pow": "pow"}
@@ -45,6 +45,7 @@ class Names(Protocol):
 
     solver: UnitSolver
     angles: list[tuple[Call, Any]]
+    places: dict[int, Place]
 
     @property
     def outside(self) -> Outside:
@@ -81,6 +82,13 @@ class Checker:
         """Return the typed tree of an expression. Raises SpecError naming place, column and what
         does not fit.
         """
+        node = self._typed(tree)
+        if not (self.pure_factors or isinstance(tree, ast.Name)):
+            end = tree.end_col_offset or tree.col_offset
+            self.names.places[id(node)] = Place(node, self.place, tree.col_offset, end)
+        return node
+
+    def _typed(self, tree: ast.expr) -> Node:
         match tree:
             case ast.Constant(value=bool(value)):
                 return Node("literal", (), Type("bool"), {"values": (float(value),)})

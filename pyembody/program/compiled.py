@@ -22,6 +22,7 @@ from .params import ParamInfo, set_params
 from .reference import Group, ReferenceEvaluator
 from .schedules import schedule_value
 from .stages import StageTable
+from .types import Node, Place
 
 if TYPE_CHECKING:
     from .. import _core
@@ -139,7 +140,8 @@ class CompiledProgram:
 @dataclass(frozen=True)
 class CompiledTask(CompiledProgram):
     """The program of a task. Terms are `channel.term`; `guard_names` says what a `bad_term` index
-    means, `line_names` what the columns of the group `lines` are: what a channel pays besides its terms.
+    means, `line_names` what the columns of the group `lines` are: what a channel pays besides its terms,
+    `places` where the nodes of its trees were written, by `id`.
     """
 
     observation_layout: dict[str, tuple[Block, ...]] = field(default_factory=dict)
@@ -153,11 +155,18 @@ class CompiledTask(CompiledProgram):
     metric_names: tuple[str, ...] = ()
     termination_names: tuple[str, ...] = ()
     guard_names: tuple[str, ...] = ()
+    places: Mapping[int, Place] = field(default_factory=dict)
     line_names: tuple[str, ...] = ()
     stages: StageTable | None = None
     schedules: dict[str, Schedule] = field(default_factory=dict)
     moment_params: tuple[tuple[int, int], ...] = ()
     guard: str = "terminate"
+
+    @property
+    def termination(self) -> Node:
+        """What expressions name `terminated`: the task's conditions, without guards that fired."""
+        ((_, node), *_) = self.groups["terminated"].stores
+        return node.args[0] if node.op == "or" and node.args[1].op == "flagged" else node
 
     def scheduled(self, steps: float) -> dict[str, float]:
         """Return the parameters that follow a schedule, at a number of environment steps."""

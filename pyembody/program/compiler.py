@@ -132,6 +132,7 @@ class _TaskCompiler:
             metric_names=tuple(task.metrics),
             termination_names=(*task.terminations, *(["stages"] if self._ends() else [])),
             guard_names=tuple(self.guard_names),
+            places=self.scope.places,
             term_units=tuple(self._units(node)[0] for node in self.values),
             line_names=lines,
             stages=self.table,

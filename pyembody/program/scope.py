@@ -14,7 +14,7 @@ from .checker import Checker
 from .operations import OPERATIONS
 from .outside import Outside
 from .syntax import names, parse
-from .types import Kind, Node, Type
+from .types import Kind, Node, Place, Type
 from .units import ONE, S, Unit, UnitError, UnitSolver, parse_unit
 
 BUILTINS = ("dt", "pi", "inf", "time", "step", "terminated", "success", "stage")
@@ -40,6 +40,7 @@ class Scope:
         self.solver = UnitSolver()
         self.angles: list[tuple[Call, Unit]] = []
         self.params: dict[str, Node] = {}
+        self.places: dict[int, Place] = {}
         self.outside = outside or Outside({}, {}, "", place)
         self.stages: tuple[str, ...] = ()
         self._late: dict[str, Node] = {}

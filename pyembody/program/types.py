@@ -89,3 +89,13 @@ class Node:
     raw: bool = False
     size: int = 1
     depth: int = 1
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a task's texts a node was written: columns `start` to `end`, from 0, of the text at `path`."""
+
+    node: Node
+    path: str
+    start: int
+    end: int

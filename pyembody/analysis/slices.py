@@ -1,0 +1,101 @@
+"""A term or a channel over a plane of states: one batched call of the program on a grid of signals."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..program import CompiledTask
+from ..spec.errors import SpecError, nearest, unknown
+from ..spec.signal import Signal
+from .replay import Replay
+
+Array = npt.NDArray[Any]
+LANE = re.compile(r"(\w+)(?:\[([^\]]*)\])?")
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One number of a signal, from `low` to `high`."""
+
+    signal: str
+    lane: int
+    label: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Values [len(y), len(x)] of a term or channel."""
+
+    name: str
+    unit: str
+    x: Array
+    y: Array
+    values: Array
+    axes: tuple[Axis, Axis]
+
+
+def lane_of(program: CompiledTask, text: str) -> tuple[Signal, int]:
+    """Return the signal and the number in it that `name`, `name[2]` or `name[FL, 2]` means.
+
+    Raises SpecError naming the signals that the program reads, or the labels of one.
+    """
+    match = LANE.fullmatch(text.strip())
+    names = {s.name: s for s in program.inputs}
+    if match is None or match[1] not in names:
+        raise unknown("plot", "signal", match[1] if match else text, names)
+    signal, parts = names[match[1]], [p.strip(" '\"") for p in (match[2] or "").split(",") if p.strip()]
+    sizes = [n for n in ((len(signal.labels) if signal.axis else 0), signal.width if signal.width > 1 else 0) if n]
+    if len(parts) != len(sizes):
+        form = f"{signal.name}[{', '.join(['label'] * bool(signal.axis) + ['component'] * (signal.width > 1))}]"
+        raise SpecError(f"plot: {text}: expected one number of it: {form if sizes else signal.name}")
+    lane = 0
+    for part, size in zip(parts, sizes, strict=True):
+        lane = lane * size + _position(part, signal, size, text)
+    return signal, lane
+
+
+def _position(part: str, signal: Signal, size: int, text: str) -> int:
+    if part in signal.labels:
+        return signal.labels.index(part)
+    if part.isdigit() and int(part) < size:
+        return int(part)
+    hint = nearest(part, signal.labels) if signal.labels else ""
+    raise SpecError(f"plot: {text}: expected 0 to {size - 1} or a label, got '{part}'{hint}")
+
+
+def slice_values(
+    program: CompiledTask, state: Mapping[str, Array], what: str, axes: tuple[Axis, Axis], size: int = 101
+) -> Slice:
+    """Return the values of a term or channel over two numbers of the state, all others as in `state` [lanes] by name.
+
+    Terms are raw, channels what they pay a step. The state stands still: what depends on changes sees none. Raises
+    SpecError for an unknown term.
+    """
+    group, column, unit = _column(program, what)
+    x, y = (np.linspace(a.low, a.high, size) for a in axes)
+    rows = size * size
+    signals = {name: np.tile(np.asarray(values, float).ravel(), (rows, 1)) for name, values in state.items()}
+    for axis, values in zip(axes, (np.tile(x, size), np.repeat(y, size)), strict=True):
+        signals[axis.signal][:, axis.lane] = values
+    replay = Replay(program, rows)
+    replay.reset(signals)
+    values = replay.step(signals)[group][:, column].reshape(size, size).copy()
+    return Slice(what, unit, x, y, values, axes)
+
+
+def _column(program: CompiledTask, what: str) -> tuple[str, int, str]:
+    if what in program.channel_names:
+        return "channels", program.channel_names.index(what), "1"
+    full = [n for n in program.term_names if what in (n, n.split(".", 1)[1])]
+    if len(full) != 1:
+        raise unknown("plot", "term or channel", what, [*program.term_names, *program.channel_names])
+    column = program.term_names.index(full[0])
+    return "raw", column, program.term_units[column]

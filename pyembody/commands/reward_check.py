@@ -1,0 +1,92 @@
+"""What `pyembody reward check` does: findings of a task or a file, with an audit if it is asked for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .failure import CommandError
+
+if TYPE_CHECKING:
+    from ..analysis.audit import Audit
+    from ..program.critic import Finding
+    from ..spec import Robot, Task
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Findings, the task and robot if there is a task, and its audit."""
+
+    findings: list[Finding]
+    robot: Robot | None = None
+    task: Task | None = None
+    audit: Audit | None = None
+
+
+def check_task(name: str, variant: str, robot: str, audit: bool) -> Checked:
+    """Return what is found in a shipped task or a task folder; a file that is no task has that as its finding."""
+    from ..program.critic.refusals import finding_of
+    from ..spec import SpecError, find_folder, load_robot, load_task
+
+    find_folder("task", name)
+    try:
+        task = load_task(name, variant)
+    except SpecError as error:
+        return Checked([finding_of(error, {})])
+    return _checked(task, load_robot(robot or task.robot), audit)
+
+
+def check_file(path: Path, robot: str, audit: bool) -> Checked:
+    """Return what is found in a TOML file; one that is no task has that as its finding."""
+    from ..program.critic import check
+    from ..program.critic.check import read_task
+    from ..spec import SpecError, load_robot
+
+    text = path.read_text(encoding="utf-8", errors="replace")
+    named = re.search(r'^robot\s*=\s*"([^"]*)"', text, re.MULTILINE)
+    if not robot and named is None:
+        raise CommandError(f"{path}: names no robot; say --robot")
+    known = load_robot(robot or (named[1] if named else ""))
+    try:
+        task = read_task(text)
+    except SpecError:
+        return Checked(check(text, known))
+    return _checked(task, known, audit)
+
+
+def _checked(task: Task, robot: Robot, audit: bool) -> Checked:
+    from ..envs.critique import critique
+    from ..program.critic import ordered
+
+    findings = critique(task, robot)
+    if not audit or any(f.severity == "E" for f in findings):
+        return Checked(findings, robot, task)
+    from ..analysis.audit import audit_task
+
+    report = audit_task(task, robot)
+    return Checked(ordered(findings + list(report.findings)), robot, task, report)
+
+
+def print_check(checked: Checked, allow: tuple[str, ...], json: Path | None) -> None:
+    """Print the audit's tables, the findings and a summary; write them as JSON if asked."""
+    from rich.console import Console
+
+    from .files import write_json
+    from .findings import findings_table
+    from .reward import compile_pair, summary
+    from .reward_tables import audit_table
+
+    console = Console()
+    if checked.audit is not None:
+        console.print(audit_table(checked.audit))
+    if checked.findings:
+        console.print(findings_table(checked.findings, allow))
+    if checked.task is not None and checked.robot is not None and not any(f.severity == "E" for f in checked.findings):
+        program = compile_pair(checked.task, checked.robot)
+        console.print(summary(checked.task, checked.robot, program), soft_wrap=True)
+    if json is not None:
+        figures = None if checked.audit is None else checked.audit.to_json()
+        write_json(json, {"findings": [f.to_json() for f in checked.findings], "audit": figures})
+        print(f"wrote {json}")

@@ -1,0 +1,203 @@
+"""`pyembody reward edit`: typed changes of a task, tried on recorded states first, or of a training while it runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from .checks import positive
+from .failure import CommandError
+from .options import Name, OptionalPath
+from .tables import make_table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..analysis.record import Policy
+    from ..program import CompiledTask
+    from ..spec import Robot, Task
+
+ROWS = 32
+
+
+@dataclass(frozen=True)
+class RewardEdit:
+    """Change a task's numbers and texts, and see first what the change does to the pay of the same states.
+
+    Of a run folder: change weights and parameters of its training, from its next iteration on.
+    """
+
+    target: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="TASK|RUN")]
+    """The task (a shipped name or a folder), or the run (its folder, or 'latest')."""
+    edits: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="NAME=VALUE")]
+    """Changes: a weight or parameter (style.level.weight=-5) or any place of the task
+    (channels.style.terms.level.expr="norm(projected_gravity[:2])")."""
+    robot: Name = ""
+    """The robot: a shipped name or the path of a robot folder; by default the one the task was made for."""
+    variant: Name = ""
+    """A variant of the task."""
+    policy: Name = ""
+    """The run whose policy makes the states; by default random actions do."""
+    seconds: float = 5.0
+    """Length of the recorded states."""
+    write: OptionalPath = None
+    """Write the edited task to this new file."""
+    out: Path = Path("runs")
+    """Folder of the runs, for 'latest'."""
+
+    def run(self) -> int:
+        """Print the table of the pay before and after, or hand the change to the training."""
+        if not self.edits:
+            raise CommandError("edits: expected at least one NAME=VALUE, such as style.level.weight=-5")
+        pairs = [split(text) for text in self.edits]
+        if self.target == "latest" or (Path(self.target) / "spec.json").is_file():
+            return edit_run(self.target, self.out, pairs)
+        return self._edit_task(pairs)
+
+    def _edit_task(self, pairs: Sequence[tuple[str, Any]]) -> int:
+        from rich.console import Console
+
+        from ..envs.critique import critique
+        from ..spec import load_robot, load_task
+        from ..spec.files import write_atomic
+        from ..spec.toml_text import to_toml
+        from .findings import findings_table
+        from .reward import compile_pair
+
+        positive("seconds", self.seconds)
+        if self.write is not None and self.write.exists():
+            raise CommandError(f"{self.write}: exists already; expected a new file")
+        task = load_task(self.target, self.variant)
+        robot = load_robot(self.robot or task.robot)
+        edited = edited_task(task, compile_pair(task, robot), pairs)
+        compile_pair(edited, robot)  # what is not legal is told before anything is simulated
+        console = Console()
+        console.print(self._dry_run(task, robot, edited))
+        known = {(f.code, f.path) for f in critique(task, robot)}
+        new = [f for f in critique(edited, robot) if (f.code, f.path) not in known]
+        if new:
+            console.print(findings_table(new, ()))
+        if self.write is None:
+            print("nothing was written: --write FILE does that")
+        else:
+            print(f"wrote {write_atomic(self.write, to_toml(edited).encode())}")
+        return 0
+
+    def _dry_run(self, task: Task, robot: Robot, edited: Task) -> Table:
+        from gymnasium.vector import AutoresetMode
+
+        from ..analysis.replay import watch
+        from ..envs import VectorEnv
+        from ..program import compile_task
+
+        env = VectorEnv(task, robot, ROWS, autoreset_mode=AutoresetMode.NEXT_STEP)
+        before = env.program
+        after = compile_task(edited, before.signals, dt=before.dt, mirror=robot.mirror)
+        steps = max(1, round(self.seconds / env.control_dt))
+        states, _ = watch(env, self._policy(env), steps, 0, [s.name for s in after.inputs])
+        env.close()
+        valid = ~states.started
+        pays = [states.pays(p)["weighted"][valid].mean(axis=0, dtype=float) / p.dt for p in (before, after)]
+        named = [dict(zip(p.term_names, pay, strict=True)) for p, pay in zip((before, after), pays, strict=True)]
+        title = f"pay per second on {int(valid.sum())} recorded steps"
+        table = make_table(title, ["term"], ["before", "after", "change"])
+        for name in dict.fromkeys([*before.term_names, *after.term_names]):
+            old, new = (n.get(name) for n in named)
+            if old != new:
+                table.add_row(name, *_cells(old, new))
+        table.add_row("[bold]all terms[/]", *_cells(*(float(p.sum()) for p in pays)))
+        return table
+
+    def _policy(self, env: Any) -> Policy:
+        import numpy as np
+
+        if self.policy:
+            from ..learn import load_policy
+            from .eval import check_fits
+            from .locate import locate
+
+            policy = load_policy(locate(self.policy, self.out).source)
+            check_fits(policy.observation_size, env.observations.shape[1], self.variant)
+            return policy
+        rng, width = np.random.default_rng(0), env.action.shape[1]
+        return lambda x: rng.uniform(-1, 1, (len(x), width)).astype(np.float32)
+
+
+def _cells(old: float | None, new: float | None) -> tuple[str, str, str]:
+    texts = ["-" if v is None else f"{v:.4g}" for v in (old, new)]
+    change = "" if old is None or new is None else f"{new - old:+.4g}"
+    return texts[0], texts[1], change
+
+
+def split(text: str) -> tuple[str, Any]:
+    """Return name and value of NAME=VALUE; a value that is no JSON number, list or truth value is a text."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip() or not value.strip():
+        raise CommandError(f"edits: expected NAME=VALUE, got '{text}'")
+    try:
+        return name.strip(), json.loads(value, parse_constant=lambda word: _no_number(text, word))
+    except json.JSONDecodeError:
+        return name.strip(), value.strip()
+
+
+def _no_number(text: str, word: str) -> None:
+    raise CommandError(f"edits: {text}: expected a finite number, got {word}")
+
+
+def edited_task(task: Task, program: CompiledTask, pairs: Sequence[tuple[str, Any]]) -> Task:
+    """Return the task with the changes in it. Raises SpecError for unknown names, wrong types and ranges."""
+    from ..language.paths import plain_data, write_path
+    from ..program.params import find
+    from ..spec.check import check_task
+    from ..spec.load import convert
+    from ..spec.task import Task
+
+    data = plain_data(task)
+    for name, value in pairs:
+        path = name
+        if name.partition(".")[0] not in data or name in program.params:
+            info = find(program.params, name)
+            if isinstance(value, int | float):
+                info.check(float(value))
+            path = place_of(info.name)
+        write_path(data, path, value)
+    edited = convert(data, Task, "edits")
+    check_task(edited, "edits")
+    return edited
+
+
+def place_of(parameter: str) -> str:
+    """Return where a parameter stands in its task: `channel.term.weight`, `channel.term.name` or `name`."""
+    parts = parameter.split(".")
+    if len(parts) == 1:
+        return f"params.{parameter}"
+    channel, term, name = parts
+    return f"channels.{channel}.terms.{term}." + ("weight" if name == "weight" else f"params.{name}")
+
+
+def edit_run(target: str, out: Path, pairs: Sequence[tuple[str, Any]]) -> int:
+    """Ask a run's training to change parameters before its next iteration; nothing is asked if one is not legal."""
+    from ..learn import read_run, request_edit
+    from ..program.params import find
+    from .locate import locate
+    from .reward import compile_pair
+
+    folder = locate(target, out).folder
+    spec = read_run(folder)
+    program = compile_pair(spec.task, spec.robot)
+    values: dict[str, float] = {}
+    for name, value in pairs:
+        info = find(program.params, name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise CommandError(f"edits: {name}: expected a number, got '{value}': a running training keeps its texts")
+        info.check(float(value))
+        values[info.name] = float(value)
+    request_edit(folder, values)
+    for name, number in values.items():
+        print(f"{name} = {number:g} from the next iteration of {folder} on (one that has stopped: when it is resumed)")
+    return 0

@@ -1,0 +1,98 @@
+"""`pyembody reward plot`: a term or channel over two numbers of the state, as a PNG."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from .checks import at_least
+from .failure import CommandError
+from .options import Name, Places, TaskPath
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ..analysis.slices import Axis
+    from ..envs import VectorEnv
+
+
+@dataclass(frozen=True)
+class RewardPlot:
+    """Plot a term or channel over two numbers of the state, all others as the robot starts."""
+
+    task: TaskPath
+    """The task: a shipped name or the path of a task folder."""
+    what: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="TERM|CHANNEL")]
+    """What to plot: a term (raw value) or a channel (its pay a step)."""
+    x: str
+    """Across: a number of a signal and its range, such as "base_pos[2]=0.2:0.4"."""
+    y: str
+    """Up, in the same way."""
+    at: Places = ()
+    """Other numbers of the state, such as "command[0]=0.5"."""
+    robot: Name = ""
+    """The robot: a shipped name or the path of a robot folder; by default the one the task was made for."""
+    variant: Name = ""
+    """A variant of the task."""
+    size: int = 101
+    """Points along each side."""
+    out: Path = Path("reward.png")
+    """The picture."""
+
+    def run(self) -> int:
+        """Evaluate the grid in one call and write the picture."""
+        from ..analysis.slices import slice_values
+        from ..envs import make_vec
+        from ..spec import load_task
+        from ..viz.reward_plot import plot_slice
+        from .files import check_writable
+
+        at_least("size", self.size, 2)
+        at_least("size", 1001 - self.size, 0)
+        check_writable(self.out)
+        task = load_task(self.task, self.variant)
+        env = make_vec(self.task, self.robot or task.robot, 1, variant=self.variant)
+        axes = self._axis(env, "x", self.x), self._axis(env, "y", self.y)
+        found = slice_values(env.program, self._state(env), self.what, axes, self.size)
+        env.close()
+        plot_slice(found, self.out, f"{self.what} of {task.name} on {env.robot.name}")
+        low, high = float(found.values.min()), float(found.values.max())
+        print(f"{self.what}: {low:.4g} to {high:.4g}; wrote {self.out}")
+        return 0
+
+    def _state(self, env: VectorEnv) -> dict[str, NDArray[np.float64]]:
+        """The numbers of the robot's first state by signal, with those of --at in them."""
+        from ..analysis.slices import lane_of
+
+        names = [s.name for s in env.program.inputs]
+        env.reset(seed=0)
+        state = {name: env.signal(name)[0].astype(float) for name in names}
+        for text in self.at:
+            name, _, value = text.partition("=")
+            signal, lane = lane_of(env.program, name)
+            state[signal.name][lane] = _number(value, "--at", text)
+        return state
+
+    def _axis(self, env: VectorEnv, option: str, text: str) -> Axis:
+        from ..analysis.slices import Axis, lane_of
+
+        name, _, span = text.partition("=")
+        signal, lane = lane_of(env.program, name)
+        low, _, high = span.partition(":")
+        ends = [_number(v, f"--{option}", text) for v in (low, high)]
+        if not ends[0] < ends[1]:
+            raise CommandError(f"--{option}: expected a range LOW:HIGH, got '{span}'")
+        units = signal.unit.split(",")
+        unit = units[lane % signal.width].strip() if len(units) > 1 else signal.unit
+        return Axis(signal.name, lane, f"{name.strip()} ({unit})" if unit != "1" else name.strip(), ends[0], ends[1])
+
+
+def _number(text: str, option: str, whole: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise CommandError(f"{option}: expected NAME[i]=NUMBER or NAME[i]=LOW:HIGH, got '{whole}'") from None

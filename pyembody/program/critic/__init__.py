@@ -1,0 +1,24 @@
+"""The static critic: findings about a reward program, from its text and the ranges of its signals alone."""
+
+from .bounds import Bound, signal_bounds
+from .check import Options, analyse, check, examine, texts
+from .finding import Finding, ordered, refused
+from .interval import Range
+from .terms import Pay, farm, pays
+
+__all__ = [
+    "Bound",
+    "Finding",
+    "Options",
+    "Pay",
+    "Range",
+    "analyse",
+    "check",
+    "examine",
+    "farm",
+    "ordered",
+    "pays",
+    "refused",
+    "signal_bounds",
+    "texts",
+]

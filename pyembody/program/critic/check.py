@@ -1,0 +1,196 @@
+"""The critic: everything that can be said about a program before it runs."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from ...spec.check import check_task
+from ...spec.errors import SpecError
+from ...spec.load import convert
+from ...spec.robot import Robot
+from ...spec.signal import Signal
+from ...spec.task import Observation, Task
+from ..compiled import CompiledTask
+from ..compiler import compile_task
+from .bounds import ASSUMED, NEAR, Bound, ranges, signal_bounds
+from .finding import Finding, ordered
+from .hazards import Kind, hazards
+from .interval import MAX
+from .refusals import finding_of
+from .rules import Context
+from .terms import pays, structure, unbounded, zeros
+from .walk import Analysis, param_ranges
+
+MAX_ERRORS = 20
+Key = tuple[str, str, tuple[int, int]]
+FAMILY = dict.fromkeys(("E-DOMAIN", "W-NAN", "W-INF", "W-DIV0"), "number") | dict.fromkeys(
+    ("E-SCALE", "W-SCALE"), "scale"
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the critic is told besides program and robot.
+
+    `signals` are those that a task may ask for (default: the robot's own and `action`), `bounds` known ranges of
+    signals, over those that robot and task tell.
+    """
+
+    signals: Mapping[str, Signal] | None = None
+    bounds: Mapping[str, Bound] = field(default_factory=dict)
+
+
+def check(subject: Task | str, robot: Robot, options: Options | None = None) -> list[Finding]:
+    """Return the findings about a task, or the TOML text of one, on a robot: errors first, in a fixed order.
+
+    Nothing is simulated. A text that is no task at all gives one finding.
+    """
+    options = options or Options()
+    try:
+        task = subject if isinstance(subject, Task) else read_task(subject)
+    except SpecError as error:
+        return [finding_of(error, {})]
+    signals = options.signals
+    if signals is None:
+        signals = robot.signal_table() | {"action": Signal("action", axis="joints", labels=robot.joints)}
+    program, errors = _compiled(task, signals, robot)
+    if program is None:
+        return ordered(errors)
+    return ordered(errors + examine(task, program, signal_bounds(signals, robot, task, options.bounds)))
+
+
+def examine(task: Task, program: CompiledTask, bounds: Mapping[str, Bound]) -> list[Finding]:
+    """Return the findings about a program that compiles. `bounds` are its signals' ranges.
+
+    A warning of something possible stands if signals of unknown range need not leave ±1 for it; one of something
+    certain if they may be anything. Otherwise it is a note, marked `assumed`.
+    """
+    wide = analyse(task, program, bounds)
+    near, free = (_keys(_numbers(task, program, analyse(task, program, bounds, a))) for a in (NEAR, float(MAX)))
+    found = [_judged(f, near if kind == "possible" else free) for kind, f in _numbers(task, program, wide)]
+    found += _over_ranges(task, program, bounds, {_key(f) for f in found})
+    found += structure(task, program, pays(task, program, wide), wide)
+    boundless = analyse(task, program, bounds, float(MAX), float(MAX))
+    return found + list(unbounded(pays(task, program, boundless)))
+
+
+def analyse(
+    task: Task,
+    program: CompiledTask,
+    bounds: Mapping[str, Bound],
+    assumed: float = ASSUMED,
+    physical: float | None = None,
+    over_range: bool = False,
+) -> Analysis:
+    """Return the ranges of a program's nodes; see `ranges` for `assumed` and `physical`.
+
+    `over_range` takes parameters over the limits that they declare instead of at their values.
+    """
+    used = {s.name: s for s in program.inputs}
+    known = {name: bound for name, bound in bounds.items() if name in used}
+    steps = max(1, round(task.episode.length_s / program.dt))
+    with np.errstate(all="ignore"):
+        signals = ranges(used, known, assumed, physical)
+        context = Context(signals, param_ranges(program.params, over_range), steps, program.dt)
+        analysis = Analysis(context, program.places)
+        for group in program.groups.values():
+            for _, node in group.stores:
+                analysis.range(node)
+    return analysis
+
+
+def _numbers(task: Task, program: CompiledTask, analysis: Analysis) -> list[tuple[Kind, Finding]]:
+    found = list(hazards(analysis))
+    return found + [("possible", f) for f in zeros(pays(task, program, analysis), analysis)]
+
+
+def _key(finding: Finding) -> Key:
+    """The place of a finding and what it is about: a smaller range may turn a possible fault into a certain one."""
+    return FAMILY.get(finding.code, finding.code), finding.path, finding.span
+
+
+def _keys(found: list[tuple[Kind, Finding]]) -> set[Key]:
+    return {_key(f) for _, f in found}
+
+
+def _judged(finding: Finding, standing: set[Key]) -> Finding:
+    if _key(finding) in standing:
+        return finding
+    message = f"{finding.message} (assumed: a signal's range is not known)"
+    return replace(finding, severity="N", message=message, evidence=finding.evidence | {"assumed": True})
+
+
+def _over_ranges(task: Task, program: CompiledTask, bounds: Mapping[str, Bound], known: set[Key]) -> list[Finding]:
+    """What becomes possible when parameters take other values that they allow."""
+    wide, near = (_numbers(task, program, analyse(task, program, bounds, a, over_range=True)) for a in (ASSUMED, NEAR))
+    found = []
+    for kind, finding in wide:
+        if kind == "possible" and _key(finding) not in known:
+            told = replace(finding, message=f"{finding.message}, for some values that its parameters may take")
+            found.append(_judged(told, _keys(near)))
+    return found
+
+
+def _compiled(task: Task, signals: Mapping[str, Signal], robot: Robot) -> tuple[CompiledTask | None, list[Finding]]:
+    """The program, or of a task with errors what is left of it without them; and the errors, one a text."""
+    errors: list[Finding] = []
+    while len(errors) < MAX_ERRORS:
+        try:
+            return compile_task(task, signals, dt=robot.control.control_dt, mirror=robot.mirror), errors
+        except SpecError as error:
+            errors.append(finding_of(error, texts(task)))
+        rest = _without(task, errors[-1].path)
+        if rest is None:
+            break
+        task = rest
+    return None, errors
+
+
+def texts(task: Task) -> dict[str, str]:
+    """Return every expression of a task by its path."""
+    found = {f"let.{n}": t for n, t in task.let.items()}
+    found |= {f"terminations.{n}": t for n, t in task.terminations.items()}
+    found |= {f"metrics.{n}": t for n, t in task.metrics.items()} | {"success": task.success}
+    for channel, c in task.channels.items():
+        found |= {f"channels.{channel}.terms.{n}.expr": t.expr for n, t in c.terms.items()}
+    for group, table in task.observations.items():
+        plain = {n: o.expr if isinstance(o, Observation) else o for n, o in table.items()}
+        found |= {f"observations.{group}.{n}": text for n, text in plain.items()}
+    return found
+
+
+def _without(task: Task, path: str) -> Task | None:
+    """The task without the text at a path, None if others may need it."""
+    match path.split("."):
+        case ["channels", channel, "terms", name, *_] if name in task.channels[channel].terms:
+            c = task.channels[channel]
+            terms = {k: t for k, t in c.terms.items() if k != name}
+            channels = task.channels | {channel: msgspec.structs.replace(c, terms=terms)}
+            return msgspec.structs.replace(task, channels=channels)
+        case ["metrics" | "terminations" as table, name]:
+            return msgspec.structs.replace(
+                task, **{table: {k: t for k, t in getattr(task, table).items() if k != name}}
+            )
+        case ["observations", group, name]:
+            kept = {k: o for k, o in task.observations[group].items() if k != name}
+            return msgspec.structs.replace(task, observations=task.observations | {group: kept})
+        case ["success"]:
+            return msgspec.structs.replace(task, success="")
+    return None
+
+
+def read_task(text: str) -> Task:
+    """Return the task of a TOML text. Raises SpecError."""
+    try:
+        data: dict[str, Any] = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SpecError(f"not TOML: {error}") from None
+    task = convert(data, Task, "task")
+    check_task(task, "task")
+    return task

@@ -1,0 +1,224 @@
+"""Findings about what terms pay: without bound, at the wrong time, twice, or in a form that undoes itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ...spec.task import Task, Term
+from ..compiled import CompiledTask
+from ..types import Node
+from .finding import Finding
+from .interval import Range
+from .potential import shaping
+from .walk import Analysis
+
+UNBOUNDED = 1e30
+"""What a range reaches only if nothing bounds it."""
+DEFAULT_MAX_ABS = Term("").max_abs
+CONSTANT = ("literal", "constant", "param")
+
+
+@dataclass(frozen=True)
+class Pay:
+    """One term: its channel, name, value, range, and the factor from value to pay a step."""
+
+    channel: str
+    name: str
+    term: Term
+    node: Node
+    range: Range
+    factor: float
+
+    @property
+    def path(self) -> str:
+        """Where the term's text is."""
+        return f"channels.{self.channel}.terms.{self.name}.expr"
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The whole text."""
+        return 0, len(self.term.expr.strip())
+
+    @property
+    def low(self) -> float:
+        """The least pay a step."""
+        return min(self.factor * self.range.low, self.factor * self.range.high) + 0.0 if self.factor else 0.0
+
+    @property
+    def high(self) -> float:
+        """The most pay a step."""
+        return max(self.factor * self.range.low, self.factor * self.range.high) + 0.0 if self.factor else 0.0
+
+
+def pays(task: Task, program: CompiledTask, analysis: Analysis) -> list[Pay]:
+    """Return every term with its range, in the order of the file; what stages pay is bounded as it is."""
+    found = []
+    stores = program.groups["raw"].stores if "raw" in program.groups else ()  # errors may have left no term
+    for (_, guard), full in zip(stores, program.term_names, strict=True):
+        channel, _, name = full.partition(".")
+        term = task.channels[channel].terms.get(name)
+        if term is None:
+            continue
+        factor = term.weight * (program.dt if term.scale == "rate" else 1.0)
+        found.append(Pay(channel, name, term, guard.args[0], analysis.range(guard.args[0]), factor))
+    return found
+
+
+def unbounded(terms: list[Pay]) -> Iterator[Finding]:
+    """W-UNBOUNDED: nothing but the robot's build keeps the pay finite."""
+    for pay in terms:
+        if pay.high >= abs(pay.factor) * UNBOUNDED and pay.term.max_abs >= DEFAULT_MAX_ABS and pay.factor:
+            message = "pays without bound in the direction that it rewards: more of it always pays more"
+            fix = "a kernel or tolerance of the error, clip, or a max_abs of the size that is wanted"
+            yield Finding("W-UNBOUNDED", "W", pay.path, message, pay.span, "an upper bound", "none", fix=fix)
+
+
+def structure(task: Task, program: CompiledTask, terms: list[Pay], analysis: Analysis) -> Iterator[Finding]:
+    """Yield what the terms' forms say."""
+    yield from _twice(terms, analysis)
+    for pay in terms:
+        yield from _affine(pay)
+        yield from shaping(pay.node, pay.path, pay.span, task.channels[pay.channel].gamma, task, program, analysis)
+    yield from _early(task, program, terms, analysis)
+    yield from _farm(task, program, terms, analysis)
+
+
+def _twice(terms: list[Pay], analysis: Analysis) -> Iterator[Finding]:
+    first: dict[tuple[int, str], Pay] = {}
+    for pay in terms:
+        key = (analysis.keys(pay.node), pay.term.scale)
+        if key in first:
+            other = f"{first[key].channel}.{first[key].name}"
+            message = f"says the same as {other}: it pays twice"
+            yield Finding("W-DUP", "W", pay.path, message, pay.span, "another expression", other, fix="add the weights")
+        first.setdefault(key, pay)
+
+
+def _affine(pay: Pay) -> Iterator[Finding]:
+    node = pay.node
+    if node.op in ("add", "sub") and any(_constant(a) for a in node.args) and not all(_constant(a) for a in node.args):
+        message = "a constant added to a term changes what a step pays, not which behaviour is best while episodes last"
+        fix = "leave the constant out unless living longer is meant to pay or cost"
+        yield Finding("N-AFFINE", "N", pay.path, message, pay.span, fix=fix)
+
+
+def _constant(node: Node) -> bool:
+    return node.op in CONSTANT or (
+        bool(node.args) and node.op != "count_steps" and all(_constant(a) for a in node.args)
+    )
+
+
+def zeros(terms: list[Pay], analysis: Analysis) -> Iterator[Finding]:
+    """W-ZERO: one factor of a product of shares can be 0 and hide what the others say."""
+    for pay in terms:
+        factors = [f for f in _factors(pay.node) if not _constant(f)]
+        ranges = [analysis.range(f) for f in factors]
+        shares = [(f, r) for f, r in zip(factors, ranges, strict=True) if r.low >= 0 and r.high <= 1 and not _gate(f)]
+        for factor, r in shares:
+            if len(shares) > 1 and r.low == 0:
+                place = analysis.places.get(id(factor))
+                span = pay.span if place is None or pay.path not in place.path else (place.start, place.end)
+                message = "this factor can be exactly 0 while the others are not: the product then says nothing of them"
+                fix = "max(factor, 0.01), a kernel that never ends (long_tail, laplace), or a sum"
+                yield Finding("W-ZERO", "W", pay.path, message, span, "a factor above 0", "0 in its range", fix=fix)
+
+
+def _factors(node: Node) -> list[Node]:
+    if node.op in ("mul", "hamacher") or (node.op == "prod" and len(node.args) > 1):
+        return [f for a in node.args for f in _factors(a)]
+    return [node]
+
+
+def _gate(node: Node) -> bool:
+    """A factor that is meant to switch: a truth value as a number."""
+    return node.op == "num" or node.type.integer
+
+
+def _early(task: Task, program: CompiledTask, terms: list[Pay], analysis: Analysis) -> Iterator[Finding]:
+    """W-EARLY: no step can pay more than 0, so ending the episode pays unless it costs."""
+    if not task.terminations or not terms:
+        return
+    ends = _ends(program, terms, analysis)
+    dense = [p for p in terms if (p.channel, p.name) not in ends]
+    most = sum(p.high * task.channels[p.channel].weight for p in dense)
+    penalty = sum(p.low * task.channels[p.channel].weight for p in terms if (p.channel, p.name) in ends)
+    if most > 0 or not any(p.low < 0 for p in dense):
+        return
+    message = "no step can pay more than 0, and nothing is lost when the episode ends: ending it early pays best"
+    fix = "an event term num(terminated) with a weight below what the rest of the episode costs, or pay for living"
+    path = "terminations"
+    if penalty == 0:
+        yield Finding("W-EARLY", "W", path, message, (0, 0), "a cost of ending", "none", fix=fix)
+    else:
+        cost = sum(p.low * task.channels[p.channel].weight for p in dense)
+        message = f"no step can pay more than 0; ending costs {-penalty:.3g}, a step up to {-cost:.3g}"
+        yield Finding("W-EARLY", "N", path, message, (0, 0), "a cost of ending above that of going on", fix=fix)
+
+
+def _ends(program: CompiledTask, terms: list[Pay], analysis: Analysis) -> set[tuple[str, str]]:
+    """Terms that read whether the episode ends."""
+    terminated = program.termination
+    keys = {analysis.keys(terminated)} if terminated.op != "constant" else set()
+    for _, node in program.groups["terminations"].stores if "terminations" in program.groups else ():
+        keys.add(analysis.keys(node))
+    return {(p.channel, p.name) for p in terms if keys & set(_subtree(p.node, analysis))}
+
+
+def _subtree(node: Node, analysis: Analysis) -> Iterator[int]:
+    stack, seen = [node], set()
+    while stack:
+        top = stack.pop()
+        if id(top) not in seen:
+            seen.add(id(top))
+            yield analysis.keys(top)
+            stack += top.args
+
+
+def _farm(task: Task, program: CompiledTask, terms: list[Pay], analysis: Analysis) -> Iterator[Finding]:
+    """W-FARM: staying and collecting the dense pay beats the bonus that ends the episode."""
+    ends = _ends(program, terms, analysis)
+    steps = max(1, round(task.episode.length_s / program.dt))
+    for pay in terms:
+        if pay.term.scale != "event" or (pay.channel, pay.name) not in ends or pay.high <= 0:
+            continue
+        dense = [p for p in terms if p.term.scale != "event" and p.high > 0 and p.channel == pay.channel]
+        b = sum(p.high for p in dense)
+        gamma = task.channels[pay.channel].gamma
+        found = farm(b, pay.high, gamma, steps)
+        if not found["farmable"]:
+            continue
+        message = (
+            f"hovering pays up to {b:.3g} a step, the bonus that ends the episode {pay.high:.3g}: staying wins unless "
+            f"{found['break_even']} steps or fewer are left of {steps}"
+        )
+        fix = f"a bonus above {found['needed']:.3g}, a potential f - prev(f) in place of the dense pay, or a gate"
+        yield Finding(
+            "W-FARM",
+            "W",
+            pay.path,
+            message,
+            pay.span,
+            f"a bonus above {found['needed']:.3g}",
+            f"{pay.high:.3g}",
+            fix=fix,
+            evidence=dict(found),
+        )
+
+
+def farm(dense: float, bonus: float, gamma: float, steps: int) -> Mapping[str, float | int | bool]:
+    """Return whether collecting `dense` a step for an episode of `steps` beats a `bonus` that ends it at once.
+
+    Discounted pay of n more steps is dense (1 - gamma^n) / (1 - gamma), or dense n for gamma = 1. `needed` is the
+    bonus that would win at the start, `break_even` the most steps left with which the bonus still wins.
+    """
+
+    def worth(n: int) -> float:
+        return dense * n if gamma == 1 else dense * (1 - gamma**n) / (1 - gamma)
+
+    enough = bonus * (1 + 1e-9)  # a draw is no reason to hover
+    low, high = 0, steps
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if worth(middle) <= enough else (low, middle - 1)
+    return {"farmable": worth(steps) > enough, "needed": worth(steps), "break_even": low}

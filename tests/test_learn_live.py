@@ -1,0 +1,133 @@
+"""Edits of a running training: at the next iteration, in the history, the same after a resume; logs add up."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from pyembody.cli import main
+from pyembody.envs import VectorEnv
+from pyembody.learn import create_run, read_edits, read_metrics, request_edit, resume, train
+from pyembody.learn.distributed import Group
+from pyembody.learn.learner import Learner
+from pyembody.learn.run_folder import RunSpec
+from pyembody.learn.runner import task_env
+from pyembody.spec import Train, load_robot, load_task
+from test_learn_run import arrays, without_times
+
+SMALL = Train(num_envs=8, horizon=8, actor_hidden=(8,), critic_hidden=(8,), checkpoint_every=2, workers=1, epochs=1)
+FORCE = "effort.force.weight"
+
+
+def new_run(tmp_path: Path) -> Path:
+    return create_run(load_task("balance"), load_robot("cartpole"), SMALL, 0, (), tmp_path)
+
+
+def asking(run: Path, iteration: int, edits: dict[str, float]) -> Any:
+    """Makes environments that ask for an edit while `iteration` is collected."""
+
+    def make(spec: RunSpec, n: int, threads: int, first: int) -> VectorEnv:
+        env, steps = task_env(spec, n, threads, first), 0
+        plain = env.step
+
+        def step(actions: np.ndarray) -> Any:
+            nonlocal steps
+            steps += 1
+            if steps == SMALL.horizon * (iteration - 1) + 1:
+                request_edit(run, edits)
+            return plain(actions)
+
+        env.step = step  # type: ignore[method-assign]
+        return env
+
+    return make
+
+
+def test_an_edit_changes_the_very_next_iteration_and_no_other_bit_before(tmp_path: Path) -> None:
+    plain, edited = new_run(tmp_path), new_run(tmp_path)
+    train(plain, iterations=4, progress=False)
+    train(edited, iterations=4, progress=False, make_env=asking(edited, 2, {FORCE: -0.1, "task.upright.weight": 0.0}))
+    before, after = without_times(plain), without_times(edited)
+    assert before[:2] == after[:2]
+    assert [row.get("edits") for row in after] == [None, None, {FORCE: -0.1, "task.upright.weight": 0.0}, None]
+    assert after[2]["terms"]["task.upright"] == 0.0 and before[2]["terms"]["task.upright"] > 0.0
+    # the policy collects iteration 3 as in the other run: the same forces, at 100 times the weight
+    assert after[2]["terms"]["effort.force"] == pytest.approx(100 * before[2]["terms"]["effort.force"], rel=1e-4)
+    (edit,) = read_edits(edited)
+    assert (edit.iteration, edit.values) == (3, {FORCE: -0.1, "task.upright.weight": 0.0})
+    assert not list((edited / "edits").iterdir())
+
+
+def test_edits_survive_a_resume_bit_for_bit(tmp_path: Path) -> None:
+    whole, parts = new_run(tmp_path), new_run(tmp_path)
+    edits = {"task.upright.sigma": 0.2, FORCE: -0.05}
+    train(whole, iterations=8, progress=False, make_env=asking(whole, 4, edits))
+    train(parts, iterations=5, progress=False, make_env=asking(parts, 4, edits))
+    # the checkpoint of iteration 5 is lost: the edit before it is in the history only
+    shutil.rmtree(parts / "checkpoints" / "000005")
+    resume(parts, iterations=8, progress=False)
+    assert without_times(whole) == without_times(parts)
+    first, second = arrays(whole), arrays(parts)
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+
+
+def test_a_request_that_is_not_legal_is_set_aside_and_training_goes_on(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    request_edit(run, {"task.upright.sigma": -1.0})
+    (run / "edits" / "broken.json").write_text("{")
+    train(run, iterations=2, progress=False)
+    assert read_edits(run) == [] and len(read_metrics(run)) == 2
+    refused = {p.name: p.read_text() for p in (run / "edits").glob("*.refused")}
+    assert len(refused) == 2 and "expected a scale above 0" in "".join(refused.values())
+
+
+def test_the_command_asks_for_legal_edits_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = new_run(tmp_path)
+    assert main(["reward", "edit", str(run), "force.weight=-0.2"]) == 0
+    assert f"{FORCE} = -0.2 from the next iteration" in capsys.readouterr().out
+    for bad in ("force.weigth=1", "upright.sigma=0", 'force.weight="heavy"'):
+        assert main(["reward", "edit", str(run), bad]) == 2
+    train(run, iterations=1, progress=False)
+    assert [e.values for e in read_edits(run)] == [{FORCE: pytest.approx(-0.2)}]
+
+
+def test_two_workers_apply_an_edit_at_the_same_iteration(tmp_path: Path) -> None:
+    config = msgspec.structs.replace(SMALL, num_envs=64, workers=2)
+    run = create_run(load_task("balance"), load_robot("cartpole"), config, 0, (), tmp_path)
+    request_edit(run, {"task.upright.weight": 0.0, "task.center.weight": 0.0})
+    train(run, iterations=2, progress=False)
+    for row in read_metrics(run):
+        assert row["terms"]["task.upright"] == row["terms"]["task.center"] == 0.0
+
+
+class Watched(VectorEnv):
+    """Keeps the weighted terms of every step."""
+
+    def step(self, actions: Any) -> Any:
+        result = super().step(actions)
+        self.seen = [*getattr(self, "seen", []), self.weighted.copy()]
+        return result
+
+
+def test_the_logged_sum_of_terms_is_what_the_learner_saw() -> None:
+    task, robot = load_task("velocity"), load_robot("go2")
+    env = Watched(task, robot, 16, threads=1)
+    env.reset(seed=0)
+    learner = Learner(env, task, SMALL, 0, Group())
+    metrics = learner.iterate()
+    weighted, rewards = np.stack(env.seen), learner.rollout.rewards
+    for c, channel in enumerate(env.channel_names):
+        columns = [k for k, owner in enumerate(env.program.term_channel) if owner == c]
+        total = weighted[..., columns[0]]
+        for k in columns[1:]:  # in the file's order, in float32: the same bits
+            total = total + weighted[..., k]
+        np.testing.assert_array_equal(total, rewards[..., c])
+        logged = sum(v for name, v in metrics["terms"].items() if name.startswith(channel + "."))
+        assert logged == pytest.approx(rewards[..., c].mean(dtype=np.float64) / env.control_dt, rel=1e-5, abs=1e-6)
+    env.close()
