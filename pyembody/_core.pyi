@@ -82,3 +82,16 @@ def normalise_advantages(
 def combine(
     advantages: _Floats, weights: _Floats, renormalise: bool, out: _Floats, threads: int = 1
 ) -> None: ...
+class LeggedTerms:
+    def __init__(
+        self,
+        rows: _Floats,
+        joints: _Floats,
+        weights: _Floats,
+        dt: float,
+        raw: _Floats,
+        weighted: _Floats,
+        total: _Floats,
+        threads: int = 1,
+    ) -> None: ...
+    def step(self) -> None: ...

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +85,17 @@ class CompiledProgram:
             self.defaults,
             self.dt,
         )
+
+    def only(self, groups: Sequence[str]) -> Self:
+        """Return the same program with no other output groups; what only they needed is not
+        computed.
+
+        Raises SpecError for an unknown group.
+        """
+        for name in groups:
+            if name not in self.groups:
+                raise unknown("only", "group", name, self.groups)
+        return replace(self, groups={n: g for n, g in self.groups.items() if n in groups})
 
     def build(self) -> _core.Program:
         """Return the program of the C++ core."""
