@@ -194,7 +194,9 @@ void register_program(py::module_& module) {
         .def_property_readonly("state_slots", &Program::state_slots,
                                "Doubles of state an environment.")
         .def_property_readonly(
-            "instructions", [](const Program& p) { return p.prologue().size() + p.body().size(); },
+            "instructions", [](const Program& p) {
+                return p.instructions(Phase::uniform).size() + p.instructions(Phase::block).size();
+            },
             "Instructions left after dead nodes are dropped.");
     py::class_<State>(module, "State",
                       "What the operations with memory know, [state_slots, n] float64.")

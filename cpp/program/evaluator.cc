@@ -60,7 +60,7 @@ void Evaluator::check_process() const {
 }
 
 void Evaluator::prepare(Workspace& space) const {
-    for (const Instruction& instruction : program_.prologue()) {
+    for (const Instruction& instruction : program_.instructions(Phase::uniform)) {
         instruction.step(instruction, space.block);
     }
 }
@@ -81,13 +81,12 @@ void Evaluator::step() {
 void Evaluator::step_block(Workspace& space, std::int64_t begin, std::int64_t end) const {
     Block& block = space.block;
     block.count = end - begin;
-    block.neighbours = true;
     for (std::size_t r = 0; r < kBlock; ++r) {
-        block.rows[r] = begin + static_cast<std::int64_t>(r);
+        block.rows[r] = std::min(begin + static_cast<std::int64_t>(r), end - 1);
     }
     block.flags.fill(0);
     block.bad_term.fill(-1);
-    for (const Instruction& instruction : program_.body()) {
+    for (const Instruction& instruction : program_.instructions(Phase::block)) {
         instruction.step(instruction, block);
     }
     store(block, false);
@@ -122,11 +121,12 @@ void Evaluator::reset(const std::uint8_t* mask) {
 void Evaluator::reset_block(Workspace& space, std::span<const std::int64_t> rows) const {
     Block& block = space.block;
     block.count = static_cast<std::int64_t>(rows.size());
-    block.neighbours = false;
     std::copy(rows.begin(), rows.end(), block.rows.begin());
+    std::fill(block.rows.begin() + block.count, block.rows.end(), rows.back());
     block.flags.fill(0);
-    for (const std::int32_t index : program_.reset_body()) {
-        const Instruction& instruction = program_.body()[static_cast<std::size_t>(index)];
+    const std::vector<Instruction>& body = program_.instructions(Phase::block);
+    for (const std::int32_t index : program_.in_reset(Phase::block)) {
+        const Instruction& instruction = body[static_cast<std::size_t>(index)];
         instruction.reset(instruction, block);
     }
     store(block, true);

@@ -33,7 +33,6 @@ struct Block {
     double* state = nullptr;        // [slots][N]
     std::int64_t state_stride = 0;  // N
     double dt = 0;
-    bool neighbours = false;  // the rows follow one another
     std::int64_t count = 0;   // rows in use; the registers of the others hold no meaning
     alignas(64) std::array<std::int64_t, kBlock> rows{};
     alignas(64) std::array<std::uint32_t, kBlock> flags{};
@@ -45,6 +44,12 @@ inline constexpr std::uint32_t kFlagClipped = 2;    // a guarded term was clippe
 inline constexpr std::uint32_t kFlagMemory =
     4;  // a value that was not finite was kept out of the state
 
+// A value may also be kept as the rows of a block, [64][pitch] floats.
+inline constexpr std::int64_t kMaxRowLanes = 64;
+constexpr std::int32_t row_pitch(std::int64_t lanes) {
+    return static_cast<std::int32_t>((lanes + 7) / 8 * 8);
+}
+
 struct Instruction;
 using Kernel = void (*)(const Instruction&, Block&);
 
@@ -52,6 +57,7 @@ struct Instruction {
     Kernel step = nullptr;
     Kernel reset = nullptr;   // differs from step only for operations with memory
     std::int32_t target = 0;  // register lane
+    std::int32_t extra = 0;   // a second one, where the operation writes two values
     std::int32_t lanes = 0;
     std::array<std::int32_t, 3> args{};  // register lanes
     std::array<std::int32_t, 3>
@@ -59,6 +65,7 @@ struct Instruction {
     std::array<const Load*, 2> loads{};  // raw columns, where the operation reads them
     std::vector<std::int32_t> list;      // gather: register lanes; param: indices
     std::vector<float> values;           // const
+    bool gathers = false;                // the list holds register lanes
     std::int32_t k = 0;                  // reduce: group size; prev: depth; guard: term id
     std::int64_t slot = 0;               // first row of the state
     double number = 0;                   // ema: share; hold: steps; cycle: phase; guard: max_abs

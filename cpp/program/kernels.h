@@ -10,9 +10,24 @@ namespace embody {
 
 using StoreKernel = void (*)(const GroupTable&, const OutputView&, const Block&);
 
+// Values kept as rows of a block; `input` is null at levels that have no such kernels.
+struct RowKernels {
+    Kernel input = nullptr;   // copies columns of a bound array
+    Kernel spread = nullptr;  // repeats a uniform value in every row
+    Kernel sub = nullptr;     // the difference of two bound arrays
+    Kernel sum = nullptr;     // over the components, to one lane; of squares; of absolute values
+    Kernel sum_square = nullptr;
+    Kernel sum_abs = nullptr;
+    Kernel sum_input = nullptr;  // the same of columns of a bound array
+    Kernel sum_square_input = nullptr;
+    Kernel sum_abs_input = nullptr;
+};
+
 struct KernelTable {
     std::array<Kernel, kOps> step{};
     std::array<Kernel, kOps> reset{};
+    RowKernels rows;
+    Kernel weighted_add = nullptr;  // before + scale * term
     StoreKernel store_f4 = nullptr;
     StoreKernel store_u1 = nullptr;
 };

@@ -1,0 +1,174 @@
+#include "program/compiler.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "program/kernels.h"
+#include "program/layout.h"
+
+namespace embody {
+
+
+std::vector<std::int32_t> columns_of(const NodeSpec& input) {
+    std::vector<std::int32_t> columns;
+    for (std::size_t c = 1; c < input.ints.size(); ++c) {
+        columns.push_back(narrow(input.ints[c]));
+    }
+    return columns;
+}
+
+Compiler::Compiler(const ProgramSpec& spec, bool sets)
+    : spec_(spec), sets_(sets), ops_(validate(spec)), nodes_(spec.nodes.size()) {}
+
+Compiled Compiler::run() {
+    settle();
+    mark_needed();
+    plan();
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+        if (nodes_[i].needed && !nodes_[i].absorbed && ops_[i] != Op::input) {
+            draft(i);
+        }
+    }
+    for (const StoreSpec& store : spec_.stores) {
+        const std::int32_t id = lanes_of(static_cast<std::size_t>(store.node));
+        drafts_.values[static_cast<std::size_t>(id)].stored = true;
+    }
+    out_.register_lanes = drafts_.allocate();
+    if (out_.register_lanes > kMaxRegisterLanes) {
+        fail("nodes: expected at most ", kMaxRegisterLanes, " register lanes in use at once, got ",
+             out_.register_lanes);
+    }
+    make_tables();
+    collect();
+    return std::move(out_);
+}
+
+void Compiler::settle() {
+    std::int64_t slot = 0;
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+        Node& node = nodes_[i];
+        const Op op = ops_[i];
+        node.uniform = op == Op::constant || op == Op::param;
+        node.of_set = sets_ && op == Op::param;
+        const bool pure = !has_memory(i) && op != Op::guard && op != Op::sub64;
+        bool uniform = pure && !spec(i).args.empty();
+        for (std::size_t a = 0; a < spec(i).args.size(); ++a) {
+            uniform = uniform && nodes_[arg(i, a)].uniform;
+            node.of_set |= nodes_[arg(i, a)].of_set;
+        }
+        node.uniform |= uniform;
+        node.slot = slot;
+        slot += state_doubles(spec(i), op);
+    }
+    out_.state_slots = slot;
+}
+
+void Compiler::mark_needed() {
+    for (const StoreSpec& store : spec_.stores) {
+        Node& node = nodes_[static_cast<std::size_t>(store.node)];
+        node.needed = true;
+        node.in_reset |= spec_.groups[static_cast<std::size_t>(store.group)].on_reset;
+    }
+    for (std::size_t i = nodes_.size(); i-- > 0;) {
+        Node& node = nodes_[i];
+        node.in_reset |= has_memory(i);
+        node.needed |= has_memory(i) || ops_[i] == Op::guard;
+        for (std::size_t a = 0; node.needed && a < spec(i).args.size(); ++a) {
+            Node& from = nodes_[arg(i, a)];
+            from.needed = true;
+            from.in_reset |= node.in_reset;
+            ++from.uses;
+        }
+    }
+}
+
+void Compiler::plan() {
+    std::vector<bool> needed(nodes_.size());
+    std::vector<bool> uniform(nodes_.size());
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+        needed[i] = nodes_[i].needed;
+        uniform[i] = nodes_[i].uniform;
+    }
+    const bool possible = kernels().rows.input != nullptr;
+    pitch_.assign(nodes_.size(), 0);
+    takes_rows_.assign(nodes_.size(), false);
+    if (possible) {
+        RowPlan rows = plan_rows(spec_, ops_, needed, uniform);
+        pitch_ = std::move(rows.pitch);
+        takes_rows_ = std::move(rows.takes_rows);
+    }
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+        if (nodes_[i].needed) {
+            absorb(i);
+        }
+    }
+    find_columns();
+}
+
+// A sum of squares or of absolute values is one instruction, and so are a weighted term and the sum
+// that it is added to.
+void Compiler::absorb(std::size_t i) {
+    const Op op = ops_[i];
+    if (op == Op::sum && takes_rows_[i]) {
+        const std::size_t from = arg(i, 0);
+        const bool fits = ops_[from] == Op::square || ops_[from] == Op::abs;
+        nodes_[from].absorbed = fits && pitch_[from] > 0 && nodes_[from].uses == 1;
+    }
+    if (op == Op::add && spec(i).lanes == 1 && !nodes_[i].uniform) {
+        Node& from = nodes_[arg(i, 1)];
+        from.absorbed = ops_[arg(i, 1)] == Op::mul && from.uses == 1 && !from.uniform &&
+                        arg(i, 0) != arg(i, 1) && from.in_reset == nodes_[i].in_reset;
+    }
+}
+
+// The columns of every input that are wanted as lanes are loaded together, if they are few.
+void Compiler::find_columns() {
+    columns_.resize(spec_.inputs.size());
+    loaded_.assign(spec_.inputs.size(), kNone);
+    slot_in_reset_.assign(spec_.inputs.size(), false);
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+        if (ops_[i] == Op::input && nodes_[i].needed) {
+            const auto slot = static_cast<std::size_t>(spec(i).ints[0]);
+            const std::vector<std::int32_t> own = columns_of(spec(i));
+            columns_[slot].insert(columns_[slot].end(), own.begin(), own.end());
+            slot_in_reset_[slot] = slot_in_reset_[slot] || nodes_[i].in_reset;
+        }
+    }
+    for (std::vector<std::int32_t>& columns : columns_) {
+        std::sort(columns.begin(), columns.end());
+        columns.erase(std::unique(columns.begin(), columns.end()), columns.end());
+    }
+}
+
+void Compiler::make_tables() {
+    for (const GroupSpec& group : spec_.groups) {
+        GroupTable table;
+        table.lanes.assign(static_cast<std::size_t>(group.width), kNone);
+        table.dtype = group.dtype;
+        table.on_reset = group.on_reset;
+        out_.tables.push_back(std::move(table));
+    }
+    for (const StoreSpec& store : spec_.stores) {
+        const std::int32_t first = drafts_.lane(lanes_of(static_cast<std::size_t>(store.node)));
+        GroupTable& table = out_.tables[static_cast<std::size_t>(store.group)];
+        const std::int64_t lanes = spec_.nodes[static_cast<std::size_t>(store.node)].lanes;
+        for (std::int64_t c = 0; c < lanes; ++c) {
+            table.lanes[static_cast<std::size_t>(store.column + c)] = first + narrow(c);
+        }
+        out_.block_nanoseconds += 10.0 * static_cast<double>(lanes);
+    }
+}
+
+void Compiler::collect() {
+    for (Draft& draft : drafts_.list) {
+        std::vector<Instruction>& into = out_.phases[static_cast<std::size_t>(draft.phase)];
+        if (draft.in_reset) {
+            out_.in_reset[static_cast<std::size_t>(draft.phase)].push_back(
+                narrow(static_cast<std::int64_t>(into.size())));
+        }
+        out_.block_nanoseconds += draft.phase == Phase::block ? draft.cost : 0.0;
+        into.push_back(std::move(draft.instruction));
+    }
+}
+
+}  // namespace embody
