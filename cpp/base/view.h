@@ -8,6 +8,10 @@ namespace embody {
 
 enum class DType : std::uint8_t { f4, f8, u1 };
 
+constexpr std::ptrdiff_t size_of(DType dtype) {
+    return dtype == DType::f8 ? 8 : dtype == DType::f4 ? 4 : 1;
+}
+
 // Read-only rows [N, width].
 struct InputView {
     const std::byte* data = nullptr;

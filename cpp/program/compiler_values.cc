@@ -12,6 +12,26 @@ namespace {
 
 constexpr std::int64_t kMergedColumns = 16;  // more would keep registers that few need
 
+std::vector<Run> runs_of(const std::vector<std::int32_t>& columns, std::int32_t width) {
+    std::vector<Run> runs;
+    for (std::size_t lane = 0; lane < columns.size();) {
+        std::size_t take = 1;
+        while (take < 4 && lane + take < columns.size() &&
+               columns[lane + take] == columns[lane] + narrow(static_cast<std::int64_t>(take))) {
+            ++take;
+        }
+        Run run;
+        run.narrow = width < 4;
+        run.column = run.narrow ? columns[lane] : std::min(columns[lane], width - 4);
+        run.skip = columns[lane] - run.column;
+        run.take = narrow(static_cast<std::int64_t>(take));
+        run.lane = narrow(static_cast<std::int64_t>(lane));
+        runs.push_back(run);
+        lane += take;
+    }
+    return runs;
+}
+
 }  // namespace
 
 Phase Compiler::phase_of(std::size_t i) const {
@@ -109,6 +129,7 @@ const Load* Compiler::make_load(std::size_t slot, std::vector<std::int32_t> colu
     auto load = std::make_unique<Load>();
     load->slot = narrow(static_cast<std::int64_t>(slot));
     load->columns = std::move(columns);
+    load->runs = runs_of(load->columns, narrow(spec_.inputs[slot].width));
     out_.loads.push_back(std::move(load));
     return out_.loads.back().get();
 }

@@ -35,7 +35,8 @@ Evaluator::Evaluator(const Program& program, State& state, Bindings bindings, in
       bindings_(std::move(bindings)),
       threads_(useful_threads(
           threads, program.block_nanoseconds() * static_cast<double>(blocks_of(state.n())))),
-      process_(process_id()) {
+      process_(process_id()),
+      reach_(bindings_.inputs, state.n(), program.instructions(Phase::block).size()) {
     if (state.slots() != program.state_slots()) {
         fail("state: expected the state of this program with ", program.state_slots(),
              " slots, got ", state.slots());
@@ -81,12 +82,15 @@ void Evaluator::step() {
 void Evaluator::step_block(Workspace& space, std::int64_t begin, std::int64_t end) const {
     Block& block = space.block;
     block.count = end - begin;
+    block.neighbours = block.count == kBlock;
     for (std::size_t r = 0; r < kBlock; ++r) {
         block.rows[r] = std::min(begin + static_cast<std::int64_t>(r), end - 1);
     }
     block.flags.fill(0);
     block.bad_term.fill(-1);
+    Prefetch next(reach_, end, std::min(end + kBlock, state_.n()));
     for (const Instruction& instruction : program_.instructions(Phase::block)) {
+        next.advance();
         instruction.step(instruction, block);
     }
     store(block, false);
@@ -121,6 +125,7 @@ void Evaluator::reset(const std::uint8_t* mask) {
 void Evaluator::reset_block(Workspace& space, std::span<const std::int64_t> rows) const {
     Block& block = space.block;
     block.count = static_cast<std::int64_t>(rows.size());
+    block.neighbours = false;
     std::copy(rows.begin(), rows.end(), block.rows.begin());
     std::fill(block.rows.begin() + block.count, block.rows.end(), rows.back());
     block.flags.fill(0);

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "program/prefetch.h"
 #include "program/program.h"
 
 namespace embody {
@@ -66,6 +67,7 @@ class Evaluator {
     std::int64_t process_;
     std::vector<std::unique_ptr<Workspace>> spaces_;
     std::vector<std::int64_t> masked_;
+    Reach reach_;
 };
 
 }  // namespace embody

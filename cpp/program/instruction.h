@@ -10,10 +10,21 @@
 
 namespace embody {
 
-// One input node: columns of one bound array.
+// Up to four neighbouring columns, read as four from `column` on where the array has as many; the
+// lanes [skip, skip + take) of them are kept.
+struct Run {
+    std::int32_t column = 0;
+    std::int32_t skip = 0;
+    std::int32_t take = 0;
+    std::int32_t lane = 0;  // where they go
+    bool narrow = false;    // the array has fewer than four columns
+};
+
+// Columns of one bound array.
 struct Load {
     std::int32_t slot = 0;
     std::vector<std::int32_t> columns;
+    std::vector<Run> runs;
 };
 
 // One output group: for each column the register lane that goes there, or -1 when no node is
@@ -33,6 +44,7 @@ struct Block {
     double* state = nullptr;        // [slots][N]
     std::int64_t state_stride = 0;  // N
     double dt = 0;
+    bool neighbours = false;  // the block is full and its rows follow one another
     std::int64_t count = 0;   // rows in use; the registers of the others hold no meaning
     alignas(64) std::array<std::int64_t, kBlock> rows{};
     alignas(64) std::array<std::uint32_t, kBlock> flags{};
