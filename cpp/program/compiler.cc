@@ -67,6 +67,8 @@ void Compiler::mark_needed() {
     for (const StoreSpec& store : spec_.stores) {
         Node& node = nodes_[static_cast<std::size_t>(store.node)];
         node.needed = true;
+        ++node.uses;
+        ++node.stores;
         node.in_reset |= spec_.groups[static_cast<std::size_t>(store.group)].on_reset;
     }
     for (std::size_t i = nodes_.size(); i-- > 0;) {
@@ -109,15 +111,17 @@ void Compiler::plan() {
 // that it is added to.
 void Compiler::absorb(std::size_t i) {
     const Op op = ops_[i];
-    if (op == Op::sum && takes_rows_[i]) {
-        const std::size_t from = arg(i, 0);
-        const bool fits = ops_[from] == Op::square || ops_[from] == Op::abs;
-        nodes_[from].absorbed = fits && pitch_[from] > 0 && nodes_[from].uses == 1;
+    if (op == Op::sum && !nodes_[i].uniform) {
+        Node& from = nodes_[arg(i, 0)];
+        const Op inner = ops_[arg(i, 0)];
+        from.absorbed = (inner == Op::square || inner == Op::abs) && from.uses == 1;
     }
     if (op == Op::add && spec(i).lanes == 1 && !nodes_[i].uniform) {
         Node& from = nodes_[arg(i, 1)];
-        from.absorbed = ops_[arg(i, 1)] == Op::mul && from.uses == 1 && !from.uniform &&
-                        arg(i, 0) != arg(i, 1) && from.in_reset == nodes_[i].in_reset;
+        // Its value is kept, so that the caller may want it as well.
+        from.absorbed = ops_[arg(i, 1)] == Op::mul && from.uses - from.stores == 1 &&
+                        !from.uniform && arg(i, 0) != arg(i, 1) &&
+                        from.in_reset == nodes_[i].in_reset;
     }
 }
 

@@ -34,7 +34,8 @@ class Compiler {
   private:
     struct Node {
         std::int64_t slot = 0;    // first row of the state
-        std::int32_t uses = 0;    // by needed nodes
+        std::int32_t uses = 0;    // by needed nodes and stores
+        std::int32_t stores = 0;
         std::int32_t lanes = -1;  // its value as lanes
         std::int32_t rows = -1;   // and as rows
         bool needed = false;      // by a store, a guard or an operation with memory
@@ -79,6 +80,7 @@ class Compiler {
     std::int32_t operation(std::size_t i);
     std::int32_t row_operation(std::size_t i);
     std::int32_t row_sum(std::size_t i);
+    std::int32_t lane_sum(std::size_t i);
     std::int32_t weighted_add(std::size_t i);
     void fill_numbers(std::size_t i, Instruction& out) const;
     static void set_kernel(Draft& draft, Op op);

@@ -18,6 +18,8 @@ void Compiler::draft(std::size_t i) {
                               : gather(lanes_of(arg(i, 0)), node.ints, i);
     } else if (op == Op::sum && takes_rows_[i]) {
         nodes_[i].lanes = row_sum(i);
+    } else if (op == Op::sum && nodes_[arg(i, 0)].absorbed) {
+        nodes_[i].lanes = lane_sum(i);
     } else if (pitch_[i] > 0) {
         nodes_[i].rows = row_operation(i);
     } else if (op == Op::add && nodes_[arg(i, 1)].absorbed) {
@@ -103,6 +105,18 @@ std::int32_t Compiler::row_sum(std::size_t i) {
     const Kernel plain = direct ? rows.sum_input : rows.sum;
     const Kernel chosen = inner == Op::square ? square : inner == Op::abs ? abs : plain;
     out.instruction.step = out.instruction.reset = chosen;
+    return emit(std::move(out));
+}
+
+std::int32_t Compiler::lane_sum(std::size_t i) {
+    Draft out = begin(i);
+    const std::size_t inner = arg(i, 0);
+    out.instruction.k = narrow(spec(i).ints[0]);
+    out.instruction.strides[0] = narrow(kBlock);
+    out.args.push_back(lanes_of(arg(inner, 0)));
+    const bool square = ops_[inner] == Op::square;
+    out.instruction.step = out.instruction.reset =
+        square ? kernels().sum_square : kernels().sum_abs;
     return emit(std::move(out));
 }
 

@@ -8,7 +8,7 @@ namespace embody {
 namespace {
 
 constexpr std::ptrdiff_t kLine = 64;
-constexpr std::int64_t kCached = 1 << 18;  // bytes of inputs that need no prefetching
+constexpr std::int64_t kCached = 1 << 21;  // bytes of inputs that need no prefetching
 
 // Joins the span with those that it touches.
 void add(std::vector<Reach::Span>& spans, Reach::Span span) {
