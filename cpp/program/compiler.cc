@@ -116,13 +116,43 @@ void Compiler::absorb(std::size_t i) {
         const Op inner = ops_[arg(i, 0)];
         from.absorbed = (inner == Op::square || inner == Op::abs) && from.uses == 1;
     }
-    if (op == Op::add && spec(i).lanes == 1 && !nodes_[i].uniform) {
+    nodes_[i].violation = !nodes_[i].absorbed && is_violation(i);
+    if (nodes_[i].violation) {
+        for (const std::size_t a : {0, 1}) {
+            nodes_[arg(i, a)].absorbed = true;
+            nodes_[arg(arg(i, a), 0)].absorbed = true;
+        }
+    } else if (op == Op::add && spec(i).lanes == 1 && !nodes_[i].uniform) {
         Node& from = nodes_[arg(i, 1)];
         // Its value is kept, so that the caller may want it as well.
         from.absorbed = ops_[arg(i, 1)] == Op::mul && from.uses - from.stores == 1 &&
                         !from.uniform && arg(i, 0) != arg(i, 1) &&
                         from.in_reset == nodes_[i].in_reset;
     }
+}
+
+bool Compiler::is_zero(std::size_t i) const {
+    return ops_[i] == Op::constant && spec(i).floats == std::vector<double>{0.0};
+}
+
+bool Compiler::is_single(std::size_t i, Op op) const {
+    return ops_[i] == op && nodes_[i].uses == 1 && !nodes_[i].absorbed;
+}
+
+bool Compiler::is_violation(std::size_t i) const {
+    if (ops_[i] != Op::add || nodes_[i].uniform || arg(i, 0) == arg(i, 1)) {
+        return false;
+    }
+    for (const std::size_t a : {0, 1}) {
+        const std::size_t side = arg(i, a);
+        if (!is_single(side, Op::max) || !is_zero(arg(side, 1)) ||
+            !is_single(arg(side, 0), Op::sub) || spec(side).lanes != spec(i).lanes) {
+            return false;
+        }
+    }
+    const std::size_t below = arg(arg(i, 0), 0);
+    const std::size_t above = arg(arg(i, 1), 0);
+    return arg(below, 1) == arg(above, 0) && spec(arg(below, 1)).lanes == spec(i).lanes;
 }
 
 // The columns of every input that are wanted as lanes are loaded together, if they are few.

@@ -43,6 +43,7 @@ class Compiler {
         bool uniform = false;     // depends on constants and parameters only
         bool of_set = false;      // depends on parameters
         bool absorbed = false;    // its only user does its work
+        bool violation = false;   // max(low - x, 0) + max(x - high, 0)
     };
 
     bool has_memory(std::size_t i) const { return info(ops_[i]).shape == Shape::memory; }
@@ -61,6 +62,9 @@ class Compiler {
     void mark_needed();
     void plan();
     void absorb(std::size_t i);
+    bool is_zero(std::size_t i) const;
+    bool is_single(std::size_t i, Op op) const;
+    bool is_violation(std::size_t i) const;
     void find_columns();
     void make_tables();
     void collect();
@@ -82,6 +86,7 @@ class Compiler {
     std::int32_t row_sum(std::size_t i);
     std::int32_t lane_sum(std::size_t i);
     std::int32_t weighted_add(std::size_t i);
+    Draft with_args(std::size_t i, const std::vector<std::size_t>& args);
     void fill_numbers(std::size_t i, Instruction& out) const;
     static void set_kernel(Draft& draft, Op op);
     std::int32_t emit(Draft draft);

@@ -20,6 +20,12 @@ void Compiler::draft(std::size_t i) {
         nodes_[i].lanes = row_sum(i);
     } else if (op == Op::sum && nodes_[arg(i, 0)].absorbed) {
         nodes_[i].lanes = lane_sum(i);
+    } else if (nodes_[i].violation) {
+        const std::size_t below = arg(arg(i, 0), 0);
+        const std::size_t above = arg(arg(i, 1), 0);
+        Draft out = with_args(i, {arg(below, 0), arg(below, 1), arg(above, 1)});
+        out.instruction.step = out.instruction.reset = kernels().limit_violation;
+        (pitch_[i] > 0 ? nodes_[i].rows : nodes_[i].lanes) = emit(std::move(out));
     } else if (pitch_[i] > 0) {
         nodes_[i].rows = row_operation(i);
     } else if (op == Op::add && nodes_[arg(i, 1)].absorbed) {
@@ -66,24 +72,35 @@ std::int32_t Compiler::operation(std::size_t i) {
 
 // Element by element over values kept as rows; a uniform lane serves all of them.
 std::int32_t Compiler::row_operation(std::size_t i) {
-    Draft out = begin(i);
-    out.instruction.lanes = pitch_[i];
-    out.instruction.k = narrow(spec(i).lanes);
     const bool inputs = spec(i).args.size() == 2 && ops_[arg(i, 0)] == Op::input &&
                         ops_[arg(i, 1)] == Op::input && spec(arg(i, 0)).lanes == spec(i).lanes &&
                         spec(arg(i, 1)).lanes == spec(i).lanes;
     if (ops_[i] == Op::sub64 && inputs) {
+        Draft out = begin(i);
+        out.instruction.lanes = pitch_[i];
+        out.instruction.k = narrow(spec(i).lanes);
         out.instruction.step = out.instruction.reset = kernels().rows.sub;
         out.instruction.loads = {own_load(arg(i, 0)), own_load(arg(i, 1))};
         return emit(std::move(out));
     }
+    std::vector<std::size_t> args;
     for (std::size_t a = 0; a < spec(i).args.size(); ++a) {
-        const std::size_t from = arg(i, a);
-        const bool whole = spec(from).lanes == spec(i).lanes;
-        out.args.push_back(whole ? rows_of(from) : lanes_of(from));
+        args.push_back(arg(i, a));
+    }
+    return emit(with_args(i, args));
+}
+
+// An element-wise instruction over lanes or rows; one lane serves all.
+Draft Compiler::with_args(std::size_t i, const std::vector<std::size_t>& args) {
+    Draft out = begin(i);
+    const bool rows = pitch_[i] > 0;
+    out.instruction.lanes = rows ? pitch_[i] : narrow(spec(i).lanes);
+    for (std::size_t a = 0; a < args.size(); ++a) {
+        const bool whole = spec(args[a]).lanes == spec(i).lanes;
+        out.args.push_back(rows && whole ? rows_of(args[a]) : lanes_of(args[a]));
         out.instruction.strides[a] = whole ? narrow(kBlock) : 0;
     }
-    return emit(std::move(out));
+    return out;
 }
 
 std::int32_t Compiler::row_sum(std::size_t i) {

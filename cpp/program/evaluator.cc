@@ -84,8 +84,9 @@ void Evaluator::step_block(Workspace& space, std::int64_t begin, std::int64_t en
     block.count = end - begin;
     block.neighbours = block.count == kBlock;
     for (std::size_t r = 0; r < kBlock; ++r) {
-        block.rows[r] = std::min(begin + static_cast<std::int64_t>(r), end - 1);
+        block.rows[r] = begin + static_cast<std::int64_t>(r);
     }
+    std::fill(block.rows.begin() + block.count, block.rows.end(), end - 1);
     block.flags.fill(0);
     block.bad_term.fill(-1);
     Prefetch next(reach_, end, std::min(end + kBlock, state_.n()));

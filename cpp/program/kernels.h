@@ -28,6 +28,7 @@ struct KernelTable {
     std::array<Kernel, kOps> reset{};
     RowKernels rows;
     Kernel weighted_add = nullptr;  // before + scale * term
+    Kernel limit_violation = nullptr;
     Kernel sum_square = nullptr;    // over lanes, of squares; of absolute values
     Kernel sum_abs = nullptr;
     StoreKernel store_f4 = nullptr;
