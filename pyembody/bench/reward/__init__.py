@@ -15,6 +15,7 @@ from ...spec import Signal, Task, convert
 from .bound import BoundProgram
 
 DT = 0.02
+Floats = NDArray[np.float32]
 LEGS = ("FL", "FR", "RL", "RR")
 JOINTS = tuple(f"{leg}_{part}" for leg in LEGS for part in ("hip", "thigh", "calf"))
 LOWER = (-0.8, -0.9, -2.6) * 4
@@ -68,7 +69,7 @@ def load_reward(name: str) -> CompiledTask:
     return compile_task(task, {s.name: s for s in (*ROW, *CONSTANTS)}, dt=DT).only(REWARD)
 
 
-def draw_rows(n: int) -> NDArray[np.float32]:
+def draw_rows(n: int) -> Floats:
     """Return `n` rows `[n, 100]` as a robot in motion would give them, always the same ones."""
     rows = np.random.default_rng(0).standard_normal((n, WIDTH), dtype=np.float32)
     for name, scale in SCALES.items():
@@ -79,6 +80,6 @@ def draw_rows(n: int) -> NDArray[np.float32]:
     return rows
 
 
-def bind_rows(program: CompiledTask, rows: NDArray[np.float32], threads: int = 1) -> BoundProgram:
+def bind_rows(program: CompiledTask, rows: Floats, threads: int = 1) -> BoundProgram:
     """Return the program bound to the columns of `rows` `[N, 100]`, read in place."""
     return BoundProgram(program, {name: rows[:, columns] for name, columns in COLUMNS.items()}, threads)
