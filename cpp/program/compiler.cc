@@ -122,13 +122,37 @@ void Compiler::absorb(std::size_t i) {
             nodes_[arg(i, a)].absorbed = true;
             nodes_[arg(arg(i, a), 0)].absorbed = true;
         }
-    } else if (op == Op::add && spec(i).lanes == 1 && !nodes_[i].uniform) {
-        Node& from = nodes_[arg(i, 1)];
-        // Its value is kept, so that the caller may want it as well.
-        from.absorbed = ops_[arg(i, 1)] == Op::mul && from.uses - from.stores == 1 &&
-                        !from.uniform && arg(i, 0) != arg(i, 1) &&
-                        from.in_reset == nodes_[i].in_reset;
+    } else {
+        absorb_terms(i);
     }
+}
+
+// Whether a node is a product of one lane that only `user` and the caller want.
+bool Compiler::is_weighted(std::size_t i, std::size_t user) const {
+    const Node& node = nodes_[i];
+    return ops_[i] == Op::mul && !node.uniform && node.uses - node.stores == 1 &&
+           node.in_reset == nodes_[user].in_reset;
+}
+
+// product + product, or such a sum + product.
+void Compiler::absorb_terms(std::size_t i) {
+    if (ops_[i] != Op::add || spec(i).lanes != 1 || nodes_[i].uniform ||
+        arg(i, 0) == arg(i, 1) || !is_weighted(arg(i, 1), i)) {
+        return;
+    }
+    const std::size_t first = arg(i, 0);
+    Node& before = nodes_[first];
+    if (is_weighted(first, i)) {
+        nodes_[i].terms = {first};
+    } else if (!before.terms.empty() && before.uses == 1 &&
+               before.in_reset == nodes_[i].in_reset) {
+        nodes_[i].terms = std::move(before.terms);
+    } else {
+        return;
+    }
+    nodes_[i].terms.push_back(arg(i, 1));
+    before.absorbed = true;
+    nodes_[arg(i, 1)].absorbed = true;
 }
 
 bool Compiler::is_zero(std::size_t i) const {

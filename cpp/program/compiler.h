@@ -43,6 +43,7 @@ class Compiler {
         bool uniform = false;     // depends on constants and parameters only
         bool of_set = false;      // depends on parameters
         bool absorbed = false;    // its only user does its work
+        std::vector<std::size_t> terms;  // of a sum of products: these products
         bool violation = false;   // max(low - x, 0) + max(x - high, 0)
     };
 
@@ -65,6 +66,8 @@ class Compiler {
     bool is_zero(std::size_t i) const;
     bool is_single(std::size_t i, Op op) const;
     bool is_violation(std::size_t i) const;
+    bool is_weighted(std::size_t i, std::size_t user) const;
+    void absorb_terms(std::size_t i);
     void find_columns();
     void make_tables();
     void collect();
@@ -85,7 +88,7 @@ class Compiler {
     std::int32_t row_operation(std::size_t i);
     std::int32_t row_sum(std::size_t i);
     std::int32_t lane_sum(std::size_t i);
-    std::int32_t weighted_add(std::size_t i);
+    std::int32_t weighted_sum(std::size_t i);
     Draft with_args(std::size_t i, const std::vector<std::size_t>& args);
     void fill_numbers(std::size_t i, Instruction& out) const;
     static void set_kernel(Draft& draft, Op op);

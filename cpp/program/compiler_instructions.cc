@@ -28,8 +28,8 @@ void Compiler::draft(std::size_t i) {
         (pitch_[i] > 0 ? nodes_[i].rows : nodes_[i].lanes) = emit(std::move(out));
     } else if (pitch_[i] > 0) {
         nodes_[i].rows = row_operation(i);
-    } else if (op == Op::add && nodes_[arg(i, 1)].absorbed) {
-        nodes_[i].lanes = weighted_add(i);
+    } else if (!nodes_[i].terms.empty()) {
+        nodes_[i].lanes = weighted_sum(i);
     } else {
         nodes_[i].lanes = operation(i);
     }
@@ -137,14 +137,20 @@ std::int32_t Compiler::lane_sum(std::size_t i) {
     return emit(std::move(out));
 }
 
-// before + scale * term, which is kept as well.
-std::int32_t Compiler::weighted_add(std::size_t i) {
+// The products are kept where the caller wants them.
+std::int32_t Compiler::weighted_sum(std::size_t i) {
     Draft out = begin(i);
-    const std::size_t product = arg(i, 1);
-    out.args = {lanes_of(arg(i, 0)), lanes_of(arg(product, 0)), lanes_of(arg(product, 1))};
-    out.instruction.step = out.instruction.reset = kernels().weighted_add;
-    nodes_[product].lanes = drafts_.add_value(1, out.phase);
-    out.extra = nodes_[product].lanes;
+    out.instruction.gathers = true;
+    for (const std::size_t product : nodes_[i].terms) {
+        for (const std::size_t a : {0, 1}) {
+            out.args.push_back(lanes_of(arg(product, a)));
+            out.instruction.list.push_back(0);
+        }
+        nodes_[product].lanes =
+            nodes_[product].stores > 0 ? drafts_.add_value(1, out.phase) : kNone;
+        out.extras.push_back(nodes_[product].lanes);
+    }
+    out.instruction.step = out.instruction.reset = kernels().weighted_sum;
     return emit(std::move(out));
 }
 

@@ -38,8 +38,10 @@ void Drafts::find_last_uses() {
             use(arg, kept ? end : i);
         }
         use(draft.target, i);
-        if (draft.extra >= 0) {
-            use(draft.extra, i);
+        for (const std::int32_t extra : draft.extras) {
+            if (extra >= 0) {
+                use(extra, i);
+            }
         }
     }
     for (const Value& value : values) {
@@ -57,7 +59,9 @@ std::int32_t Drafts::lane(std::int32_t id) const {
 void Drafts::finish(Draft& draft) const {
     Instruction& out = draft.instruction;
     out.target = lane(draft.target);
-    out.extra = draft.extra < 0 ? 0 : lane(draft.extra);
+    for (const std::int32_t extra : draft.extras) {
+        out.extras.push_back(extra < 0 ? -1 : lane(extra));
+    }
     const bool listed = out.gathers;
     for (std::size_t a = 0; a < draft.args.size(); ++a) {
         (listed ? out.list[a] : out.args[a]) =
@@ -82,8 +86,10 @@ std::int64_t Drafts::allocate() {
     };
     for (std::size_t i = 0; i < list.size(); ++i) {
         take(list[i].target);
-        if (list[i].extra >= 0) {
-            take(list[i].extra);
+        for (const std::int32_t extra : list[i].extras) {
+            if (extra >= 0) {
+                take(extra);
+            }
         }
         finish(list[i]);
         for (const std::size_t dead : dying[i]) {

@@ -27,7 +27,7 @@ struct Draft {
     Phase phase = Phase::block;
     bool in_reset = false;
     std::int32_t target = -1;  // value
-    std::int32_t extra = -1;   // second value that is written
+    std::vector<std::int32_t> extras;  // further values that are written, or -1
     std::vector<std::int32_t> args;  // values; a gather has one for every lane of its list
     double cost = 0;                 // nanoseconds for 64 rows
 };

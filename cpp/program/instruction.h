@@ -69,13 +69,13 @@ struct Instruction {
     Kernel step = nullptr;
     Kernel reset = nullptr;   // differs from step only for operations with memory
     std::int32_t target = 0;  // register lane
-    std::int32_t extra = 0;   // a second one, where the operation writes two values
     std::int32_t lanes = 0;
     std::array<std::int32_t, 3> args{};  // register lanes
     std::array<std::int32_t, 3>
         strides{};                       // floats from lane to lane: 64, or 0 for a broadcast lane
     std::array<const Load*, 2> loads{};  // raw columns, where the operation reads them
-    std::vector<std::int32_t> list;      // gather: register lanes; param: indices
+    std::vector<std::int32_t> list;      // gather, weighted sum: register lanes; param: indices
+    std::vector<std::int32_t> extras;    // weighted sum: where the weighted terms go, or -1
     std::vector<float> values;           // const
     bool gathers = false;                // the list holds register lanes
     std::int32_t k = 0;                  // reduce: group size; prev: depth; guard: term id

@@ -27,7 +27,7 @@ struct KernelTable {
     std::array<Kernel, kOps> step{};
     std::array<Kernel, kOps> reset{};
     RowKernels rows;
-    Kernel weighted_add = nullptr;  // before + scale * term
+    Kernel weighted_sum = nullptr;  // scale * term + scale * term ...
     Kernel limit_violation = nullptr;
     Kernel sum_square = nullptr;    // over lanes, of squares; of absolute values
     Kernel sum_abs = nullptr;
