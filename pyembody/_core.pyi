@@ -21,6 +21,7 @@ class Program:
         stores: list[tuple[int, int, int]],
         params: _Floats,
         dt: float,
+        sets: bool = False,
     ) -> None: ...
     @property
     def register_lanes(self) -> int: ...
@@ -51,6 +52,17 @@ class Evaluator:
     def step(self) -> None: ...
     def reset(self, mask: NDArray[np.bool_]) -> None: ...
 
+def evaluate_log(
+    program: Program,
+    state: State | None,
+    inputs: list[NDArray[Any]],
+    outputs: list[NDArray[Any]],
+    params: _Floats,
+    resets: NDArray[np.bool_],
+    flags: NDArray[np.uint32],
+    bad_term: NDArray[np.int32] | None,
+    threads: int = 1,
+) -> None: ...
 def gae(
     rewards: _Floats,
     values: _Floats,

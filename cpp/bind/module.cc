@@ -15,4 +15,5 @@ PYBIND11_MODULE(_core, module) {
     embody::bind::register_program(module);
     embody::bind::register_returns(module);
     embody::bind::register_bench(module);
+    embody::bind::register_log(module);
 }

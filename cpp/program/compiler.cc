@@ -39,6 +39,7 @@ Compiled Compiler::run() {
              out_.register_lanes);
     }
     make_tables();
+    keep_for_sets();
     collect();
     return std::move(out_);
 }
@@ -217,6 +218,33 @@ void Compiler::make_tables() {
     }
 }
 
+// What every set has to bring back before its blocks are run.
+void Compiler::keep_for_sets() {
+    std::vector<bool> read(drafts_.values.size());
+    for (const Draft& draft : drafts_.list) {
+        for (const std::int32_t id : draft.args) {
+            const auto root = drafts_.values[static_cast<std::size_t>(id)].root;
+            read[static_cast<std::size_t>(root)] =
+                read[static_cast<std::size_t>(root)] || draft.phase == Phase::block_of_set;
+        }
+    }
+    for (const Value& value : drafts_.values) {
+        if (value.stored) {
+            read[static_cast<std::size_t>(value.root)] = true;
+        }
+    }
+    for (const Draft& draft : drafts_.list) {
+        if (draft.phase != Phase::uniform_of_set || !read[static_cast<std::size_t>(draft.target)]) {
+            continue;
+        }
+        const bool rows = draft.instruction.step == kernels().rows.spread;
+        std::vector<std::int32_t>& kept = rows ? out_.set_rows : out_.set_lanes;
+        for (std::int32_t lane = 0; lane < draft.instruction.lanes; ++lane) {
+            kept.push_back(draft.instruction.target + lane);
+        }
+    }
+}
+
 void Compiler::collect() {
     for (Draft& draft : drafts_.list) {
         std::vector<Instruction>& into = out_.phases[static_cast<std::size_t>(draft.phase)];
@@ -224,7 +252,7 @@ void Compiler::collect() {
             out_.in_reset[static_cast<std::size_t>(draft.phase)].push_back(
                 narrow(static_cast<std::int64_t>(into.size())));
         }
-        out_.block_nanoseconds += draft.phase == Phase::block ? draft.cost : 0.0;
+        out_.block_nanoseconds += draft.phase >= Phase::block ? draft.cost : 0.0;
         into.push_back(std::move(draft.instruction));
     }
 }

@@ -19,6 +19,9 @@ struct Compiled {
     std::array<std::vector<std::int32_t>, kPhases> in_reset;  // those that a reset needs as well
     std::vector<std::unique_ptr<const Load>> loads;
     std::vector<GroupTable> tables;
+    // Registers that hold what depends on parameters only: lanes of one number, and others.
+    std::vector<std::int32_t> set_lanes;
+    std::vector<std::int32_t> set_rows;
     std::int64_t register_lanes = 0;
     std::int64_t state_slots = 0;
     double block_nanoseconds = 0;
@@ -71,6 +74,7 @@ class Compiler {
     void find_columns();
     void make_tables();
     void collect();
+    void keep_for_sets();
 
     Phase phase_of(std::size_t i) const;
     std::int32_t lanes_of(std::size_t i);

@@ -43,6 +43,7 @@ struct Block {
     const InputView* inputs = nullptr;
     double* state = nullptr;        // [slots][N]
     std::int64_t state_stride = 0;  // N
+    std::int64_t state_first = 0;   // the row that the state's first column belongs to
     double dt = 0;
     bool neighbours = false;  // the block is full and its rows follow one another
     std::int64_t count = 0;   // rows in use; the registers of the others hold no meaning

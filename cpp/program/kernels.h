@@ -10,6 +10,9 @@ namespace embody {
 
 using StoreKernel = void (*)(const GroupTable&, const OutputView&, const Block&);
 
+using FillKernel = void (*)(float* registers, const std::int32_t* lanes, const float* numbers,
+                            std::int64_t count);
+
 // Values kept as rows of a block; `input` is null at levels that have no such kernels.
 struct RowKernels {
     Kernel input = nullptr;   // copies columns of a bound array
@@ -31,6 +34,7 @@ struct KernelTable {
     Kernel limit_violation = nullptr;
     Kernel sum_square = nullptr;    // over lanes, of squares; of absolute values
     Kernel sum_abs = nullptr;
+    FillKernel fill = nullptr;  // numbers into whole register lanes
     StoreKernel store_f4 = nullptr;
     StoreKernel store_u1 = nullptr;
 };

@@ -5,6 +5,7 @@ twin.
 from .compiled import Block, CompiledProgram, CompiledTask
 from .compiler import compile_task
 from .expression import compile_expression
+from .log import Log
 from .operations import OPERATIONS
 from .params import ParamInfo
 from .reference import Group, ReferenceEvaluator
@@ -15,6 +16,7 @@ __all__ = [
     "CompiledProgram",
     "CompiledTask",
     "Group",
+    "Log",
     "ParamInfo",
     "ReferenceEvaluator",
     "compile_expression",

@@ -8,12 +8,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..spec.errors import unknown
 from ..spec.robot import Mirror
 from ..spec.signal import Signal
 from .lanes import LaneNode
+from .log import Arrays, Log, evaluate_log
 from .lower import GroupRow, Store, lower
 from .mirror import mirror_map
 from .params import ParamInfo, set_params
@@ -97,11 +98,34 @@ class CompiledProgram:
                 raise unknown("only", "group", name, self.groups)
         return replace(self, groups={n: g for n, g in self.groups.items() if n in groups})
 
-    def build(self) -> _core.Program:
-        """Return the program of the C++ core."""
+    def build(self, *, sets: bool = False) -> _core.Program:
+        """Return the program of the C++ core; with `sets` one for many sets of parameters at once."""
         from .. import _core
 
-        return _core.Program(*self.lane_program)
+        return _core.Program(*self.lane_program, sets)
+
+    def evaluate_log(
+        self,
+        signals: Arrays,
+        resets: ArrayLike | None = None,
+        *,
+        params: NDArray[np.float32] | None = None,
+        state: _core.State | None = None,
+        threads: int = 1,
+    ) -> Log:
+        """Return all groups for signals `[T, N, lanes]` by name, memory carried from step to step.
+
+        Where `resets` `[T, N]` is true, the signals are those of an episode's first state: memory
+        is seeded, groups with `on_reset` are written, all others are 0. Without it every row starts
+        in the first step, unless a `state` goes on, which is carried further in place.
+        `params` `[P, n]` are P sets of parameters like `defaults`: all are evaluated in one pass,
+        which shares whatever does not depend on them, and the shapes begin with P. A log of one step
+        is a batch.
+
+        Raises ValueError naming what is missing, expected and got.
+        """
+        chosen = self.defaults if params is None else np.ascontiguousarray(params)
+        return evaluate_log(self, signals, resets, chosen, state, threads)
 
     def reference(self, n: int) -> ReferenceEvaluator:
         """Return the NumPy twin for `n` environments."""
