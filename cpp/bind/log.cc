@@ -88,12 +88,10 @@ void bind_log(const Program& program, const py::object& state, const py::list& i
     if (program.sets()) {
         log.params = read_only<float>(params, "params", {"float32"}, {-1, count});
         log.sets = py::reinterpret_borrow<py::array>(params).shape(0);
-        log.flags = writable<std::uint32_t>(flags, "flags", "uint32",
-                                            {log.sets, log.steps, log.rows});
     } else {
         log.params = read_only<float>(params, "params", {"float32"}, {count});
-        log.flags = writable<std::uint32_t>(flags, "flags", "uint32", {log.steps, log.rows});
     }
+    log.flags = writable<std::uint32_t>(flags, "flags", "uint32", {log.steps, log.rows});
     if (!bad_term.is_none()) {
         log.bad_term =
             writable<std::int32_t>(bad_term, "bad_term", "int32", {log.steps, log.rows});

@@ -141,6 +141,7 @@ std::int32_t Compiler::lane_sum(std::size_t i) {
 std::int32_t Compiler::weighted_sum(std::size_t i) {
     Draft out = begin(i);
     out.instruction.gathers = true;
+    bool plain = true;
     for (const std::size_t product : nodes_[i].terms) {
         for (const std::size_t a : {0, 1}) {
             out.args.push_back(lanes_of(arg(product, a)));
@@ -149,8 +150,10 @@ std::int32_t Compiler::weighted_sum(std::size_t i) {
         nodes_[product].lanes =
             nodes_[product].stores > 0 ? drafts_.add_value(1, out.phase) : kNone;
         out.extras.push_back(nodes_[product].lanes);
+        plain = plain && nodes_[arg(product, 0)].uniform && nodes_[product].stores == 0;
     }
-    out.instruction.step = out.instruction.reset = kernels().weighted_sum;
+    out.instruction.step = out.instruction.reset =
+        plain ? kernels().weighted_total : kernels().weighted_sum;
     return emit(std::move(out));
 }
 

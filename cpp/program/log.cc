@@ -106,15 +106,14 @@ class LogRunner {
         reset ? runner_.start(starting_) : runner_.start(begin_, end_);
         use_memory(0);
         run_phase(Phase::block, reset);
-        const auto shared = runner_.block().flags;
         for (std::int64_t set = 0; set < log_.sets; ++set) {
             if (program_.sets()) {
                 use_set(set);
-                runner_.block().flags = shared;
                 run_phase(Phase::block_of_set, reset);
             }
             write(set, reset);
         }
+        write_flags(reset);
     }
 
     void run_phase(Phase phase, bool reset) {
@@ -130,12 +129,16 @@ class LogRunner {
             clear();
         }
         runner_.store(outputs_.data(), reset);
+    }
+
+    // Of many sets a row has the flags of all.
+    void write_flags(bool reset) const {
         const Block& block = runner_.block();
-        std::uint32_t* flags = log_.flags + (set * log_.steps + step_) * log_.rows;
         for (std::size_t r = 0; r < static_cast<std::size_t>(block.count); ++r) {
-            flags[block.rows[r]] = reset ? block.flags[r] & kFlagMemory : block.flags[r];
+            const std::int64_t at = step_ * log_.rows + block.rows[r];
+            log_.flags[at] = reset ? block.flags[r] & kFlagMemory : block.flags[r];
             if (log_.bad_term != nullptr) {
-                log_.bad_term[step_ * log_.rows + block.rows[r]] = reset ? -1 : block.bad_term[r];
+                log_.bad_term[at] = reset ? -1 : block.bad_term[r];
             }
         }
     }

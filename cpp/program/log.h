@@ -28,7 +28,7 @@ struct Log {
     std::vector<LogOutput> outputs;
     const float* params = nullptr;         // [P, parameters]
     const std::uint8_t* resets = nullptr;  // [T, N]
-    std::uint32_t* flags = nullptr;        // [P, T, N]
+    std::uint32_t* flags = nullptr;        // [T, N], those of all sets
     std::int32_t* bad_term = nullptr;      // [T, N]; none for many sets
 };
 

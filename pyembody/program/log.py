@@ -25,8 +25,8 @@ KINDS: dict[str, Any] = {"f4": np.float32, "u1": np.uint8}
 class Log:
     """What a program gives for a log: `groups` by name, `flags` and `bad_term` as of an evaluator.
 
-    Shapes are `[T, N, width]` and `[T, N]`; for P sets of parameters `[P, T, N, width]` and
-    `[P, T, N]`, without `bad_term`.
+    Shapes are `[T, N, width]` and `[T, N]`. For P sets of parameters groups are `[P, T, N, width]`,
+    flags those of any set, and there is no `bad_term`.
     """
 
     groups: dict[str, NDArray[Any]]
@@ -50,7 +50,7 @@ def evaluate_log(
     sets = params.ndim == 2
     shape = (len(params), *mask.shape) if sets else mask.shape
     groups = {g.name: np.zeros((*shape, g.width), KINDS[g.dtype]) for g in program.groups.values()}
-    flags = np.zeros(shape, np.uint32)
+    flags = np.zeros(mask.shape, np.uint32)
     bad_term = None if sets else np.full(shape, -1, np.int32)
     core = program.build(sets=sets)
     outputs: list[NDArray[Any]] = list(groups.values())
