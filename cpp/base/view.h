@@ -25,6 +25,7 @@ struct OutputView {
     std::byte* data = nullptr;
     std::ptrdiff_t row_stride = 0;  // bytes, may be negative
     std::int64_t width = 0;
+    bool stream = false;  // written past the caches, where that is possible
 };
 
 }  // namespace embody

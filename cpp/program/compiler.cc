@@ -220,25 +220,35 @@ void Compiler::make_tables() {
 
 // What every set has to bring back before its blocks are run.
 void Compiler::keep_for_sets() {
-    std::vector<bool> read(drafts_.values.size());
+    std::vector<bool> read(drafts_.values.size());   // by some instruction of a set, or stored
+    std::vector<bool> whole(drafts_.values.size());  // not by the first row only
+    const auto mark = [&](std::int32_t id, bool first_row) {
+        const std::int32_t root = drafts_.values[static_cast<std::size_t>(id)].root;
+        read[static_cast<std::size_t>(root)] = true;
+        if (!first_row) {
+            whole[static_cast<std::size_t>(root)] = true;
+        }
+    };
     for (const Draft& draft : drafts_.list) {
-        for (const std::int32_t id : draft.args) {
-            const auto root = drafts_.values[static_cast<std::size_t>(id)].root;
-            read[static_cast<std::size_t>(root)] =
-                read[static_cast<std::size_t>(root)] || draft.phase == Phase::block_of_set;
+        const bool scales = draft.instruction.step == kernels().weighted_total;
+        for (std::size_t a = 0; draft.phase == Phase::block_of_set && a < draft.args.size(); ++a) {
+            mark(draft.args[a], scales && a % 2 == 0);
         }
     }
-    for (const Value& value : drafts_.values) {
-        if (value.stored) {
-            read[static_cast<std::size_t>(value.root)] = true;
+    for (std::size_t v = 0; v < drafts_.values.size(); ++v) {
+        if (drafts_.values[v].stored) {
+            mark(narrow(static_cast<std::int64_t>(v)), false);
         }
     }
     for (const Draft& draft : drafts_.list) {
-        if (draft.phase != Phase::uniform_of_set || !read[static_cast<std::size_t>(draft.target)]) {
+        const auto target = static_cast<std::size_t>(draft.target);
+        if (draft.phase != Phase::uniform_of_set || !read[target]) {
             continue;
         }
         const bool rows = draft.instruction.step == kernels().rows.spread;
-        std::vector<std::int32_t>& kept = rows ? out_.set_rows : out_.set_lanes;
+        std::vector<std::int32_t>& kept = rows            ? out_.set_rows
+                                          : whole[target] ? out_.set_lanes
+                                                          : out_.set_firsts;
         for (std::int32_t lane = 0; lane < draft.instruction.lanes; ++lane) {
             kept.push_back(draft.instruction.target + lane);
         }

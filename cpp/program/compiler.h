@@ -19,7 +19,9 @@ struct Compiled {
     std::array<std::vector<std::int32_t>, kPhases> in_reset;  // those that a reset needs as well
     std::vector<std::unique_ptr<const Load>> loads;
     std::vector<GroupTable> tables;
-    // Registers that hold what depends on parameters only: lanes of one number, and others.
+    // Registers that hold what depends on parameters only: lanes of one number, of which a few are
+    // read by their first row only, and others.
+    std::vector<std::int32_t> set_firsts;
     std::vector<std::int32_t> set_lanes;
     std::vector<std::int32_t> set_rows;
     std::int64_t register_lanes = 0;

@@ -1,6 +1,7 @@
 #include "program/log.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 #include "base/check.h"
@@ -9,6 +10,9 @@
 
 namespace embody {
 namespace {
+
+// Results beyond this are out of the caches before anybody reads them.
+constexpr std::int64_t kCacheBytes = std::int64_t{16} << 20;
 
 std::int64_t blocks_of(std::int64_t rows) { return (rows + kBlock - 1) / kBlock; }
 
@@ -26,6 +30,11 @@ class LogRunner {
         memory_.resize(static_cast<std::size_t>(state == nullptr ? doubles * log.sets : 0));
         runner_.run(Phase::uniform);
         keep_uniform();
+        std::int64_t bytes = 0;
+        for (const LogOutput& output : log.outputs) {
+            bytes += output.set * log.sets;
+        }
+        streams_ = bytes > kCacheBytes;
     }
 
     void run(std::int64_t begin, std::int64_t end) {
@@ -44,8 +53,10 @@ class LogRunner {
             runner_.set_params(params_of(set));
             runner_.run(Phase::uniform_of_set);
             for (const std::int32_t lane : program_.set_lanes()) {
-                const float* from = runner_.block().registers + std::int64_t{lane} * kBlock;
-                uniform_.insert(uniform_.end(), from, from + 1);
+                uniform_.push_back(runner_.block().registers[std::int64_t{lane} * kBlock]);
+            }
+            for (const std::int32_t lane : program_.set_firsts()) {
+                firsts_.push_back(runner_.block().registers[std::int64_t{lane} * kBlock]);
             }
             for (const std::int32_t lane : program_.set_rows()) {
                 const float* from = runner_.block().registers + std::int64_t{lane} * kBlock;
@@ -65,6 +76,11 @@ class LogRunner {
         kernels().fill(registers, lanes.data(),
                        uniform_.data() + static_cast<std::size_t>(set) * lanes.size(),
                        static_cast<std::int64_t>(lanes.size()));
+        const std::vector<std::int32_t>& firsts = program_.set_firsts();
+        const float* first = firsts_.data() + static_cast<std::size_t>(set) * firsts.size();
+        for (std::size_t i = 0; i < firsts.size(); ++i) {
+            registers[std::int64_t{firsts[i]} * kBlock] = first[i];
+        }
         const std::vector<std::int32_t>& rows = program_.set_rows();
         for (std::size_t i = 0; i < rows.size(); ++i) {
             const std::size_t at = static_cast<std::size_t>(set) * rows.size() + i;
@@ -123,6 +139,7 @@ class LogRunner {
     void write(std::int64_t set, bool reset) {
         for (std::size_t g = 0; g < outputs_.size(); ++g) {
             outputs_[g] = log_.outputs[g].rows;
+            outputs_[g].stream = streams_;
             outputs_[g].data += step_ * log_.outputs[g].step + set * log_.outputs[g].set;
         }
         if (reset) {
@@ -162,11 +179,13 @@ class LogRunner {
     BlockRunner runner_;
     std::vector<double> memory_;  // [P, slots, 64], where no state is given
     std::vector<float> uniform_;  // [P, lanes]
+    std::vector<float> firsts_;
     std::vector<float> uniform_rows_;
     std::vector<std::int64_t> starting_;
     std::int64_t begin_ = 0;
     std::int64_t end_ = 0;
     std::int64_t step_ = 0;
+    bool streams_ = false;
 };
 
 }  // namespace
@@ -181,6 +200,7 @@ void evaluate_log(const Program& program, State* state, const Log& log, int thre
         for (std::int64_t block = begin; block < end; ++block) {
             runner.run(block * kBlock, std::min(log.rows, (block + 1) * kBlock));
         }
+        std::atomic_thread_fence(std::memory_order_seq_cst);  // orders what was streamed
     });
 }
 

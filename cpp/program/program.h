@@ -37,6 +37,7 @@ class Program {
     double dt() const { return dt_; }
     bool sets() const { return sets_; }
     const std::vector<std::int32_t>& set_lanes() const { return compiled_.set_lanes; }
+    const std::vector<std::int32_t>& set_firsts() const { return compiled_.set_firsts; }
     const std::vector<std::int32_t>& set_rows() const { return compiled_.set_rows; }
     double block_nanoseconds() const {  // a rough cost of 64 rows
         return compiled_.block_nanoseconds;

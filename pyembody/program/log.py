@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .compiled import CompiledProgram
 
 Arrays = Mapping[str, NDArray[Any]]
+LINE = 64
 KINDS: dict[str, Any] = {"f4": np.float32, "u1": np.uint8}
 
 
@@ -49,13 +50,21 @@ def evaluate_log(
     mask = log_resets(inputs, resets, state is not None)
     sets = params.ndim == 2
     shape = (len(params), *mask.shape) if sets else mask.shape
-    groups = {g.name: np.zeros((*shape, g.width), KINDS[g.dtype]) for g in program.groups.values()}
+    groups = {g.name: empty_lines((*shape, g.width), KINDS[g.dtype]) for g in program.groups.values()}
     flags = np.zeros(mask.shape, np.uint32)
     bad_term = None if sets else np.full(shape, -1, np.int32)
     core = program.build(sets=sets)
     outputs: list[NDArray[Any]] = list(groups.values())
     _core.evaluate_log(core, state, inputs, outputs, params, mask, flags, bad_term, threads)
     return Log(groups, flags, bad_term)
+
+
+def empty_lines(shape: Sequence[int], dtype: Any) -> NDArray[Any]:
+    """Return an array that begins at a cache line, as writing past the caches needs."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.empty(size + LINE, np.uint8)
+    start = -memory.ctypes.data % LINE
+    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def log_inputs(signals: Sequence[Signal], given: Arrays) -> list[NDArray[Any]]:

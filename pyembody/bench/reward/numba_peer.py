@@ -50,13 +50,13 @@ def _compile(parallel: bool) -> tuple[Callable[..., None], Callable[..., None]]:
     settings = {"fastmath": True, "parallel": parallel, "nogil": True}
 
     @numba.njit(fastmath=True, inline="always")  # type: ignore[untyped-decorator]
-    def terms(x: Any, t: Any) -> None:
+    def terms(x: Any) -> tuple[Any, ...]:
         ex, ey, ez = x[9] - x[0], x[10] - x[1], x[11] - x[5]
-        t[0] = math.exp(-(ex * ex + ey * ey) * np.float32(4))
-        t[1] = math.exp(-ez * ez * np.float32(4))
-        t[2] = x[2] * x[2]
-        t[3] = x[3] * x[3] + x[4] * x[4]
-        t[4] = x[6] * x[6] + x[7] * x[7]
+        lin = math.exp(-(ex * ex + ey * ey) * np.float32(4))
+        yaw = math.exp(-ez * ez * np.float32(4))
+        bounce = x[2] * x[2]
+        rock = x[3] * x[3] + x[4] * x[4]
+        level = x[6] * x[6] + x[7] * x[7]
         zero = np.float32(0)
         torque = acc = smooth = limits = stand = paid = impact = zero
         for j in range(12):
@@ -74,15 +74,16 @@ def _compile(parallel: bool) -> tuple[Callable[..., None], Callable[..., None]]:
                 paid += x[96 + foot] - np.float32(0.5)
             impact += max(math.sqrt(fx * fx + fy * fy + fz * fz) - np.float32(100), zero)
         moving = x[9] * x[9] + x[10] * x[10] > np.float32(0.01)
-        t[5], t[6], t[7], t[8] = torque, acc, smooth, limits
-        t[9], t[10], t[11] = zero if moving else stand, paid if moving else zero, impact
+        stand, paid = zero if moving else stand, paid if moving else zero
+        return lin, yaw, bounce, rock, level, torque, acc, smooth, limits, stand, paid, impact
 
     @numba.njit(**settings)  # type: ignore[untyped-decorator]
     def loop(rows: Floats, weights: Floats, raw: Floats, weighted: Floats, total: Floats) -> None:
         for n in each(rows.shape[0]):
-            terms(rows[n], raw[n])
+            t = terms(rows[n])
             value = np.float32(0)
             for k in range(12):
+                raw[n, k] = t[k]
                 weighted[n, k] = weights[k] * raw[n, k]
                 value += weighted[n, k]
             total[n] = value
@@ -90,8 +91,7 @@ def _compile(parallel: bool) -> tuple[Callable[..., None], Callable[..., None]]:
     @numba.njit(**settings)  # type: ignore[untyped-decorator]
     def totals(rows: Floats, weights: Floats, total: Floats) -> None:
         for n in each(rows.shape[0]):
-            t = np.empty(12, np.float32)
-            terms(rows[n], t)
+            t = terms(rows[n])
             value = np.float32(0)
             for k in range(12):
                 value += weights[k] * t[k]
