@@ -163,6 +163,15 @@ class BoundEvaluator {
     std::atomic<bool> busy_{false};
 };
 
+std::vector<std::tuple<std::int64_t, std::int64_t, std::int64_t>> state_nodes(
+    const Program& program) {
+    std::vector<std::tuple<std::int64_t, std::int64_t, std::int64_t>> out;
+    for (const StateNode& node : program.state_nodes()) {
+        out.emplace_back(node.node, node.slot, node.slots);
+    }
+    return out;
+}
+
 py::array state_array(const py::object& self) {
     State& state = self.cast<State&>();
     return py::array_t<double>({state.slots(), state.n()}, state.data(), self);
@@ -180,6 +189,8 @@ void register_program(py::module_& module) {
                                "Registers of 64 floats in use at once.")
         .def_property_readonly("state_slots", &Program::state_slots,
                                "Doubles of state an environment.")
+        .def_property_readonly("state_nodes", &state_nodes,
+                               "(node, first slot, slots) of every node with memory.")
         .def_property_readonly(
             "instructions", [](const Program& p) {
                 return p.instructions(Phase::uniform).size() + p.instructions(Phase::block).size();

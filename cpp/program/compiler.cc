@@ -59,7 +59,11 @@ void Compiler::settle() {
         }
         node.uniform |= uniform;
         node.slot = slot;
-        slot += state_doubles(spec(i), op);
+        const std::int64_t slots = state_doubles(spec(i), op);
+        if (slots > 0) {
+            out_.state_nodes.push_back({static_cast<std::int64_t>(i), slot, slots});
+        }
+        slot += slots;
     }
     out_.state_slots = slot;
 }

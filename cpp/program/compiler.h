@@ -13,6 +13,13 @@ namespace embody {
 
 inline constexpr std::size_t kPhases = 4;
 
+// The state of one node: its first row and how many there are.
+struct StateNode {
+    std::int64_t node = 0;
+    std::int64_t slot = 0;
+    std::int64_t slots = 0;
+};
+
 // What the compiler gives: instructions by phase, and what they refer to.
 struct Compiled {
     std::array<std::vector<Instruction>, kPhases> phases;
@@ -25,6 +32,7 @@ struct Compiled {
     std::vector<std::int32_t> set_lanes;
     std::vector<std::int32_t> set_rows;
     std::int64_t register_lanes = 0;
+    std::vector<StateNode> state_nodes;
     std::int64_t state_slots = 0;
     double block_nanoseconds = 0;
 };

@@ -33,6 +33,7 @@ class Program {
     }
 
     std::int64_t register_lanes() const { return compiled_.register_lanes; }
+    const std::vector<StateNode>& state_nodes() const { return compiled_.state_nodes; }
     std::int64_t state_slots() const { return compiled_.state_slots; }
     double dt() const { return dt_; }
     bool sets() const { return sets_; }

@@ -2,6 +2,7 @@
 twin.
 """
 
+from .carry import Carried
 from .compiled import Block, CompiledProgram, CompiledTask
 from .compiler import compile_task
 from .expression import compile_expression
@@ -13,6 +14,7 @@ from .reference import Group, ReferenceEvaluator
 __all__ = [
     "OPERATIONS",
     "Block",
+    "Carried",
     "CompiledProgram",
     "CompiledTask",
     "Group",

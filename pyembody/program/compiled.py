@@ -14,6 +14,7 @@ from ..spec.errors import unknown
 from ..spec.robot import Mirror
 from ..spec.signal import Signal
 from .lanes import LaneNode
+from .carry import Carried, carry_state
 from .log import Arrays, Log, evaluate_log
 from .lower import GroupRow, Store, lower
 from .mirror import mirror_map
@@ -126,6 +127,18 @@ class CompiledProgram:
         """
         chosen = self.defaults if params is None else np.ascontiguousarray(params)
         return evaluate_log(self, signals, resets, chosen, state, threads)
+
+    def carry_state(
+        self, state: _core.State, old: CompiledProgram, old_state: _core.State
+    ) -> Carried:
+        """Copy into `state`, this program's, what `old` remembers of expressions that both have, and
+        return what was kept.
+
+        Memories follow their expression, whatever term it stands in, and whatever the values of
+        parameters are. Seed `state` with a reset from the present signals first: what is new in this
+        program begins there. Raises ValueError if a state has another size.
+        """
+        return carry_state(old, old_state, self, state)
 
     def reference(self, n: int) -> ReferenceEvaluator:
         """Return the NumPy twin for `n` environments."""
