@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ... import _core
 from ...program import CompiledTask, compile_task
 from ...spec import Signal, Task, convert
 from .bound import BoundProgram
@@ -80,6 +81,16 @@ def draw_rows(n: int) -> Floats:
     return rows
 
 
-def bind_rows(program: CompiledTask, rows: Floats, threads: int = 1) -> BoundProgram:
-    """Return the program bound to the columns of `rows` `[N, 100]`, read in place."""
-    return BoundProgram(program, {name: rows[:, columns] for name, columns in COLUMNS.items()}, threads)
+def legged_weights() -> Floats:
+    """Return the weights of the twelve terms times the control step, float32 [12]."""
+    program = load_reward("legged")
+    weights: Floats = program.defaults[: len(program.term_names)] * np.float32(DT)
+    return weights
+
+
+def bind_rows(
+    program: CompiledTask, rows: Floats, threads: int = 1, core: _core.Program | None = None
+) -> BoundProgram:
+    """Return the program bound to the columns of `rows` `[N, 100]`, read in place; `core` instead of its own build."""
+    signals = {name: rows[:, columns] for name, columns in COLUMNS.items()}
+    return BoundProgram(program, signals, threads, core or program.build())

@@ -19,7 +19,7 @@ class NumbaTerms:
     """The fused loop; `totals` alone is what relabelling stored rows needs."""
 
     def __init__(self, rows: Floats, weights: Floats, threads: int) -> None:
-        self._rows, self._weights = rows, weights
+        self._rows, self.weights = rows, weights
         self.raw, self.weighted = np.zeros((len(rows), 12), np.float32), np.zeros((len(rows), 12), np.float32)
         self.total = np.zeros(len(rows), np.float32)
         self._loop, self._total_loop = _compile(threads > 1)
@@ -28,12 +28,12 @@ class NumbaTerms:
     def step(self) -> None:
         """Write raw and weighted terms and their sum."""
         self._limit_threads()
-        self._loop(self._rows, self._weights, self.raw, self.weighted, self.total)
+        self._loop(self._rows, self.weights, self.raw, self.weighted, self.total)
 
     def totals(self) -> None:
         """Write the sum of weighted terms only."""
         self._limit_threads()
-        self._total_loop(self._rows, self._weights, self.total)
+        self._total_loop(self._rows, self.weights, self.total)
 
     def _limit_threads(self) -> None:
         if self._threads > 1:
