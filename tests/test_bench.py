@@ -19,7 +19,9 @@ from pyembody.commands import bench as bench_command
 from pyembody.envs import make_vec
 from pyembody.spec import SpecError
 
-TINY = Settings(seconds=0.0, threads=1, num_envs=32, ant_envs=2, steps=4, iterations=3, workers=1, rows=(70,), compiled=False)
+TINY = Settings(
+    seconds=0.0, threads=1, num_envs=32, ant_envs=2, steps=4, iterations=3, workers=1, rows=(70,), compiled=False
+)
 KEYS = {"family", "case", "peer", "ours", "theirs", "unit", "ratio", "goal"}
 
 

@@ -93,8 +93,7 @@ void bind_log(const Program& program, const py::object& state, const py::list& i
     }
     log.flags = writable<std::uint32_t>(flags, "flags", "uint32", {log.steps, log.rows});
     if (!bad_term.is_none()) {
-        log.bad_term =
-            writable<std::int32_t>(bad_term, "bad_term", "int32", {log.steps, log.rows});
+        log.bad_term = writable<std::int32_t>(bad_term, "bad_term", "int32", {log.steps, log.rows});
     }
     read_inputs(program, inputs, log);
     read_outputs(program, outputs, log);

@@ -192,7 +192,8 @@ void register_program(py::module_& module) {
         .def_property_readonly("state_nodes", &state_nodes,
                                "(node, first slot, slots) of every node with memory.")
         .def_property_readonly(
-            "instructions", [](const Program& p) {
+            "instructions",
+            [](const Program& p) {
                 return p.instructions(Phase::uniform).size() + p.instructions(Phase::block).size();
             },
             "Instructions left after dead nodes are dropped.");

@@ -8,7 +8,6 @@
 
 namespace embody {
 
-
 std::vector<std::int32_t> columns_of(const NodeSpec& input) {
     std::vector<std::int32_t> columns;
     for (std::size_t c = 1; c < input.ints.size(); ++c) {
@@ -141,16 +140,15 @@ bool Compiler::is_weighted(std::size_t i, std::size_t user) const {
 
 // product + product, or such a sum + product.
 void Compiler::absorb_terms(std::size_t i) {
-    if (ops_[i] != Op::add || spec(i).lanes != 1 || nodes_[i].uniform ||
-        arg(i, 0) == arg(i, 1) || !is_weighted(arg(i, 1), i)) {
+    if (ops_[i] != Op::add || spec(i).lanes != 1 || nodes_[i].uniform || arg(i, 0) == arg(i, 1) ||
+        !is_weighted(arg(i, 1), i)) {
         return;
     }
     const std::size_t first = arg(i, 0);
     Node& before = nodes_[first];
     if (is_weighted(first, i)) {
         nodes_[i].terms = {first};
-    } else if (!before.terms.empty() && before.uses == 1 &&
-               before.in_reset == nodes_[i].in_reset) {
+    } else if (!before.terms.empty() && before.uses == 1 && before.in_reset == nodes_[i].in_reset) {
         nodes_[i].terms = std::move(before.terms);
     } else {
         return;

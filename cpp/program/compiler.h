@@ -46,18 +46,18 @@ class Compiler {
 
   private:
     struct Node {
-        std::int64_t slot = 0;    // first row of the state
-        std::int32_t uses = 0;    // by needed nodes and stores
+        std::int64_t slot = 0;  // first row of the state
+        std::int32_t uses = 0;  // by needed nodes and stores
         std::int32_t stores = 0;
-        std::int32_t lanes = -1;  // its value as lanes
-        std::int32_t rows = -1;   // and as rows
-        bool needed = false;      // by a store, a guard or an operation with memory
-        bool in_reset = false;    // also by a reset
-        bool uniform = false;     // depends on constants and parameters only
-        bool of_set = false;      // depends on parameters
-        bool absorbed = false;    // its only user does its work
+        std::int32_t lanes = -1;         // its value as lanes
+        std::int32_t rows = -1;          // and as rows
+        bool needed = false;             // by a store, a guard or an operation with memory
+        bool in_reset = false;           // also by a reset
+        bool uniform = false;            // depends on constants and parameters only
+        bool of_set = false;             // depends on parameters
+        bool absorbed = false;           // its only user does its work
         std::vector<std::size_t> terms;  // of a sum of products: these products
-        bool violation = false;   // max(low - x, 0) + max(x - high, 0)
+        bool violation = false;          // max(low - x, 0) + max(x - high, 0)
     };
 
     bool has_memory(std::size_t i) const { return info(ops_[i]).shape == Shape::memory; }
@@ -113,10 +113,10 @@ class Compiler {
     Compiled out_;
     std::vector<Op> ops_;
     std::vector<Node> nodes_;
-    std::vector<std::int32_t> pitch_;                // of nodes computed as rows
-    std::vector<bool> takes_rows_;                   // sums over rows
-    std::vector<std::vector<std::int32_t>> columns_; // of every input, wanted as lanes
-    std::vector<std::int32_t> loaded_;               // their value
+    std::vector<std::int32_t> pitch_;                 // of nodes computed as rows
+    std::vector<bool> takes_rows_;                    // sums over rows
+    std::vector<std::vector<std::int32_t>> columns_;  // of every input, wanted as lanes
+    std::vector<std::int32_t> loaded_;                // their value
     std::vector<bool> slot_in_reset_;
     Drafts drafts_;
 };

@@ -12,10 +12,10 @@ void Compiler::draft(std::size_t i) {
     const NodeSpec& node = spec(i);
     const Op op = ops_[i];
     if (op == Op::gather) {
-        nodes_[i].lanes = is_run(node.ints.data(), node.ints.size())
-                              ? drafts_.part(lanes_of(arg(i, 0)), narrow(node.ints[0]),
-                                             narrow(node.lanes))
-                              : gather(lanes_of(arg(i, 0)), node.ints, i);
+        nodes_[i].lanes =
+            is_run(node.ints.data(), node.ints.size())
+                ? drafts_.part(lanes_of(arg(i, 0)), narrow(node.ints[0]), narrow(node.lanes))
+                : gather(lanes_of(arg(i, 0)), node.ints, i);
     } else if (op == Op::sum && takes_rows_[i]) {
         nodes_[i].lanes = row_sum(i);
     } else if (op == Op::sum && nodes_[arg(i, 0)].absorbed) {

@@ -64,8 +64,7 @@ void Drafts::finish(Draft& draft) const {
     }
     const bool listed = out.gathers;
     for (std::size_t a = 0; a < draft.args.size(); ++a) {
-        (listed ? out.list[a] : out.args[a]) =
-            lane(draft.args[a]) + (listed ? out.list[a] : 0);
+        (listed ? out.list[a] : out.args[a]) = lane(draft.args[a]) + (listed ? out.list[a] : 0);
     }
 }
 

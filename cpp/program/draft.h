@@ -17,8 +17,8 @@ struct Value {
     std::int32_t root = -1;  // the value of which this is a part; itself if it is none
     std::int32_t offset = 0;
     Phase phase = Phase::block;
-    bool stored = false;      // read after the last instruction
-    std::int32_t lane = -1;   // register
+    bool stored = false;     // read after the last instruction
+    std::int32_t lane = -1;  // register
     std::int32_t last_use = 0;
 };
 
@@ -26,10 +26,10 @@ struct Draft {
     Instruction instruction;  // without registers
     Phase phase = Phase::block;
     bool in_reset = false;
-    std::int32_t target = -1;  // value
+    std::int32_t target = -1;          // value
     std::vector<std::int32_t> extras;  // further values that are written, or -1
-    std::vector<std::int32_t> args;  // values; a gather has one for every lane of its list
-    double cost = 0;                 // nanoseconds for 64 rows
+    std::vector<std::int32_t> args;    // values; a gather has one for every lane of its list
+    double cost = 0;                   // nanoseconds for 64 rows
 };
 
 struct Drafts {

@@ -37,8 +37,8 @@ Evaluator::Evaluator(const Program& program, State& state, Bindings bindings, in
         fail("program: expected one that is built for steps, got one for sets of parameters");
     }
     for (int i = 0; i < threads_; ++i) {
-        runners_.push_back(std::make_unique<BlockRunner>(program, bindings_.inputs.data(),
-                                                         bindings_.params));
+        runners_.push_back(
+            std::make_unique<BlockRunner>(program, bindings_.inputs.data(), bindings_.params));
         runners_.back()->set_state(state.data(), state.n(), 0);
     }
 }
@@ -93,7 +93,7 @@ void Evaluator::reset(const std::uint8_t* mask) {
                      for (std::int64_t block = begin; block < end; ++block) {
                          const auto first = static_cast<std::size_t>(block * kBlock);
                          reset_block(runner, rows.subspan(first, std::min<std::size_t>(
-                                                                    kBlock, rows.size() - first)));
+                                                                     kBlock, rows.size() - first)));
                      }
                  });
 }

@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from ..spec.errors import unknown
 from ..spec.robot import Mirror
 from ..spec.signal import Signal
-from .lanes import LaneNode
 from .carry import Carried, carry_state
+from .lanes import LaneNode
 from .log import Arrays, Log, evaluate_log
 from .lower import GroupRow, Store, lower
 from .mirror import mirror_map

@@ -64,7 +64,8 @@ def empty_lines(shape: Sequence[int], dtype: Any) -> NDArray[Any]:
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     memory = np.empty(size + LINE, np.uint8)
     start = -memory.ctypes.data % LINE
-    return memory[start : start + size].view(dtype).reshape(shape)
+    lines: NDArray[Any] = memory[start : start + size].view(dtype).reshape(shape)
+    return lines
 
 
 def log_inputs(signals: Sequence[Signal], given: Arrays) -> list[NDArray[Any]]:

@@ -15,7 +15,6 @@ from ..spec.signal import Signal
 from .operations import OPERATIONS, Array
 from .types import Node
 
-
 NOT_REMEMBERED = 4
 """The flag of a value that was kept out of the memory."""
 

@@ -46,10 +46,10 @@ class NumbaTerms:
 def _compile(parallel: bool) -> tuple[Callable[..., None], Callable[..., None]]:
     import numba
 
-    each = numba.prange
-    settings = {"fastmath": True, "parallel": parallel, "nogil": True}
+    each, njit = numba.prange, numba.njit
+    settings: dict[str, Any] = {"fastmath": True, "parallel": parallel, "nogil": True}
 
-    @numba.njit(fastmath=True, inline="always")  # type: ignore[untyped-decorator]
+    @njit(fastmath=True, inline="always")
     def terms(x: Any) -> tuple[Any, ...]:
         ex, ey, ez = x[9] - x[0], x[10] - x[1], x[11] - x[5]
         lin = math.exp(-(ex * ex + ey * ey) * np.float32(4))
@@ -77,7 +77,6 @@ def _compile(parallel: bool) -> tuple[Callable[..., None], Callable[..., None]]:
         stand, paid = zero if moving else stand, paid if moving else zero
         return lin, yaw, bounce, rock, level, torque, acc, smooth, limits, stand, paid, impact
 
-    @numba.njit(**settings)  # type: ignore[untyped-decorator]
     def loop(rows: Floats, weights: Floats, raw: Floats, weighted: Floats, total: Floats) -> None:
         for n in each(rows.shape[0]):
             t = terms(rows[n])
@@ -88,7 +87,6 @@ def _compile(parallel: bool) -> tuple[Callable[..., None], Callable[..., None]]:
                 value += weighted[n, k]
             total[n] = value
 
-    @numba.njit(**settings)  # type: ignore[untyped-decorator]
     def totals(rows: Floats, weights: Floats, total: Floats) -> None:
         for n in each(rows.shape[0]):
             t = terms(rows[n])
@@ -97,4 +95,6 @@ def _compile(parallel: bool) -> tuple[Callable[..., None], Callable[..., None]]:
                 value += weights[k] * t[k]
             total[n] = value
 
-    return loop, totals
+    compiled: Callable[..., None] = njit(**settings)(loop)
+    total_only: Callable[..., None] = njit(**settings)(totals)
+    return compiled, total_only

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ class CallableTerms:
 
         names = torch_names()
         self.signals = torch_signals(numpy_signals(rows))
-        self._terms = [(lambda s, f=f: f(names, s), float(w)) for f, w in zip(TERMS.values(), weights, strict=True)]
+        self._terms = [(partial(f, names), float(w)) for f, w in zip(TERMS.values(), weights, strict=True)]
         n = len(rows)
         self._raw, self._weighted = torch.zeros(n, len(TERMS)), torch.zeros(n, len(TERMS))
         self._total = torch.zeros(n)
