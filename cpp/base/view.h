@@ -20,6 +20,9 @@ struct InputView {
     DType dtype = DType::f4;
 };
 
+// Results beyond this are out of the caches before anybody reads them, and are written past them.
+inline constexpr std::int64_t kStreamBytes = std::int64_t{8} << 20;
+
 // Writable rows [N, width]; rows never overlap.
 struct OutputView {
     std::byte* data = nullptr;

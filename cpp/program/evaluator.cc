@@ -1,6 +1,7 @@
 #include "program/evaluator.h"
 
 #include <algorithm>
+#include <atomic>
 #include <stdexcept>
 
 #include "base/check.h"
@@ -36,6 +37,13 @@ Evaluator::Evaluator(const Program& program, State& state, Bindings bindings, in
     if (program.sets()) {
         fail("program: expected one that is built for steps, got one for sets of parameters");
     }
+    std::int64_t bytes = 0;
+    for (std::size_t g = 0; g < bindings_.outputs.size(); ++g) {
+        bytes += bindings_.outputs[g].width * size_of(program.groups()[g].dtype) * state.n();
+    }
+    for (OutputView& view : bindings_.outputs) {
+        view.stream = bytes > kStreamBytes;
+    }
     for (int i = 0; i < threads_; ++i) {
         runners_.push_back(
             std::make_unique<BlockRunner>(program, bindings_.inputs.data(), bindings_.params));
@@ -61,6 +69,7 @@ void Evaluator::step() {
         for (std::int64_t block = begin; block < end; ++block) {
             step_block(runner, block * kBlock, std::min(n, (block + 1) * kBlock));
         }
+        std::atomic_thread_fence(std::memory_order_seq_cst);  // orders what was streamed
     });
 }
 

@@ -11,9 +11,6 @@
 namespace embody {
 namespace {
 
-// Results beyond this are out of the caches before anybody reads them.
-constexpr std::int64_t kCacheBytes = std::int64_t{16} << 20;
-
 std::int64_t blocks_of(std::int64_t rows) { return (rows + kBlock - 1) / kBlock; }
 
 // One thread's share: blocks one after the other, each from its first step to its last.
@@ -34,7 +31,7 @@ class LogRunner {
         for (const LogOutput& output : log.outputs) {
             bytes += output.set * log.sets;
         }
-        streams_ = bytes > kCacheBytes;
+        streams_ = bytes > kStreamBytes;
     }
 
     void run(std::int64_t begin, std::int64_t end) {
