@@ -21,11 +21,14 @@ class Program:
         stores: list[tuple[int, int, int]],
         params: _Floats,
         dt: float,
+        sets: bool = False,
     ) -> None: ...
     @property
     def register_lanes(self) -> int: ...
     @property
     def state_slots(self) -> int: ...
+    @property
+    def state_nodes(self) -> list[tuple[int, int, int]]: ...
     @property
     def instructions(self) -> int: ...
 
@@ -51,6 +54,17 @@ class Evaluator:
     def step(self) -> None: ...
     def reset(self, mask: NDArray[np.bool_]) -> None: ...
 
+def evaluate_log(
+    program: Program,
+    state: State | None,
+    inputs: list[NDArray[Any]],
+    outputs: list[NDArray[Any]],
+    params: _Floats,
+    resets: NDArray[np.bool_],
+    flags: NDArray[np.uint32],
+    bad_term: NDArray[np.int32] | None,
+    threads: int = 1,
+) -> None: ...
 def gae(
     rewards: _Floats,
     values: _Floats,
@@ -82,3 +96,16 @@ def normalise_advantages(
 def combine(
     advantages: _Floats, weights: _Floats, renormalise: bool, out: _Floats, threads: int = 1
 ) -> None: ...
+class LeggedTerms:
+    def __init__(
+        self,
+        rows: _Floats,
+        joints: _Floats,
+        weights: _Floats,
+        dt: float,
+        raw: _Floats,
+        weighted: _Floats,
+        total: _Floats,
+        threads: int = 1,
+    ) -> None: ...
+    def step(self) -> None: ...

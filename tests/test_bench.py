@@ -19,12 +19,14 @@ from pyembody.commands import bench as bench_command
 from pyembody.envs import make_vec
 from pyembody.spec import SpecError
 
-TINY = Settings(seconds=0.0, threads=1, num_envs=32, ant_envs=2, steps=4, iterations=3, workers=1)
+TINY = Settings(
+    seconds=0.0, threads=1, num_envs=32, ant_envs=2, steps=4, iterations=3, workers=1, rows=(70,), compiled=False
+)
 KEYS = {"family", "case", "peer", "ours", "theirs", "unit", "ratio", "goal"}
 
 
 def test_families_are_the_files_of_their_folder() -> None:
-    assert list_families() == ["env", "train"]
+    assert list_families() == ["env", "reward", "train"]
 
 
 def test_unknown_family_names_the_nearest() -> None:
@@ -36,7 +38,7 @@ def test_every_goal_belongs_to_a_family() -> None:
     assert set(load_goals()) <= set(list_families())
 
 
-@pytest.mark.parametrize("family", ["env", "train"])
+@pytest.mark.parametrize("family", ["env", "reward", "train"])
 def test_a_family_measures_the_limit_and_names_what_it_left_out(family: str) -> None:
     result = run_family(family, TINY)
     assert "limit" in {row.peer for row in result.rows}
@@ -44,7 +46,7 @@ def test_a_family_measures_the_limit_and_names_what_it_left_out(family: str) -> 
         assert row.family == family
         assert row.ours > 0
         assert row.ratio == pytest.approx(row.ours / row.theirs)
-    assert all("pip install" in line for line in result.left_out)
+    assert all("pip install" in line or "torch-compile" in line for line in result.left_out)
 
 
 def test_the_command_writes_the_promised_keys(

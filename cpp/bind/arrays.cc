@@ -87,6 +87,15 @@ void check_contiguous(const py::array& array, const std::string& name) {
     }
 }
 
+DType array_dtype(const py::array& array) {
+    return array.itemsize() == 8 ? DType::f8 : array.itemsize() == 4 ? DType::f4 : DType::u1;
+}
+
+std::vector<std::string> group_dtypes(DType dtype) {
+    return dtype == DType::u1 ? std::vector<std::string>{"bool", "uint8"}
+                              : std::vector<std::string>{"float32"};
+}
+
 InputView input_rows(const py::array& array, const std::string& name, std::int64_t n,
                      std::int64_t width) {
     check_rows(array, name, n, width);
@@ -94,7 +103,7 @@ InputView input_rows(const py::array& array, const std::string& name, std::int64
     view.data = static_cast<const std::byte*>(array.data());
     view.row_stride = array.strides(0);
     view.width = width;
-    view.dtype = array.itemsize() == 8 ? DType::f8 : array.itemsize() == 4 ? DType::f4 : DType::u1;
+    view.dtype = array_dtype(array);
     return view;
 }
 

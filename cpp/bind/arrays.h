@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/check.h"
 #include "base/view.h"
 
 namespace embody::bind {
@@ -29,6 +30,23 @@ py::array check_array(const py::handle& object, const std::string& name,
 void check_shape(const py::array& array, const std::string& name,
                  const std::vector<std::int64_t>& expected);
 void check_contiguous(const py::array& array, const std::string& name);
+
+DType array_dtype(const py::array& array);
+
+// The dtypes of arrays that a group may be written to.
+std::vector<std::string> group_dtypes(DType dtype);
+
+// Throws ValueError that lists the names unless there is one array for each of them.
+template <class Spec>
+void check_count(const char* what, std::size_t got, const std::vector<Spec>& specs) {
+    if (got != specs.size()) {
+        std::string names;
+        for (const Spec& spec : specs) {
+            names += (names.empty() ? "" : ", ") + spec.name;
+        }
+        fail(what, ": expected ", specs.size(), " arrays (", names, "), got ", got);
+    }
+}
 
 // Rows of a [N, width] array, or of [N] for width 1; columns must lie side by side.
 InputView input_rows(const py::array& array, const std::string& name, std::int64_t n,
@@ -62,5 +80,7 @@ void check_apart(const py::handle& written, const std::string& name, const py::h
 
 void register_program(py::module_& module);
 void register_returns(py::module_& module);
+void register_bench(py::module_& module);
+void register_log(py::module_& module);
 
 }  // namespace embody::bind

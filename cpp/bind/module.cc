@@ -14,4 +14,6 @@ PYBIND11_MODULE(_core, module) {
         "The SIMD level in use: 'generic', 'avx2' or 'avx512'.");
     embody::bind::register_program(module);
     embody::bind::register_returns(module);
+    embody::bind::register_bench(module);
+    embody::bind::register_log(module);
 }

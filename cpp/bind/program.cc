@@ -67,13 +67,13 @@ ProgramSpec read_spec(const py::list& nodes, const py::list& inputs, const py::l
 
 std::shared_ptr<Program> make_program(const py::list& nodes, const py::list& inputs,
                                       const py::list& groups, const py::list& stores,
-                                      const py::object& params, double dt) {
+                                      const py::object& params, double dt, bool sets) {
     ProgramSpec spec = read_spec(nodes, inputs, groups, stores);
     const py::array array = check_array(params, "params", {"float32"}, Access::read);
     const float* values = read_only<float>(params, "params", {"float32"}, {-1});
     spec.params.assign(values, values + array.size());
     spec.dt = dt;
-    return std::make_shared<Program>(std::move(spec));
+    return std::make_shared<Program>(std::move(spec), sets);
 }
 
 // An evaluator and everything it reads or writes, kept alive together.
@@ -134,19 +134,8 @@ class BoundEvaluator {
         std::atomic<bool>& busy_;
     };
 
-    template <class Spec>
-    static void check_count(const char* what, const py::list& got, const std::vector<Spec>& specs) {
-        if (got.size() != specs.size()) {
-            std::string names;
-            for (const Spec& spec : specs) {
-                names += (names.empty() ? "" : ", ") + spec.name;
-            }
-            fail(what, ": expected ", specs.size(), " arrays (", names, "), got ", got.size());
-        }
-    }
-
     void bind_inputs(const py::list& inputs, Bindings& bindings) const {
-        check_count("inputs", inputs, program_->inputs());
+        check_count("inputs", inputs.size(), program_->inputs());
         for (std::size_t i = 0; i < inputs.size(); ++i) {
             const InputSpec& spec = program_->inputs()[i];
             const std::string name = "input '" + spec.name + "'";
@@ -157,14 +146,12 @@ class BoundEvaluator {
     }
 
     void bind_outputs(const py::list& outputs, Bindings& bindings) const {
-        check_count("outputs", outputs, program_->groups());
+        check_count("outputs", outputs.size(), program_->groups());
         for (std::size_t g = 0; g < outputs.size(); ++g) {
             const GroupSpec& spec = program_->groups()[g];
             const std::string name = "output '" + spec.name + "'";
-            const std::vector<std::string> dtypes = spec.dtype == DType::u1
-                                                        ? std::vector<std::string>{"bool", "uint8"}
-                                                        : std::vector<std::string>{"float32"};
-            py::array array = check_array(outputs[g], name, dtypes, Access::write);
+            py::array array =
+                check_array(outputs[g], name, group_dtypes(spec.dtype), Access::write);
             bindings.outputs.push_back(output_rows(array, name, n_, spec.width));
         }
     }
@@ -175,6 +162,15 @@ class BoundEvaluator {
     std::unique_ptr<Evaluator> evaluator_;
     std::atomic<bool> busy_{false};
 };
+
+std::vector<std::tuple<std::int64_t, std::int64_t, std::int64_t>> state_nodes(
+    const Program& program) {
+    std::vector<std::tuple<std::int64_t, std::int64_t, std::int64_t>> out;
+    for (const StateNode& node : program.state_nodes()) {
+        out.emplace_back(node.node, node.slot, node.slots);
+    }
+    return out;
+}
 
 py::array state_array(const py::object& self) {
     State& state = self.cast<State&>();
@@ -188,13 +184,18 @@ void register_program(py::module_& module) {
         module, "Program",
         "A compiled program: immutable, validated, shared by any number of states and evaluators.")
         .def(py::init(&make_program), py::arg("nodes"), py::arg("inputs"), py::arg("groups"),
-             py::arg("stores"), py::arg("params"), py::arg("dt"))
+             py::arg("stores"), py::arg("params"), py::arg("dt"), py::arg("sets") = false)
         .def_property_readonly("register_lanes", &Program::register_lanes,
                                "Registers of 64 floats in use at once.")
         .def_property_readonly("state_slots", &Program::state_slots,
                                "Doubles of state an environment.")
+        .def_property_readonly("state_nodes", &state_nodes,
+                               "(node, first slot, slots) of every node with memory.")
         .def_property_readonly(
-            "instructions", [](const Program& p) { return p.prologue().size() + p.body().size(); },
+            "instructions",
+            [](const Program& p) {
+                return p.instructions(Phase::uniform).size() + p.instructions(Phase::block).size();
+            },
             "Instructions left after dead nodes are dropped.");
     py::class_<State>(module, "State",
                       "What the operations with memory know, [state_slots, n] float64.")

@@ -1,12 +1,12 @@
 #include "program/evaluator.h"
 
 #include <algorithm>
+#include <atomic>
 #include <stdexcept>
 
 #include "base/check.h"
 #include "base/float_mode.h"
 #include "base/thread_pool.h"
-#include "program/kernels.h"
 
 namespace embody {
 namespace {
@@ -22,32 +22,32 @@ State::State(const Program& program, std::int64_t n) : slots_(program.state_slot
     values_.resize(static_cast<std::size_t>(slots_ * n_));
 }
 
-Evaluator::Workspace::Workspace(std::int64_t lanes)
-    : storage(static_cast<std::size_t>((lanes + 1) * kBlock)) {
-    const auto address = reinterpret_cast<std::uintptr_t>(storage.data());
-    const std::uintptr_t aligned = (address + 63U) & ~std::uintptr_t{63U};
-    block.registers = storage.data() + (aligned - address) / sizeof(float);
-}
-
 Evaluator::Evaluator(const Program& program, State& state, Bindings bindings, int threads)
     : program_(program),
       state_(state),
       bindings_(std::move(bindings)),
       threads_(useful_threads(
           threads, program.block_nanoseconds() * static_cast<double>(blocks_of(state.n())))),
-      process_(process_id()) {
+      process_(process_id()),
+      reach_(bindings_.inputs, state.n(), program.instructions(Phase::block).size()) {
     if (state.slots() != program.state_slots()) {
         fail("state: expected the state of this program with ", program.state_slots(),
              " slots, got ", state.slots());
     }
+    if (program.sets()) {
+        fail("program: expected one that is built for steps, got one for sets of parameters");
+    }
+    std::int64_t bytes = 0;
+    for (std::size_t g = 0; g < bindings_.outputs.size(); ++g) {
+        bytes += bindings_.outputs[g].width * size_of(program.groups()[g].dtype) * state.n();
+    }
+    for (OutputView& view : bindings_.outputs) {
+        view.stream = bytes > kStreamBytes;
+    }
     for (int i = 0; i < threads_; ++i) {
-        spaces_.push_back(std::make_unique<Workspace>(program.register_lanes()));
-        Block& block = spaces_.back()->block;
-        block.params = bindings_.params;
-        block.inputs = bindings_.inputs.data();
-        block.state = state.data();
-        block.state_stride = state.n();
-        block.dt = program.dt();
+        runners_.push_back(
+            std::make_unique<BlockRunner>(program, bindings_.inputs.data(), bindings_.params));
+        runners_.back()->set_state(state.data(), state.n(), 0);
     }
 }
 
@@ -59,38 +59,26 @@ void Evaluator::check_process() const {
     }
 }
 
-void Evaluator::prepare(Workspace& space) const {
-    for (const Instruction& instruction : program_.prologue()) {
-        instruction.step(instruction, space.block);
-    }
-}
-
 void Evaluator::step() {
     check_process();
     const std::int64_t n = state_.n();
     parallel_for(blocks_of(n), threads_, [&](std::int64_t begin, std::int64_t end, int chunk) {
         const FloatMode mode;
-        Workspace& space = *spaces_[static_cast<std::size_t>(chunk)];
-        prepare(space);
+        BlockRunner& runner = *runners_[static_cast<std::size_t>(chunk)];
+        runner.run(Phase::uniform);
         for (std::int64_t block = begin; block < end; ++block) {
-            step_block(space, block * kBlock, std::min(n, (block + 1) * kBlock));
+            step_block(runner, block * kBlock, std::min(n, (block + 1) * kBlock));
         }
+        std::atomic_thread_fence(std::memory_order_seq_cst);  // orders what was streamed
     });
 }
 
-void Evaluator::step_block(Workspace& space, std::int64_t begin, std::int64_t end) const {
-    Block& block = space.block;
-    block.count = end - begin;
-    block.neighbours = true;
-    for (std::size_t r = 0; r < kBlock; ++r) {
-        block.rows[r] = begin + static_cast<std::int64_t>(r);
-    }
-    block.flags.fill(0);
-    block.bad_term.fill(-1);
-    for (const Instruction& instruction : program_.body()) {
-        instruction.step(instruction, block);
-    }
-    store(block, false);
+void Evaluator::step_block(BlockRunner& runner, std::int64_t begin, std::int64_t end) const {
+    runner.start(begin, end);
+    Prefetch next(reach_, end, std::min(end + kBlock, state_.n()));
+    runner.run(Phase::block, next);
+    runner.store(bindings_.outputs.data(), false);
+    const Block& block = runner.block();
     std::copy_n(block.flags.begin(), block.count, bindings_.flags + begin);
     std::copy_n(block.bad_term.begin(), block.count, bindings_.bad_term + begin);
 }
@@ -109,41 +97,23 @@ void Evaluator::reset(const std::uint8_t* mask) {
     parallel_for(blocks_of(count), useful_threads(threads_, cost),
                  [&](std::int64_t begin, std::int64_t end, int chunk) {
                      const FloatMode mode;
-                     Workspace& space = *spaces_[static_cast<std::size_t>(chunk)];
-                     prepare(space);
+                     BlockRunner& runner = *runners_[static_cast<std::size_t>(chunk)];
+                     runner.run(Phase::uniform);
                      for (std::int64_t block = begin; block < end; ++block) {
                          const auto first = static_cast<std::size_t>(block * kBlock);
-                         reset_block(space, rows.subspan(first, std::min<std::size_t>(
-                                                                    kBlock, rows.size() - first)));
+                         reset_block(runner, rows.subspan(first, std::min<std::size_t>(
+                                                                     kBlock, rows.size() - first)));
                      }
                  });
 }
 
-void Evaluator::reset_block(Workspace& space, std::span<const std::int64_t> rows) const {
-    Block& block = space.block;
-    block.count = static_cast<std::int64_t>(rows.size());
-    block.neighbours = false;
-    std::copy(rows.begin(), rows.end(), block.rows.begin());
-    block.flags.fill(0);
-    for (const std::int32_t index : program_.reset_body()) {
-        const Instruction& instruction = program_.body()[static_cast<std::size_t>(index)];
-        instruction.reset(instruction, block);
-    }
-    store(block, true);
+void Evaluator::reset_block(BlockRunner& runner, std::span<const std::int64_t> rows) const {
+    runner.start(rows);
+    runner.run_reset(Phase::block);
+    runner.store(bindings_.outputs.data(), true);
     // Guards belong to steps; only a seed that could not be stored is news.
     for (std::size_t r = 0; r < rows.size(); ++r) {
-        bindings_.flags[rows[r]] |= block.flags[r] & kFlagMemory;
-    }
-}
-
-void Evaluator::store(const Block& block, bool reset) const {
-    const std::vector<GroupTable>& tables = program_.tables();
-    for (std::size_t g = 0; g < tables.size(); ++g) {
-        if (!reset || tables[g].on_reset) {
-            const StoreKernel put =
-                tables[g].dtype == DType::u1 ? kernels().store_u1 : kernels().store_f4;
-            put(tables[g], bindings_.outputs[g], block);
-        }
+        bindings_.flags[rows[r]] |= runner.block().flags[r] & kFlagMemory;
     }
 }
 

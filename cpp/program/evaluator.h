@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "program/program.h"
+#include "program/block_runner.h"
 
 namespace embody {
 
@@ -46,26 +46,18 @@ class Evaluator {
     void reset(const std::uint8_t* mask);
 
   private:
-    // One thread's registers, aligned to whole vectors.
-    struct Workspace {
-        explicit Workspace(std::int64_t lanes);
-        std::vector<float> storage;
-        Block block;
-    };
-
     void check_process() const;
-    void prepare(Workspace& space) const;
-    void step_block(Workspace& space, std::int64_t begin, std::int64_t end) const;
-    void reset_block(Workspace& space, std::span<const std::int64_t> rows) const;
-    void store(const Block& block, bool reset) const;
+    void step_block(BlockRunner& runner, std::int64_t begin, std::int64_t end) const;
+    void reset_block(BlockRunner& runner, std::span<const std::int64_t> rows) const;
 
     const Program& program_;
     State& state_;
     Bindings bindings_;
     int threads_;
     std::int64_t process_;
-    std::vector<std::unique_ptr<Workspace>> spaces_;
+    std::vector<std::unique_ptr<BlockRunner>> runners_;
     std::vector<std::int64_t> masked_;
+    Reach reach_;
 };
 
 }  // namespace embody

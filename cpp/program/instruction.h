@@ -10,10 +10,21 @@
 
 namespace embody {
 
-// One input node: columns of one bound array.
+// Up to four neighbouring columns, read as four from `column` on where the array has as many; the
+// lanes [skip, skip + take) of them are kept.
+struct Run {
+    std::int32_t column = 0;
+    std::int32_t skip = 0;
+    std::int32_t take = 0;
+    std::int32_t lane = 0;  // where they go
+    bool narrow = false;    // the array has fewer than four columns
+};
+
+// Columns of one bound array.
 struct Load {
     std::int32_t slot = 0;
     std::vector<std::int32_t> columns;
+    std::vector<Run> runs;
 };
 
 // One output group: for each column the register lane that goes there, or -1 when no node is
@@ -32,8 +43,9 @@ struct Block {
     const InputView* inputs = nullptr;
     double* state = nullptr;        // [slots][N]
     std::int64_t state_stride = 0;  // N
+    std::int64_t state_first = 0;   // the row that the state's first column belongs to
     double dt = 0;
-    bool neighbours = false;  // the rows follow one another
+    bool neighbours = false;  // the block is full and its rows follow one another
     std::int64_t count = 0;   // rows in use; the registers of the others hold no meaning
     alignas(64) std::array<std::int64_t, kBlock> rows{};
     alignas(64) std::array<std::uint32_t, kBlock> flags{};
@@ -49,6 +61,12 @@ inline constexpr std::uint32_t kFlagKeys = 64;  // a key of a count was out of r
 // A task's own operation: rows of the arguments, rows of the result, how many rows, constants.
 using Custom = void (*)(const float* const*, float*, std::int64_t, const float*);
 
+// A value may also be kept as the rows of a block, [64][pitch] floats.
+inline constexpr std::int64_t kMaxRowLanes = 64;
+constexpr std::int32_t row_pitch(std::int64_t lanes) {
+    return static_cast<std::int32_t>((lanes + 7) / 8 * 8);
+}
+
 struct Instruction;
 using Kernel = void (*)(const Instruction&, Block&);
 
@@ -61,8 +79,10 @@ struct Instruction {
     std::array<std::int32_t, 3>
         strides{};                       // floats from lane to lane: 64, or 0 for a broadcast lane
     std::array<const Load*, 2> loads{};  // raw columns, where the operation reads them
-    std::vector<std::int32_t> list;      // gather, kernel: register lanes; param: indices; machine:
-                                         // from, to and least steps of every edge
+    std::vector<std::int32_t> list;      // gather, kernel, weighted sum: register lanes; param:
+                                         // indices; machine: from, to, least steps of every edge
+    std::vector<std::int32_t> extras;    // weighted sum: where the weighted terms go, or -1
+    bool gathers = false;                // the list holds register lanes
     std::vector<float> values;           // const, lookup; kernel: constants
     // reduce: group size; prev: depth; guard, watch: term id; mark, flagged: bits
     std::int32_t k = 0;

@@ -10,9 +10,32 @@ namespace embody {
 
 using StoreKernel = void (*)(const GroupTable&, const OutputView&, const Block&);
 
+using FillKernel = void (*)(float* registers, const std::int32_t* lanes, const float* numbers,
+                            std::int64_t count);
+
+// Values kept as rows of a block; `input` is null at levels that have no such kernels.
+struct RowKernels {
+    Kernel input = nullptr;   // copies columns of a bound array
+    Kernel spread = nullptr;  // repeats a uniform value in every row
+    Kernel sub = nullptr;     // the difference of two bound arrays
+    Kernel sum = nullptr;     // over the components, to one lane; of squares; of absolute values
+    Kernel sum_square = nullptr;
+    Kernel sum_abs = nullptr;
+    Kernel sum_input = nullptr;  // the same of columns of a bound array
+    Kernel sum_square_input = nullptr;
+    Kernel sum_abs_input = nullptr;
+};
+
 struct KernelTable {
     std::array<Kernel, kOps> step{};
     std::array<Kernel, kOps> reset{};
+    RowKernels rows;
+    Kernel weighted_sum = nullptr;  // scale * term + scale * term ...
+    Kernel limit_violation = nullptr;
+    Kernel weighted_total = nullptr;  // of uniform scales, where no product is kept
+    Kernel sum_square = nullptr;      // over lanes, of squares; of absolute values
+    Kernel sum_abs = nullptr;
+    FillKernel fill = nullptr;  // numbers into whole register lanes
     StoreKernel store_f4 = nullptr;
     StoreKernel store_u1 = nullptr;
 };

@@ -5,15 +5,16 @@
 #include <memory>
 #include <vector>
 
-#include "program/instruction.h"
+#include "program/compiler.h"
 #include "program/spec.h"
 
 namespace embody {
 
 class Program {
   public:
-    // Validates and compiles. Throws std::invalid_argument naming the node and the reason.
-    explicit Program(ProgramSpec spec);
+    // Validates and compiles. Throws std::invalid_argument naming the node and the reason. With
+    // `sets`, what depends on parameters is kept apart, to be run for many sets of them.
+    explicit Program(ProgramSpec spec, bool sets = false);
 
     Program(const Program&) = delete;
     Program& operator=(const Program&) = delete;
@@ -21,34 +22,35 @@ class Program {
     const std::vector<InputSpec>& inputs() const { return inputs_; }
     const std::vector<GroupSpec>& groups() const { return groups_; }
     const std::vector<float>& params() const { return params_; }
-    const std::vector<GroupTable>& tables() const { return tables_; }
+    const std::vector<GroupTable>& tables() const { return compiled_.tables; }
 
-    // Constants and what follows from constants and parameters alone: once a call.
-    const std::vector<Instruction>& prologue() const { return prologue_; }
-    // Every block of rows of a step, and the part of it that a reset needs.
-    const std::vector<Instruction>& body() const { return body_; }
-    const std::vector<std::int32_t>& reset_body() const { return reset_body_; }
+    const std::vector<Instruction>& instructions(Phase phase) const {
+        return compiled_.phases[static_cast<std::size_t>(phase)];
+    }
+    // The indices of those that a reset needs.
+    const std::vector<std::int32_t>& in_reset(Phase phase) const {
+        return compiled_.in_reset[static_cast<std::size_t>(phase)];
+    }
 
-    std::int64_t register_lanes() const { return register_lanes_; }
-    std::int64_t state_slots() const { return state_slots_; }
+    std::int64_t register_lanes() const { return compiled_.register_lanes; }
+    const std::vector<StateNode>& state_nodes() const { return compiled_.state_nodes; }
+    std::int64_t state_slots() const { return compiled_.state_slots; }
     double dt() const { return dt_; }
-    double block_nanoseconds() const { return block_nanoseconds_; }  // a rough cost of 64 rows
+    bool sets() const { return sets_; }
+    const std::vector<std::int32_t>& set_lanes() const { return compiled_.set_lanes; }
+    const std::vector<std::int32_t>& set_firsts() const { return compiled_.set_firsts; }
+    const std::vector<std::int32_t>& set_rows() const { return compiled_.set_rows; }
+    double block_nanoseconds() const {  // a rough cost of 64 rows
+        return compiled_.block_nanoseconds;
+    }
 
   private:
-    friend class Compiler;
-
+    Compiled compiled_;
     std::vector<InputSpec> inputs_;
     std::vector<GroupSpec> groups_;
     std::vector<float> params_;
     double dt_;
-    std::vector<std::unique_ptr<const Load>> loads_;
-    std::vector<GroupTable> tables_;
-    std::vector<Instruction> prologue_;
-    std::vector<Instruction> body_;
-    std::vector<std::int32_t> reset_body_;
-    std::int64_t register_lanes_ = 0;
-    std::int64_t state_slots_ = 0;
-    double block_nanoseconds_ = 0;
+    bool sets_;
 };
 
 }  // namespace embody

@@ -15,8 +15,9 @@ LIMIT = "limit"
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """`seconds` of measuring per case, threads of `env` (0: all usable cores), and the sizes of the
-    cases.
+    """`seconds` of measuring per case, threads of `env` (0: all usable cores) and `reward` (0: one),
+    and the sizes of the cases. `compiled` says whether `reward` measures torch.compile, which takes its
+    time to start.
     """
 
     seconds: float = 20.0
@@ -26,6 +27,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     steps: int = 32
     iterations: int = 12
     workers: int = 0
+    rows: tuple[int, ...] = (64, 512, 4096, 32768, 98304)
+    compiled: bool = True
 
 
 class Row(Struct, frozen=True):

@@ -2,10 +2,12 @@
 twin.
 """
 
+from .carry import Carried
 from .compiled import Block, CompiledProgram, CompiledTask
 from .compiler import compile_task
 from .expression import compile_expression
 from .kernels import kernel
+from .log import Log
 from .moments import Moments
 from .operations import OPERATIONS
 from .params import ParamInfo
@@ -14,9 +16,11 @@ from .reference import Group, ReferenceEvaluator
 __all__ = [
     "OPERATIONS",
     "Block",
+    "Carried",
     "CompiledProgram",
     "CompiledTask",
     "Group",
+    "Log",
     "Moments",
     "ParamInfo",
     "ReferenceEvaluator",

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..spec.errors import SpecError, unknown
 from ..spec.robot import Mirror
 from ..spec.signal import Signal
 from ..spec.tables import Schedule
+from .carry import Carried, carry_state
 from .lanes import LaneNode, state_numbers
+from .log import Arrays, Log, evaluate_log
 from .lower import GroupRow, Store, lower
 from .mirror import mirror_map
 from .moments import Moments
@@ -106,11 +108,57 @@ class CompiledProgram:
             self.dt,
         )
 
-    def build(self) -> _core.Program:
-        """Return the program of the C++ core."""
+    def only(self, groups: Sequence[str]) -> Self:
+        """Return the same program with no other output groups; what only they needed is not
+        computed.
+
+        Raises SpecError for an unknown group.
+        """
+        for name in groups:
+            if name not in self.groups:
+                raise unknown("only", "group", name, self.groups)
+        return replace(self, groups={n: g for n, g in self.groups.items() if n in groups})
+
+    def build(self, *, sets: bool = False) -> _core.Program:
+        """Return the program of the C++ core; with `sets` one for many sets of parameters at once."""
         from .. import _core
 
-        return _core.Program(*self.lane_program)
+        return _core.Program(*self.lane_program, sets)
+
+    def evaluate_log(
+        self,
+        signals: Arrays,
+        resets: ArrayLike | None = None,
+        *,
+        params: NDArray[np.float32] | None = None,
+        state: _core.State | None = None,
+        threads: int = 1,
+    ) -> Log:
+        """Return all groups for signals `[T, N, lanes]` by name, memory carried from step to step.
+
+        Where `resets` `[T, N]` is true, the signals are those of an episode's first state: memory
+        is seeded, groups with `on_reset` are written, all others are 0. Without it every row starts
+        in the first step, unless a `state` goes on, which is carried further in place.
+        `params` `[P, n]` are P sets of parameters like `defaults`: all are evaluated in one pass,
+        which shares whatever does not depend on them, and the shapes begin with P. A log of one step
+        is a batch.
+
+        Raises ValueError naming what is missing, expected and got.
+        """
+        chosen = self.defaults if params is None else np.ascontiguousarray(params)
+        return evaluate_log(self, signals, resets, chosen, state, threads)
+
+    def carry_state(
+        self, state: _core.State, old: CompiledProgram, old_state: _core.State
+    ) -> Carried:
+        """Copy into `state`, this program's, what `old` remembers of expressions that both have, and
+        return what was kept.
+
+        Memories follow their expression, whatever term it stands in, and whatever the values of
+        parameters are. Seed `state` with a reset from the present signals first: what is new in this
+        program begins there. Raises ValueError if a state has another size.
+        """
+        return carry_state(old, old_state, self, state)
 
     def reference(self, n: int) -> ReferenceEvaluator:
         """Return the NumPy twin for `n` environments."""

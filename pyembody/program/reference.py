@@ -76,6 +76,28 @@ class ReferenceEvaluator:
         self.outputs = self._evaluate(signals)
         return {name: array.copy() for name, array in self.outputs.items()}
 
+    def log(
+        self, signals: Mapping[str, NDArray[Any]], resets: NDArray[np.bool_]
+    ) -> tuple[dict[str, Array], NDArray[np.uint32], NDArray[np.int32]]:
+        """Return groups `[T, N, width]`, flags and bad terms `[T, N]` for signals `[T, N, lanes]`.
+
+        Each step is a `step` of all rows, then a `reset` of those that `resets` `[T, N]` names, where
+        nothing is paid.
+        """
+        steps: list[dict[str, Array]] = []
+        flags: list[Array] = []
+        for t, mask in enumerate(resets):
+            now = {name: values[t] for name, values in signals.items()}
+            self.step(now)
+            for array in self.outputs.values():
+                array[mask] = 0
+            self.flags[mask], self.bad_term[mask] = 0, -1
+            steps.append(self.reset(now, mask))
+            flags.append(np.array([self.flags, self.bad_term]))
+        groups = {name: np.array([step[name] for step in steps]) for name in steps[0]}
+        marks = np.array(flags)
+        return groups, marks[:, 0].astype(np.uint32), marks[:, 1].astype(np.int32)
+
     def memory(self, node: Node) -> dict[str, Array]:
         """Return the state of a node by slot name."""
         return self._memory.setdefault(id(node), {})
@@ -90,11 +112,12 @@ class ReferenceEvaluator:
         return flat.reshape(self.rows, t.count, t.columns)
 
     def flag(self, rows: NDArray[np.bool_], bit: int, term: int = -1) -> None:
-        """Set a bit of `flags`; the first offender of a row is kept in `bad_term`."""
-        if self.mask is not None:
-            if bit != Flag.MEMORY:
-                return
-            rows = rows & self.mask
+        """Set a bit of `flags`; the first offender of a row is kept in `bad_term`. Guards belong to steps: a reset
+        flags only what could not be remembered.
+        """
+        if self.mask is not None and bit != Flag.MEMORY:
+            return
+        rows = rows if self.mask is None else rows & self.mask
         self.flags[rows] |= np.uint32(bit)
         if term >= 0:
             self.bad_term[rows & (self.bad_term < 0)] = term

@@ -120,9 +120,27 @@ def _parsed(text: str) -> ast.expr:
 @lru_cache(maxsize=4096)
 def names(tree: ast.expr) -> tuple[tuple[str, int], ...]:
     """Return the names of values in a tree (called names left out) with their columns, in order."""
-    called = {id(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}
-    found = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in called]
-    return tuple((n.id, n.col_offset + 1) for n in sorted(found, key=lambda n: n.col_offset))
+    found: list[tuple[int, str]] = []
+    stack: list[ast.AST] = [tree]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Name):
+            found.append((node.col_offset + 1, node.id))
+        parts = _parts(node)
+        stack += [n for n in parts if n is not node.func] if isinstance(node, ast.Call) else parts
+    return tuple((name, column) for column, name in sorted(found))
+
+
+def _parts(node: ast.AST) -> list[ast.AST]:
+    """The nodes right below a node, without the word that says whether a name is read or written."""
+    parts: list[ast.AST] = []
+    for field in node._fields:
+        value = getattr(node, field, None)
+        if isinstance(value, list):
+            parts += [item for item in value if isinstance(item, ast.AST)]
+        elif isinstance(value, ast.AST) and field != "ctx":
+            parts.append(value)
+    return parts
 
 
 def _check_text(text: str) -> None:
@@ -177,4 +195,4 @@ def _check_tree(tree: ast.Expression) -> None:
             )
         if count > MAX_NODES:
             raise _RefusedError(f"expected at most {MAX_NODES} parts", "limit_nodes")
-        stack += [(child, depth, column) for child in ast.iter_child_nodes(node)]
+        stack += [(child, depth, column) for child in _parts(node)]

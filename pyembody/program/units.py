@@ -12,18 +12,24 @@ from functools import lru_cache
 
 from ..spec.errors import SpecError, unknown
 
-Powers = tuple[tuple[str, Fraction], ...]
+Power = int | Fraction
+"""An exponent: whole numbers, which nearly all are, stay plain integers, which are much faster."""
+Powers = tuple[tuple[str, Power], ...]
 
 
-def _power(name: str, power: Fraction) -> str:
+def _power(name: str, power: Power) -> str:
     return name if power == 1 else f"{name}^{power}"
 
 
-def _collect(powers: list[tuple[str, Fraction]]) -> Unit:
-    total: dict[str, Fraction] = {}
+def _plain(power: Power) -> Power:
+    return power.numerator if power.denominator == 1 else power
+
+
+def _collect(powers: list[tuple[str, Power]]) -> Unit:
+    total: dict[str, Power] = {}
     for name, power in powers:
-        total[name] = total.get(name, Fraction(0)) + power
-    return Unit(tuple(sorted((n, p) for n, p in total.items() if p)))
+        total[name] = total.get(name, 0) + power
+    return Unit(tuple(sorted((n, _plain(p)) for n, p in total.items() if p)))
 
 
 @dataclass(frozen=True)
@@ -40,9 +46,9 @@ class Unit:
         return _collect([*self.powers, *other.powers])
 
     def __truediv__(self, other: Unit) -> Unit:
-        return self * other ** Fraction(-1) if other.powers else self
+        return self * other**-1 if other.powers else self
 
-    def __pow__(self, exponent: Fraction | int) -> Unit:
+    def __pow__(self, exponent: Power) -> Unit:
         return _collect([(name, power * exponent) for name, power in self.powers])
 
     def __str__(self) -> str:
@@ -58,7 +64,7 @@ class Unit:
 
 
 ONE = Unit()
-M, KG, S, RAD = (Unit(((name, Fraction(1)),)) for name in ("m", "kg", "s", "rad"))
+M, KG, S, RAD = (Unit(((name, 1),)) for name in ("m", "kg", "s", "rad"))
 NEWTON = KG * M / S**2
 
 SYMBOLS: dict[str, tuple[Unit, float]] = {
@@ -139,11 +145,11 @@ class UnitSolver:
     def fresh(self) -> Unit:
         """Return a new unknown unit."""
         self._count += 1
-        return Unit(((f"?{self._count}", Fraction(1)),))
+        return Unit(((f"?{self._count}", 1),))
 
     def resolve(self, unit: Unit) -> Unit:
         """Return `unit` with every solved unknown replaced."""
-        while any(name in self._known for name in unit.unknowns):
+        while any(name in self._known for name, _ in unit.powers):
             parts = [
                 self._known[n] ** p if n in self._known else Unit(((n, p),)) for n, p in unit.powers
             ]
@@ -152,6 +158,8 @@ class UnitSolver:
 
     def equal(self, left: Unit, right: Unit) -> None:
         """Make two units equal. Raises UnitError."""
+        if left.powers == right.powers:
+            return
         quotient = self.resolve(left / right)
         if not quotient.powers:
             return
@@ -160,4 +168,4 @@ class UnitSolver:
         name = quotient.unknowns[0]
         power = dict(quotient.powers)[name]
         rest = quotient / Unit(((name, power),))
-        self._known[name] = rest ** (-1 / power)
+        self._known[name] = rest ** _plain(Fraction(-1) / power)

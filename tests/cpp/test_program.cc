@@ -3,7 +3,7 @@
 #include <random>
 
 #include "check.h"
-#include "program/evaluator.h"
+#include "program/log.h"
 
 namespace embody {
 namespace {
@@ -165,6 +165,59 @@ std::vector<std::byte> run(std::int64_t n, int threads) {
         out.insert(out.end(), bytes.begin(), bytes.end());
     }
     return out;
+}
+
+// All bytes of a log of four steps, in which some rows start anew, for `sets` sets of parameters.
+std::vector<std::byte> run_log(std::int64_t n, int threads, std::int64_t sets) {
+    constexpr std::int64_t kSteps = 4;
+    const Program program(everything(), sets > 1);
+    Arrays arrays(program, n * kSteps);
+    arrays.fill(5);
+    std::vector<float> params;
+    for (std::int64_t set = 0; set < sets; ++set) {
+        params.push_back(0.5F + static_cast<float>(set));
+    }
+    std::vector<std::uint8_t> resets(static_cast<std::size_t>(n * kSteps), 0);
+    for (std::size_t i = 0; i < resets.size(); ++i) {
+        resets[i] = static_cast<std::int64_t>(i) < n || i % 7 == 0 ? 1 : 0;
+    }
+    Log log;
+    log.steps = kSteps;
+    log.rows = n;
+    log.sets = sets;
+    log.params = params.data();
+    log.resets = resets.data();
+    log.flags = arrays.flags.data();
+    const Bindings bindings = arrays.bind(program);
+    for (const InputView& view : bindings.inputs) {
+        log.inputs.push_back({view, view.row_stride * n});
+    }
+    std::vector<std::byte> out;
+    std::int64_t total = 0;
+    for (const OutputView& view : bindings.outputs) {
+        total += view.row_stride * n * kSteps * sets;
+    }
+    out.resize(static_cast<std::size_t>(total));
+    std::byte* next = out.data();
+    for (OutputView view : bindings.outputs) {
+        view.data = next;
+        log.outputs.push_back({view, view.row_stride * n, view.row_stride * n * kSteps});
+        next += view.row_stride * n * kSteps * sets;
+    }
+    evaluate_log(program, nullptr, log, threads);
+    return out;
+}
+
+TEST(logs_stay_inside_their_arrays_for_any_number_of_sets) {
+    for (const std::int64_t n : {1, 63, 64, 65, 130}) {
+        CHECK(!run_log(n, 1, 1).empty());
+        CHECK(!run_log(n, 1, 3).empty());
+    }
+}
+
+TEST(thread_count_changes_no_byte_of_a_log) {
+    CHECK(run_log(700, 2, 1) == run_log(700, 1, 1));
+    CHECK(run_log(700, 3, 2) == run_log(700, 1, 2));
 }
 
 TEST(all_operations_stay_inside_their_arrays) {

@@ -1,0 +1,194 @@
+// One instruction, or none, for every node.
+#include "program/compiler.h"
+
+#include <cmath>
+
+#include "program/kernels.h"
+#include "program/layout.h"
+
+namespace embody {
+
+void Compiler::draft(std::size_t i) {
+    const NodeSpec& node = spec(i);
+    const Op op = ops_[i];
+    if (op == Op::gather) {
+        nodes_[i].lanes =
+            is_run(node.ints.data(), node.ints.size())
+                ? drafts_.part(lanes_of(arg(i, 0)), narrow(node.ints[0]), narrow(node.lanes))
+                : gather(lanes_of(arg(i, 0)), node.ints, i);
+    } else if (op == Op::sum && takes_rows_[i]) {
+        nodes_[i].lanes = row_sum(i);
+    } else if (op == Op::sum && nodes_[arg(i, 0)].absorbed) {
+        nodes_[i].lanes = lane_sum(i);
+    } else if (nodes_[i].violation) {
+        const std::size_t below = arg(arg(i, 0), 0);
+        const std::size_t above = arg(arg(i, 1), 0);
+        Draft out = with_args(i, {arg(below, 0), arg(below, 1), arg(above, 1)});
+        out.instruction.step = out.instruction.reset = kernels().limit_violation;
+        (pitch_[i] > 0 ? nodes_[i].rows : nodes_[i].lanes) = emit(std::move(out));
+    } else if (pitch_[i] > 0) {
+        nodes_[i].rows = row_operation(i);
+    } else if (!nodes_[i].terms.empty()) {
+        nodes_[i].lanes = weighted_sum(i);
+    } else {
+        nodes_[i].lanes = operation(i);
+    }
+}
+
+Draft Compiler::begin(std::size_t i) const {
+    Draft out;
+    out.phase = phase_of(i);
+    out.in_reset = nodes_[i].in_reset;
+    out.instruction.lanes = narrow(spec(i).lanes);
+    out.instruction.slot = nodes_[i].slot;
+    set_kernel(out, ops_[i]);
+    out.cost = info(ops_[i]).cost * static_cast<double>(spec(i).lanes);
+    return out;
+}
+
+std::int32_t Compiler::operation(std::size_t i) {
+    const NodeSpec& node = spec(i);
+    const Op op = ops_[i];
+    Draft out = begin(i);
+    for (std::size_t a = 0; a < node.args.size(); ++a) {
+        const std::size_t from = arg(i, a);
+        if (is_listed(i)) {
+            for (std::int64_t lane = 0; lane < spec(from).lanes; ++lane) {
+                out.args.push_back(lanes_of(from));
+                out.instruction.list.push_back(narrow(lane));
+            }
+            continue;
+        }
+        out.args.push_back(lanes_of(from));
+        out.instruction.strides[a] = spec(from).lanes == node.lanes ? narrow(kBlock) : 0;
+        if (reads_raw(i, a)) {
+            out.instruction.loads[a] = own_load(from);
+        }
+    }
+    out.instruction.gathers = is_listed(i);
+    if (op == Op::watch) {
+        const auto slot = static_cast<std::size_t>(node.ints[0]);
+        out.instruction.loads[0] = make_load(slot, columns_of(node));
+    }
+    fill_numbers(i, out.instruction);
+    return emit(std::move(out));
+}
+
+// Element by element over values kept as rows; a uniform lane serves all of them.
+std::int32_t Compiler::row_operation(std::size_t i) {
+    const bool inputs = spec(i).args.size() == 2 && ops_[arg(i, 0)] == Op::input &&
+                        ops_[arg(i, 1)] == Op::input && spec(arg(i, 0)).lanes == spec(i).lanes &&
+                        spec(arg(i, 1)).lanes == spec(i).lanes;
+    if (ops_[i] == Op::sub64 && inputs) {
+        Draft out = begin(i);
+        out.instruction.lanes = pitch_[i];
+        out.instruction.k = narrow(spec(i).lanes);
+        out.instruction.step = out.instruction.reset = kernels().rows.sub;
+        out.instruction.loads = {own_load(arg(i, 0)), own_load(arg(i, 1))};
+        return emit(std::move(out));
+    }
+    std::vector<std::size_t> args;
+    for (std::size_t a = 0; a < spec(i).args.size(); ++a) {
+        args.push_back(arg(i, a));
+    }
+    return emit(with_args(i, args));
+}
+
+// An element-wise instruction over lanes or rows; one lane serves all.
+Draft Compiler::with_args(std::size_t i, const std::vector<std::size_t>& args) {
+    Draft out = begin(i);
+    const bool rows = pitch_[i] > 0;
+    out.instruction.lanes = rows ? pitch_[i] : narrow(spec(i).lanes);
+    for (std::size_t a = 0; a < args.size(); ++a) {
+        const bool whole = spec(args[a]).lanes == spec(i).lanes;
+        out.args.push_back(rows && whole ? rows_of(args[a]) : lanes_of(args[a]));
+        out.instruction.strides[a] = whole ? narrow(kBlock) : 0;
+    }
+    return out;
+}
+
+std::int32_t Compiler::row_sum(std::size_t i) {
+    const RowKernels& rows = kernels().rows;
+    Draft out = begin(i);
+    out.instruction.k = narrow(spec(i).ints[0]);
+    out.cost = 2.0 * static_cast<double>(out.instruction.k);
+    std::size_t from = arg(i, 0);
+    const Op inner = nodes_[from].absorbed ? ops_[from] : Op::sum;
+    from = nodes_[from].absorbed ? arg(from, 0) : from;
+    const bool direct = ops_[from] == Op::input;
+    if (direct) {
+        out.instruction.loads[0] = own_load(from);
+    } else {
+        out.args.push_back(rows_of(from));
+    }
+    const Kernel square = direct ? rows.sum_square_input : rows.sum_square;
+    const Kernel abs = direct ? rows.sum_abs_input : rows.sum_abs;
+    const Kernel plain = direct ? rows.sum_input : rows.sum;
+    const Kernel chosen = inner == Op::square ? square : inner == Op::abs ? abs : plain;
+    out.instruction.step = out.instruction.reset = chosen;
+    return emit(std::move(out));
+}
+
+std::int32_t Compiler::lane_sum(std::size_t i) {
+    Draft out = begin(i);
+    const std::size_t inner = arg(i, 0);
+    out.instruction.k = narrow(spec(i).ints[0]);
+    out.instruction.strides[0] = narrow(kBlock);
+    out.args.push_back(lanes_of(arg(inner, 0)));
+    const bool square = ops_[inner] == Op::square;
+    out.instruction.step = out.instruction.reset =
+        square ? kernels().sum_square : kernels().sum_abs;
+    return emit(std::move(out));
+}
+
+// The products are kept where the caller wants them.
+std::int32_t Compiler::weighted_sum(std::size_t i) {
+    Draft out = begin(i);
+    out.instruction.gathers = true;
+    bool plain = true;
+    for (const std::size_t product : nodes_[i].terms) {
+        for (const std::size_t a : {0, 1}) {
+            out.args.push_back(lanes_of(arg(product, a)));
+            out.instruction.list.push_back(0);
+        }
+        nodes_[product].lanes =
+            nodes_[product].stores > 0 ? drafts_.add_value(1, out.phase) : kNone;
+        out.extras.push_back(nodes_[product].lanes);
+        plain = plain && nodes_[arg(product, 0)].uniform && nodes_[product].stores == 0;
+    }
+    out.instruction.step = out.instruction.reset =
+        plain ? kernels().weighted_total : kernels().weighted_sum;
+    return emit(std::move(out));
+}
+
+void Compiler::fill_numbers(std::size_t i, Instruction& out) const {
+    const NodeSpec& node = spec(i);
+    const Op op = ops_[i];
+    const Shape shape = info(op).shape;
+    for (const double number : node.floats) {
+        out.values.push_back(static_cast<float>(number));
+    }
+    const bool whole = op == Op::param || op == Op::machine;
+    for (std::size_t p = 0; whole && p < node.ints.size(); ++p) {
+        out.list.push_back(narrow(node.ints[p]));
+    }
+    if (shape == Shape::reduce || shape == Shape::row || info(op).slots == kAny ||
+        op == Op::watch || op == Op::flagged) {
+        out.k = narrow(op == Op::watch ? node.ints.back() : node.ints[0]);
+    }
+    if (op == Op::kernel) {
+        out.custom = reinterpret_cast<Custom>(static_cast<std::uintptr_t>(node.ints[0]));
+    }
+    if (shape == Shape::memory || op == Op::guard) {
+        out.number = node.floats.empty() ? 0.0 : node.floats[0];
+    }
+    if (op == Op::ema) {
+        const double tau = node.floats[0];
+        out.number = tau > 0 ? -std::expm1(-spec_.dt / tau) : 1.0;
+    }
+    if (op == Op::hold) {
+        out.number = std::ceil(node.floats[0] / spec_.dt - 1e-9);
+    }
+}
+
+}  // namespace embody

@@ -1,0 +1,77 @@
+"""Carrying what a program remembers over to another one: a changed program takes over between two
+steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .. import _core
+    from .compiled import CompiledProgram
+
+
+@dataclass(frozen=True)
+class Carried:
+    """Memories by what they remember, as `rate(joint_vel)`: those that went on, those that only the
+    new program has, those that only the old one had.
+    """
+
+    kept: tuple[str, ...]
+    seeded: tuple[str, ...]
+    dropped: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Memory:
+    label: str
+    slot: int
+    slots: int
+
+
+def carry_state(
+    old: CompiledProgram, old_state: _core.State, new: CompiledProgram, new_state: _core.State
+) -> Carried:
+    """Copy the state of every memory that both programs have; see `CompiledProgram.carry_state`."""
+    before, after = _memories(old), _memories(new)
+    for what, state, program in (("old", old_state, before), ("new", new_state, after)):
+        expected = sum(memory.slots for memory in program.values())
+        if len(state.array) != expected:
+            raise ValueError(
+                f"{what}_state: expected {expected} slots of its program, got {len(state.array)}"
+            )
+    if old_state.n != new_state.n:
+        raise ValueError(f"new_state: expected {old_state.n} environments, got {new_state.n}")
+    kept = [key for key in after if key in before]
+    for key in kept:
+        source, target = before[key], after[key]
+        rows = old_state.array[source.slot : source.slot + source.slots]
+        new_state.array[target.slot : target.slot + target.slots] = rows
+    return Carried(
+        tuple(after[key].label for key in kept),
+        tuple(memory.label for key, memory in after.items() if key not in before),
+        tuple(memory.label for key, memory in before.items() if key not in after),
+    )
+
+
+def _memories(program: CompiledProgram) -> dict[int, _Memory]:
+    """Every memory of a program by what it computes: equal expressions over the same signals and
+    parameters have equal keys in all programs of the process.
+    """
+    nodes, inputs, params = program.lane_program[0], program.inputs, list(program.params)
+    keys: list[int] = []
+    read: list[frozenset[str]] = []
+    for op, args, lanes, ints, floats in nodes:
+        names: tuple[str, ...] = ()
+        if op == "input":
+            names, ints = (inputs[ints[0]].name,), ints[1:]
+        elif op == "param":
+            names, ints = tuple(params[i] for i in ints), []
+        parts = (op, *names, "|", *(keys[a] for a in args), "|", lanes, *ints, "|", *map(repr, floats), program.dt)
+        keys.append(hash(parts))
+        read.append(frozenset(names).union(*(read[a] for a in args)))
+    return {
+        keys[node]: _Memory(f"{nodes[node][0]}({', '.join(sorted(read[node]))})", slot, slots)
+        for node, slot, slots in program.build().state_nodes
+    }

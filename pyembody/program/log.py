@@ -1,0 +1,102 @@
+"""A whole log or rollout in one call: `[T, N]` rows, memory carried from step to step, for one set of
+parameters or for many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..spec.signal import Signal
+
+if TYPE_CHECKING:
+    from .. import _core
+    from .compiled import CompiledProgram
+
+Arrays = Mapping[str, NDArray[Any]]
+LINE = 64
+KINDS: dict[str, Any] = {"f4": np.float32, "u1": np.uint8}
+
+
+@dataclass(frozen=True)
+class Log:
+    """What a program gives for a log: `groups` by name, `flags` and `bad_term` as of an evaluator.
+
+    Shapes are `[T, N, width]` and `[T, N]`. For P sets of parameters groups are `[P, T, N, width]`,
+    flags those of any set, and there is no `bad_term`.
+    """
+
+    groups: dict[str, NDArray[Any]]
+    flags: NDArray[np.uint32]
+    bad_term: NDArray[np.int32] | None
+
+
+def evaluate_log(
+    program: CompiledProgram,
+    signals: Arrays,
+    resets: ArrayLike | None,
+    params: NDArray[np.float32],
+    state: _core.State | None,
+    threads: int,
+) -> Log:
+    """Return the groups of a log; see `CompiledProgram.evaluate_log`."""
+    from .. import _core
+
+    inputs = log_inputs(program.inputs, signals)
+    mask = log_resets(inputs, resets, state is not None)
+    sets = params.ndim == 2
+    shape = (len(params), *mask.shape) if sets else mask.shape
+    groups = {g.name: empty_lines((*shape, g.width), KINDS[g.dtype]) for g in program.groups.values()}
+    flags = np.zeros(mask.shape, np.uint32)
+    bad_term = None if sets else np.full(shape, -1, np.int32)
+    core = program.build(sets=sets)
+    outputs: list[NDArray[Any]] = list(groups.values())
+    _core.evaluate_log(core, state, inputs, outputs, params, mask, flags, bad_term, threads)
+    return Log(groups, flags, bad_term)
+
+
+def empty_lines(shape: Sequence[int], dtype: Any) -> NDArray[Any]:
+    """Return an array that begins at a cache line, as writing past the caches needs."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.empty(size + LINE, np.uint8)
+    start = -memory.ctypes.data % LINE
+    lines: NDArray[Any] = memory[start : start + size].view(dtype).reshape(shape)
+    return lines
+
+
+def log_inputs(signals: Sequence[Signal], given: Arrays) -> list[NDArray[Any]]:
+    """Return the arrays `[T, N, lanes]` of signals in order; `[T, N]` is legal for one lane.
+
+    Raises ValueError naming the signal that is missing or of another shape than the first one.
+    """
+    arrays: list[NDArray[Any]] = []
+    for signal in signals:
+        if signal.name not in given:
+            raise ValueError(f"signals: expected '{signal.name}', got {', '.join(given)}")
+        array = np.asarray(given[signal.name])
+        array = array[..., None] if array.ndim == 2 and signal.lanes == 1 else array
+        steps = arrays[0].shape[:2] if arrays else array.shape[:2]
+        expected = (*steps, signal.lanes) if len(steps) == 2 else ("T", "N", signal.lanes)
+        if array.shape != expected:
+            raise ValueError(f"signals: {signal.name}: expected shape {expected}, got {array.shape}")
+        arrays.append(array)
+    return arrays
+
+
+def log_resets(
+    inputs: Sequence[NDArray[Any]], resets: ArrayLike | None, goes_on: bool
+) -> NDArray[np.bool_]:
+    """Return where episodes start `[T, N]`: as given, else in the first step of all rows, unless a
+    state goes on.
+    """
+    if resets is not None:
+        return np.ascontiguousarray(resets, np.bool_)
+    if not inputs:
+        raise ValueError("resets: expected [T, N] for a program that reads no signals, got None")
+    mask = np.zeros(inputs[0].shape[:2], np.bool_)
+    mask[:1] = not goes_on
+    return mask
