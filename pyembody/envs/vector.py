@@ -21,6 +21,7 @@ from ..program import compile_task
 from ..spec.robot import Robot
 from ..spec.task import Task
 from . import snapshot
+from .arguments import reset_mask, take_actions
 from .bindings import Bindings
 from .commands import CommandSource, GaitClock, Rows
 from .faults import Faults
@@ -135,7 +136,7 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         core = program.build()
         self._memory = _core.State(core, n)
         self._moments, self.frozen_statistics = program.make_moments(), False
-        self.scheduled: dict[str, float] = {}
+        self.scheduled = dict[str, float]()
         self._evaluator = _core.Evaluator(
             core, self._memory, self._bindings.inputs(program.inputs), list(self.outputs.values()),
             self.params, self.flags, self.bad_term, self._threads,
@@ -173,7 +174,7 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         on; `stagger` starts the episode clocks at random steps, so that rows do not end together.
         """
         options = options or {}
-        mask = self._reset_mask(options.get("reset_mask"))
+        mask = reset_mask(options.get("reset_mask"), self.num_envs)
         if seed is not None or self._np_random is None:
             self._reseed(self._seed if seed is None else seed)
         if "command" in options:
@@ -193,7 +194,7 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         """
         if not self._started:
             raise RuntimeError("step: call reset first")
-        self._take(actions)
+        take_actions(actions, self.robot.control.action_limit, self.action)
         diverged = self._physics()
         if self._commands:
             self._commands.advance(self._rng)
@@ -220,8 +221,7 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         if self._mode == AutoresetMode.NEXT_STEP and self._done.any():
             rows = np.flatnonzero(self._done)
             self._reset_rows(rows)
-            for values in (self.raw, self.weighted, self.channels, self.lines):
-                values[rows] = 0
+            self.raw[rows] = self.weighted[rows] = self.channels[rows] = self.lines[rows] = 0
             terminated[rows] = truncated[rows] = False
         rewards = self.channels.sum(axis=1, dtype=np.float64)
         np.logical_or(terminated, truncated, out=self._done)
@@ -242,19 +242,6 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         info["final_info"] = {k: v.copy() for k, v in info.items()}
         info |= {"final_obs": final, "_final_obs": mask, "_final_info": mask.copy()}
         self._reset_rows(rows)
-
-    def _take(self, actions: ArrayLike) -> None:
-        given = np.asarray(actions)
-        if given.shape != self.action.shape:
-            raise ValueError(f"actions: expected {self.action.shape}, got {given.shape}")
-        if given.dtype.kind not in "fiu":
-            raise ValueError(f"actions: expected numbers, got dtype {given.dtype}")
-        if not np.isfinite(given.sum(dtype=np.float64)):
-            row, column = np.argwhere(~np.isfinite(given))[0]
-            place = f"row {row}, column {column}"
-            raise ValueError(f"actions: expected finite numbers, got {given[row, column]} at {place}")
-        limit = np.float32(self.robot.control.action_limit)
-        np.clip(given, -limit, limit, out=self.action, casting="same_kind" if given.dtype.kind == "f" else "unsafe")
 
     def _physics(self) -> Bools:
         """Step the batch; return which rows diverged."""
@@ -350,15 +337,6 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
             self._reseed(self._seed)
         snapshot.load(self, state)
         self._started = True
-
-    def _reset_mask(self, mask: object) -> Bools:
-        if mask is None:
-            return np.ones(self.num_envs, np.bool_)
-        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (self.num_envs,):
-            raise ValueError(f"reset_mask: expected a bool array of shape ({self.num_envs},), got {mask!r:.80}")
-        if not mask.any():
-            raise ValueError("reset_mask: expected at least one True")
-        return mask
 
     def _reseed(self, seed: int | Sequence[int | None]) -> None:
         parts = [seed] if isinstance(seed, int) else [s or 0 for s in seed]

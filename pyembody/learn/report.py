@@ -41,9 +41,7 @@ def summarise(
         "steps": learner.steps,
         "steps_per_second": steps / seconds["total"],
         "reward": float(sums.channels.sum() / steps / env.control_dt),
-        "episode_length": float(length / ended * env.control_dt)
-        if ended
-        else learner.episode_length,
+        "episode_length": float(length / ended * env.control_dt) if ended else learner.episode_length,
         "episodes": int(ended),
         "terminated": float(terminated / ended) if ended else 0.0,
         "success": float(succeeded / ended) if ended else 0.0,
@@ -51,11 +49,10 @@ def summarise(
         "terms": _named(paid_names(env), sums.terms / steps / env.control_dt),
         "channels": _named(env.channel_names, sums.channels / steps / env.control_dt),
         "metrics": _named(env.metric_names, sums.metrics / steps),
+        "scheduled": getattr(env, "scheduled", {}),
         "value_loss": _named(env.channel_names, losses.value),
         "explained_variance": _named(env.channel_names, mean_explained),
     }
-    if hasattr(env, "scheduled"):
-        metrics["scheduled"] = env.scheduled
     metrics |= _policy(learner, losses, moments)
     metrics["time"] = {"environment": tally.environment_s} | tally.inside
     metrics["time"] |= {"policy": tally.policy_s} | seconds
