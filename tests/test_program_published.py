@@ -37,6 +37,23 @@ def test_program_pays_what_the_formula_pays(name: str) -> None:
     assert np.std(paid) > 1e-3
 
 
+@pytest.mark.parametrize("name", REWARDS)
+def test_core_and_twin_agree_on_published_programs(name: str) -> None:
+    published, program = REWARDS[name], RewardProgram(FOLDER / f"{name}.toml")
+    rng, n = np.random.default_rng(12), 70
+    twin = program.compiled.reference(n)
+    first = published.draw(program.signals, n, rng)
+    program.reset(first)
+    twin.reset({key: rows.reshape(n, -1) for key, rows in first.items()}, np.ones(n, bool))
+    for _ in range(3):
+        rows = published.draw(program.signals, n, rng)
+        out, expected = program.step(rows), twin.step({key: value.reshape(n, -1) for key, value in rows.items()})
+        np.testing.assert_allclose(out.raw, expected["raw"], rtol=2e-5, atol=2e-6)
+        np.testing.assert_allclose(out.channels, expected["channels"], rtol=2e-5, atol=2e-6)
+        np.testing.assert_array_equal(out.terminated, expected["terminated"][:, 0] != 0)
+        np.testing.assert_array_equal(out.flags, twin.flags)
+
+
 def test_every_program_has_an_oracle() -> None:
     alone = {path.stem for path in FOLDER.glob("*.toml") if "[signals]" in path.read_text()}
     assert alone == set(REWARDS)
