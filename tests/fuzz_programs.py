@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 import traceback
+import warnings
 from collections import Counter
 from pathlib import Path
 from types import FrameType
@@ -83,6 +84,7 @@ def child(seed: int, seconds: float, trace: Path) -> int:
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 30, int(seconds) + 30))
     signal.signal(signal.SIGPROF, alarm)
+    warnings.simplefilter("error")
     rng, programs, counts = random.Random(seed), corpus(), Counter[str]()
     slowest, peak = 0.0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.process_time()

@@ -245,6 +245,7 @@ def test_text_file_and_dict_are_the_same_program(tmp_path: Path) -> None:
     [
         ("dt = 0.02", "", "dt: expected the control step in seconds"),
         ("dt = 0.02", "dt = -1", "dt: expected 1e-06 to 1e.06 seconds, got -1"),
+        ("scale = 0.25", "scale = 1e39", r"speed\.scale: expected a finite number that float32 holds, got 1e\+39"),
         ("dt = 0.02", "dt = true", "dt: expected the control step in seconds, got True"),
         ("dt = 0.02", "dt = 0.02\nhistory = 2", "history: is a simulation's business"),
         ("[terminations]", "[termination]", "unknown key 'termination', did you mean 'terminations'"),
