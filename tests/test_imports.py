@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "pyembody"
 FLOORS = (
     {"spec"},
     {"program", "language"},
-    {"envs", "world", "plan"},
+    {"envs", "world", "plan", "adapters"},
     {"learn", "analysis"},
     {"viz", "deploy"},
     {"bench"},

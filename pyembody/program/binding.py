@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from .checker import Checker
 
 
+RUNNING = ("%mean", "%std")
+"""Defaults of arguments that only the program itself gives: running statistics."""
+
+
 class Binder:
     """One call of an operation: `args` are its typed values, `static` its constants by name."""
 
@@ -26,14 +30,15 @@ class Binder:
     def bind(self) -> tuple[list[Node], dict[str, Any]]:
         """Return (args, static). Raises SpecError for what is missing, given twice, unknown or of the wrong kind."""
         operation, tree = self._operation, self._tree
-        values = [p for p in operation.parameters if p.kind == "value"]
-        named = [p for p in operation.parameters if p.kind == "kernel"]
-        ordered = [*named, *values] if operation.variadic else list(operation.parameters)
+        public = [p for p in operation.parameters if p.default not in RUNNING]
+        values = [p for p in public if p.kind == "value"]
+        named = [p for p in public if p.kind == "kernel"]
+        ordered = [*named, *values] if operation.variadic else public
         more = list(tree.args[len(ordered) :])
         if more and not operation.variadic:
             raise self._checker.error(tree, f"{operation.name} takes {len(ordered)} arguments, got {len(tree.args)}")
         given: dict[str, ast.expr] = {p.name: v for p, v in zip(ordered, tree.args, strict=False)}
-        names = [p.name for p in operation.parameters]
+        names = [p.name for p in public]
         for keyword in tree.keywords:
             if keyword.arg not in names:
                 raise unknown(self._place, f"argument of {operation.name}", str(keyword.arg), names)
@@ -85,7 +90,7 @@ class Binder:
             return self._checker.local[text]
         if text == "%terminated":
             return self._checker.names.lookup("terminated", self._place)
-        if text in ("%mean", "%std"):
+        if text in RUNNING:
             return self._checker.names.moment(text, self._place)
         message = f"argument '{parameter.name}' is missing; only a term has one of its own"
         raise self._checker.error(self._tree, f"{self._operation.name}: {message}")

@@ -14,6 +14,8 @@ from ..spec.task import Parameter
 from .types import Node, Type
 from .units import UnitSolver, parse_unit
 
+LARGEST = float(np.finfo(np.float32).max)
+
 
 @dataclass(frozen=True)
 class ParamInfo:
@@ -32,8 +34,8 @@ class ParamInfo:
 
     def check(self, value: float) -> None:
         """Raise SpecError unless `value` is legal."""
-        if not math.isfinite(value):
-            raise SpecError(f"{self.name}: expected a finite number, got {value}")
+        if not abs(value) <= LARGEST:
+            raise SpecError(f"{self.name}: expected a finite number that float32 holds, got {value}")
         if not self.low <= value <= self.high:
             legal = f"[{self.low:g}, {self.high:g}] {self.unit}"
             raise SpecError(f"{self.name}: expected a value in {legal}, got {value:g}")

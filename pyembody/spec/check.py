@@ -42,11 +42,17 @@ def check_robot(robot: Robot, place: str) -> None:
 
 def check_task(task: Task, place: str) -> None:
     """Raise SpecError for empty or misnamed groups, too many terms, and ranges whose ends are swapped or not finite."""
+    if not task.observations.get("policy"):
+        raise SpecError(f"{place}: observations.policy: expected at least one observation")
+    check_program(task, place)
+    _check_ranges(task, place)
+
+
+def check_program(task: Task, place: str) -> None:
+    """Raise SpecError for what is wrong with a task's terms, names and parameters, whatever simulates it."""
     for group in task.observations:
         if group not in GROUPS:
             raise unknown(f"{place}: observations", "group", group, GROUPS)
-    if not task.observations.get("policy"):
-        raise SpecError(f"{place}: observations.policy: expected at least one observation")
     terms = sum(len(c.terms) for c in task.channels.values())
     for count, most, what in (
         (len(task.channels), MAX_CHANNELS, "channels"), (terms, MAX_TERMS, "terms"), (len(task.let), MAX_LETS, "let")
@@ -58,7 +64,6 @@ def check_task(task: Task, place: str) -> None:
     _check_names(task, place)
     _check_parameters(task, place)
     _check_tables(task, place)
-    _check_ranges(task, place)
 
 
 def _check_names(task: Task, place: str) -> None:

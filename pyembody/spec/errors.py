@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+LONGEST_WORD = 400
+LONGEST = 3000
+"""Characters of a word and of a whole error; texts of others may hold names of any length."""
 
 
 class SpecError(ValueError):
@@ -13,8 +18,15 @@ class SpecError(ValueError):
     """
 
     def __init__(self, message: str, code: str = "") -> None:
-        super().__init__(message)
+        super().__init__(shortened(message))
         self.code = code
+
+
+def shortened(message: str) -> str:
+    """Return a message with very long words cut, and its middle left out if it is very long."""
+    message = re.sub(rf"(\S{{{LONGEST_WORD}}})\S+", r"\1...", message)
+    cut = len(message) > LONGEST
+    return f"{message[: LONGEST - 500]} ... {message[-500:]}" if cut else message
 
 
 def nearest(name: str, legal: Iterable[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,11 @@ from typing import Any
 from .errors import SpecError
 
 MAX_BYTES = 256 * 1024
+MAX_PARTS = 24
+LONG_KEY = re.compile(
+    rf"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){{{MAX_PARTS}}}"""
+)
+"""More dots in one key than tables may be deep. Python's parser takes quadratic time for those."""
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -20,12 +26,23 @@ def read_toml(path: Path) -> dict[str, Any]:
         raw = path.read_bytes()
     except OSError as error:
         raise SpecError(f"{path}: {error.strerror or error}") from None
+    return parse_toml(raw, str(path))
+
+
+def parse_toml(raw: bytes, place: str) -> dict[str, Any]:
+    """Return the tables of a TOML text of at most MAX_BYTES. Raises SpecError naming `place` and what is wrong."""
     if len(raw) > MAX_BYTES:
-        raise SpecError(f"{path}: expected at most {MAX_BYTES} bytes, got {len(raw)}", "limit_file")
+        raise SpecError(f"{place}: expected at most {MAX_BYTES} bytes, got {len(raw)}", "limit_file")
     try:
-        return tomllib.loads(raw.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise SpecError(f"{path}: not TOML: {error}") from None
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{place}: not TOML: {error}") from None
+    if LONG_KEY.search(text):
+        raise SpecError(f"{place}: expected keys of at most {MAX_PARTS} parts")
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # a ValueError too for an integer of thousands of digits
+        raise SpecError(f"{place}: not TOML: {error}") from None
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from msgspec import Meta, Struct, field
 
 from .robot import NonNegative, Positive
 
+Seconds = Annotated[float, Meta(ge=0, le=1e6)]
+
 
 class Stage(Struct, frozen=True, forbid_unknown_fields=True):
     """One stage of a task: once `until` has held for `hold_s` seconds, `reward` is paid and the next one begins.
@@ -18,8 +20,8 @@ class Stage(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     until: str = ""
-    hold_s: NonNegative = 0.0
-    timeout_s: NonNegative = 0.0
+    hold_s: Seconds = 0.0
+    timeout_s: Seconds = 0.0
     on_fail: str = ""
     reward: float = 0.0
     terminal: bool = False
