@@ -62,5 +62,6 @@ void check_apart(const py::handle& written, const std::string& name, const py::h
 
 void register_program(py::module_& module);
 void register_returns(py::module_& module);
+void register_nn(py::module_& module);
 
 }  // namespace embody::bind

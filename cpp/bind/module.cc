@@ -7,11 +7,12 @@
 #include "bind/arrays.h"
 
 PYBIND11_MODULE(_core, module) {
-    module.doc() = "The C++ core of pyembody: programs, returns and advantages.";
+    module.doc() = "The C++ core of pyembody: programs, returns and advantages, small networks.";
     module.attr("__version__") = EMBODY_VERSION;
     module.def(
         "simd_level", [] { return std::string(embody::simd_name(embody::simd_level())); },
         "The SIMD level in use: 'generic', 'avx2' or 'avx512'.");
     embody::bind::register_program(module);
     embody::bind::register_returns(module);
+    embody::bind::register_nn(module);
 }
