@@ -117,10 +117,10 @@ def test_a_loss_that_is_not_finite_is_named_and_leaves_the_parameters(engine: st
     batch = learner._batch()
     batch.targets[3, 1] = np.inf
     before = learner.networks.flat.clone()
+    rows = torch.arange(len(batch.observations))
     with pytest.raises(
         NotFiniteError, match="value loss of channel 'effort', gradient of the critic of effort;"
     ):
-        rows = torch.arange(len(batch.observations))
         step(learner.engine, learner.optimiser, batch, rows, learner.config, learner.group)
     torch.testing.assert_close(learner.networks.flat, before, rtol=0, atol=0)
 
