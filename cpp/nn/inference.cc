@@ -8,7 +8,7 @@
 namespace embody {
 namespace {
 
-constexpr double kNanosecondsPerMultiplyAdd = 0.02;
+constexpr double kNanosecondsPerMultiplyAdd = 0.012;
 
 Network checked(const Network& network, std::int64_t size) {
     check_network(network, size);
