@@ -1,14 +1,15 @@
 // Small networks: shapes are checked, the GIL is released, the core is called.
 #include <pybind11/stl.h>
 
-#include <memory>
+#include <numeric>
 #include <tuple>
-#include <utility>
 
 #include "base/check.h"
+#include "base/thread_pool.h"
 #include "bind/arrays.h"
 #include "nn/adam.h"
 #include "nn/inference.h"
+#include "nn/kernels.h"
 #include "nn/ppo.h"
 
 namespace embody::bind {
@@ -162,6 +163,17 @@ void bind_adam(const py::object& parameters, const py::object& gradient, const p
     adam_step(step);
 }
 
+// Multiply-adds done by all threads together.
+std::int64_t bind_multiply_adds(std::int64_t repeats, int threads) {
+    std::vector<std::int64_t> done(static_cast<std::size_t>(checked_threads(threads)));
+    const py::gil_scoped_release unlocked;
+    parallel_for(threads, threads, [&](std::int64_t, std::int64_t, int chunk) {
+        float sink[kLine] = {};
+        done[static_cast<std::size_t>(chunk)] = network_kernels().multiply_adds(repeats, sink);
+    });
+    return std::accumulate(done.begin(), done.end(), std::int64_t{0});
+}
+
 }  // namespace
 
 void register_nn(py::module_& module) {
@@ -183,6 +195,9 @@ void register_nn(py::module_& module) {
              py::arg("log_probs"), py::arg("advantages"), py::arg("targets"), py::arg("log_std"),
              py::arg("index"), py::arg("clip"), py::arg("entropy"), py::arg("value_weight"),
              py::arg("message"), "Writes gradient, KL, policy loss and value losses into message.");
+    module.def(
+        "multiply_adds", &bind_multiply_adds, py::arg("repeats"), py::arg("threads") = 1,
+        "Multiplies and adds on registers as fast as the processor can; gives back how often.");
     module.def(
         "clip_rows", &bind_clip, py::arg("gradient"), py::arg("most"), py::arg("norms"),
         "Scales each row of gradient [G, P] to a norm of at most `most`; norms [G] are those "

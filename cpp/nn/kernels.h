@@ -46,6 +46,9 @@ struct NetworkKernels {
     // out[columns] = the sum of `parts` rows of x.
     void (*sum_parts)(std::int64_t parts, std::int64_t columns, std::int64_t stride, const float* x,
                       float* out) = nullptr;
+    // Runs as many multiply-adds as it returns, per unit of `repeats`, on registers alone: the
+    // speed of the processor that every product is measured by. `sink` keeps the results alive.
+    std::int64_t (*multiply_adds)(std::int64_t repeats, float* sink) = nullptr;
 };
 
 const NetworkKernels& network_kernels();
