@@ -8,8 +8,6 @@
 namespace embody {
 namespace {
 
-constexpr double kNanosecondsPerMultiplyAdd = 0.012;
-
 Network checked(const Network& network, std::int64_t size) {
     check_network(network, size);
     return network;
@@ -30,8 +28,7 @@ void Inference::forward(const float* rows, std::int64_t n, float* out) {
     const std::int64_t inputs = network_.inputs();
     const std::int64_t width = network_.outputs();
     const std::int64_t blocks = (n + kBlockRows - 1) / kBlockRows;
-    const double cost =
-        kNanosecondsPerMultiplyAdd * static_cast<double>(n * network_.multiply_adds());
+    const double cost = static_cast<double>(n) * network_.nanoseconds();
     parallel_for(blocks, useful_threads(threads_, cost),
                  [&](std::int64_t begin, std::int64_t end, int chunk) {
                      const FloatMode mode;

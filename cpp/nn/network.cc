@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::array<std::string_view, 4> kNames = {"tanh", "relu", "elu", "silu"};
 constexpr std::int64_t kWidest = 65536;
+constexpr double kNanosecondsPerMultiplyAdd = 0.012;
 
 void check_range(const Network& n, std::size_t layer, std::int64_t first, std::int64_t count,
                  std::int64_t size) {
@@ -36,6 +37,10 @@ std::int64_t Network::multiply_adds() const {
         sum += layer.in * layer.out;
     }
     return groups * sum;
+}
+
+double Network::nanoseconds() const {
+    return kNanosecondsPerMultiplyAdd * static_cast<double>(multiply_adds());
 }
 
 void check_network(const Network& n, std::int64_t size) {

@@ -28,6 +28,7 @@ struct Network {
     std::int64_t outputs() const { return layers.back().out; }
     std::int64_t widest() const;         // of all layers' outputs
     std::int64_t multiply_adds() const;  // of one row's forward pass through all groups
+    double nanoseconds() const;          // that it takes on one thread, about
 };
 
 // Throws std::invalid_argument unless layers follow each other and all parameters lie within

@@ -13,6 +13,7 @@ namespace embody {
 namespace {
 
 constexpr std::int64_t kSlices = 8;
+constexpr double kNanosecondsPerSum = 0.1;
 
 PpoNetworks checked(const PpoNetworks& n) {
     check_network(n.actor, n.parameters);
@@ -80,42 +81,49 @@ void PpoGradient::run(const float* flat, const PpoBatch& batch, const PpoSetting
     critic_panels_.pack(flat, true);
     const PpoPolicy policy(networks_, flat, batch, settings);
     const std::int64_t slices = slices_of(batch.count);
-    parallel_for(slices, threads_, [&](std::int64_t begin, std::int64_t end, int chunk) {
-        const FloatMode mode;
-        PpoWorker& worker = workers_[static_cast<std::size_t>(chunk)];
-        for (std::int64_t s = begin; s < end; ++s) {
-            const std::int64_t first = batch.count * s / slices;
-            const std::int64_t last = batch.count * (s + 1) / slices;
-            float* gradient = gradients_.data() + s * gradient_size_;
-            PpoSums sums(networks_, sums_.data() + s * PpoSums::size(networks_));
-            std::fill_n(gradient, gradient_size_, 0.0F);
-            sums.clear();
-            for (std::int64_t row = first; row < last; row += kBlockRows) {
-                const std::int64_t count = std::min(kBlockRows, last - row);
-                worker.actor(policy, actor_panels_, actor_layout_, row, count, gradient, sums);
-                worker.critics(policy, critic_panels_, critic_layout_, row, count,
-                               gradient + actor_layout_.size(), sums);
-            }
-        }
-    });
+    // Forward, and two products of the same size on the way back.
+    const double cost = 3.0 * static_cast<double>(batch.count) *
+                        (networks_.actor.nanoseconds() + networks_.critic.nanoseconds());
+    parallel_for(slices, useful_threads(threads_, cost),
+                 [&](std::int64_t begin, std::int64_t end, int chunk) {
+                     const FloatMode mode;
+                     PpoWorker& worker = workers_[static_cast<std::size_t>(chunk)];
+                     for (std::int64_t s = begin; s < end; ++s) {
+                         const std::int64_t first = batch.count * s / slices;
+                         const std::int64_t last = batch.count * (s + 1) / slices;
+                         float* gradient = gradients_.data() + s * gradient_size_;
+                         PpoSums sums(networks_, sums_.data() + s * PpoSums::size(networks_));
+                         std::fill_n(gradient, gradient_size_, 0.0F);
+                         sums.clear();
+                         for (std::int64_t row = first; row < last; row += kBlockRows) {
+                             const std::int64_t count = std::min(kBlockRows, last - row);
+                             worker.actor(policy, actor_panels_, actor_layout_, row, count,
+                                          gradient, sums);
+                             worker.critics(policy, critic_panels_, critic_layout_, row, count,
+                                            gradient + actor_layout_.size(), sums);
+                         }
+                     }
+                 });
     gather(slices, message);
     finish(slices, policy, message);
 }
 
 void PpoGradient::gather(std::int64_t slices, float* message) {
     const auto tasks = static_cast<std::int64_t>(tasks_.size());
-    parallel_for(tasks, threads_, [&](std::int64_t begin, std::int64_t end, int chunk) {
-        const FloatMode mode;
-        float* row = workers_[static_cast<std::size_t>(chunk)].row();
-        for (std::int64_t t = begin; t < end; ++t) {
-            const RowTask& task = tasks_[static_cast<std::size_t>(t)];
-            network_kernels().sum_parts(slices, padded(task.count), gradient_size_,
-                                        gradients_.data() + task.from, row);
-            for (std::int64_t i = 0; i < task.count; ++i) {
-                message[task.to + i * task.step] = row[i];
-            }
-        }
-    });
+    const double cost = kNanosecondsPerSum * static_cast<double>(slices * gradient_size_);
+    parallel_for(tasks, useful_threads(threads_, cost),
+                 [&](std::int64_t begin, std::int64_t end, int chunk) {
+                     const FloatMode mode;
+                     float* row = workers_[static_cast<std::size_t>(chunk)].row();
+                     for (std::int64_t t = begin; t < end; ++t) {
+                         const RowTask& task = tasks_[static_cast<std::size_t>(t)];
+                         network_kernels().sum_parts(slices, padded(task.count), gradient_size_,
+                                                     gradients_.data() + task.from, row);
+                         for (std::int64_t i = 0; i < task.count; ++i) {
+                             message[task.to + i * task.step] = row[i];
+                         }
+                     }
+                 });
 }
 
 void PpoGradient::finish(std::int64_t slices, const PpoPolicy& policy, float* message) {
