@@ -97,7 +97,7 @@ def assert_near(mine: torch.Tensor, theirs: torch.Tensor) -> None:
 
 
 @given(problems())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_gradients_and_statistics_equal_automatic_differentiation(drawn) -> None:
     config, networks, batch, index = drawn
     theirs = message(TorchEngine(networks), batch, index, config)
@@ -113,7 +113,7 @@ def test_gradients_and_statistics_equal_automatic_differentiation(drawn) -> None
 
 
 @given(problems())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_means_and_values_equal_torch(drawn) -> None:
     _, networks, batch, _ = drawn
     core = CoreEngine(networks, 2)
@@ -179,7 +179,7 @@ def test_a_single_nan_reaches_the_outputs_of_its_row_only() -> None:
 
 
 @given(st.integers(1, 4), st.integers(1, 300), st.integers(0, 99), st.sampled_from([1e-3, 1.0, 1e3]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_clipping_and_adam_equal_their_definition_bit_for_bit(rows: int, columns: int, seed: int, size: float) -> None:
     rng = np.random.default_rng(seed)
     gradient = (size * rng.normal(size=(rows, columns))).astype(np.float32)

@@ -12,7 +12,7 @@
 namespace embody {
 namespace {
 
-constexpr std::int64_t kSlices = 8;
+constexpr int kSlices = 8;
 constexpr double kNanosecondsPerSum = 0.1;
 
 PpoNetworks checked(const PpoNetworks& n) {
@@ -38,7 +38,7 @@ std::int64_t slices_of(std::int64_t rows) {
 
 PpoGradient::PpoGradient(const PpoNetworks& networks, int threads)
     : networks_(checked(networks)),
-      threads_(threads),
+      threads_(std::min(threads, kSlices)),
       actor_panels_(networks.actor),
       critic_panels_(networks.critic),
       actor_layout_(networks.actor),
@@ -48,7 +48,7 @@ PpoGradient::PpoGradient(const PpoNetworks& networks, int threads)
       sums_(static_cast<std::size_t>(kSlices * PpoSums::size(networks_))) {
     list_tasks(networks_.actor, actor_layout_, 0);
     list_tasks(networks_.critic, critic_layout_, actor_layout_.size());
-    for (int i = 0; i < threads; ++i) {
+    for (int i = 0; i < threads_; ++i) {
         workers_.emplace_back(networks_);
     }
 }
