@@ -25,7 +25,7 @@ OBSERVATIONS, ACTIONS, CHANNELS = 48, 12, ("task", "style", "safety")
 UPDATES = ((64, 64), (1536, 128), (4096, 256))
 """Minibatch and width of both hidden layers of the actor and of each of three critics."""
 POLICY = (256, 256)
-SECONDS = 0.05
+SECONDS = 0.02
 """What one sample lasts, about."""
 
 
