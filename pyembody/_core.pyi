@@ -1,4 +1,4 @@
-"""The C++ core: programs, their state and evaluation, returns and advantages. No array is copied or converted."""
+"""The C++ core: programs and their state, returns and advantages, small networks. No array is copied or converted."""
 
 from typing import Any, TypeAlias
 
@@ -9,6 +9,7 @@ __version__: str
 
 _Floats: TypeAlias = NDArray[np.float32]
 _Ends: TypeAlias = NDArray[np.bool_] | NDArray[np.uint8]
+_Network: TypeAlias = tuple[int, int, str, list[tuple[int, int, int, int]]]
 
 def simd_level() -> str: ...
 
@@ -109,3 +110,41 @@ class LeggedTerms:
         threads: int = 1,
     ) -> None: ...
     def step(self) -> None: ...
+
+class Mlp:
+    def __init__(self, network: _Network, parameters: int, threads: int = 1) -> None: ...
+    def load(self, flat: _Floats) -> None: ...
+    def forward(self, rows: _Floats, out: _Floats) -> None: ...
+
+class PpoGradient:
+    def __init__(
+        self, actor: _Network, critic: _Network, log_std: int, parameters: int, threads: int = 1
+    ) -> None: ...
+    def run(
+        self,
+        flat: _Floats,
+        observations: _Floats,
+        critic_observations: _Floats,
+        actions: _Floats,
+        mean: _Floats,
+        log_probs: _Floats,
+        advantages: _Floats,
+        targets: _Floats,
+        log_std: _Floats,
+        index: NDArray[np.int64],
+        clip: float,
+        entropy: float,
+        value_weight: float,
+        message: _Floats,
+    ) -> None: ...
+
+def multiply_adds(repeats: int, threads: int = 1) -> int: ...
+def clip_rows(gradient: _Floats, most: float, norms: _Floats) -> None: ...
+def adam_step(
+    parameters: _Floats,
+    gradient: _Floats,
+    mean: _Floats,
+    square: _Floats,
+    rate: float,
+    scale: float,
+) -> None: ...

@@ -41,6 +41,12 @@ def test_training_says_where_the_run_is_and_what_is_next(tmp_path: Path, capsys:
     assert "next: pyembody eval" in shown
 
 
+def test_the_engine_is_chosen_and_kept_in_the_run(tmp_path: Path) -> None:
+    assert main([*TRAIN, "--engine", "torch", "--iterations", "1", "--out", str(tmp_path), *QUICK]) == 0
+    spec = json.loads(next(tmp_path.glob("velocity/*/spec.json")).read_text())
+    assert spec["train"]["engine"] == "torch"
+
+
 def test_a_sentence_is_shown_as_edits_and_kept_in_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     say = ["--say", "lift your feet 10 cm"]
     assert main([*TRAIN, *say, "--iterations", "1", "--out", str(tmp_path), *QUICK]) == 0

@@ -20,6 +20,7 @@ from pyembody.learn.networks import ActorCritic
 from pyembody.learn.normaliser import ObservationNormaliser
 from pyembody.learn.ppo import step
 from pyembody.learn.symmetry import mirror_rows
+from pyembody.learn.torch_engine import TorchEngine
 from test_learn_toy import PointMass, toy_robot, toy_task, toy_train
 
 FAR = 1000.0
@@ -62,8 +63,8 @@ class Countdown:
 def test_truncation_bootstraps_the_true_next_value() -> None:
     env = Countdown()
     rollout = Rollout(3, 1, 1, None, 1, 1, None)
-    networks = ActorCritic(toy_train(), 1, 1, 1, env.channel_names, 0)
-    Collector(env, rollout).collect(networks, ObservationNormaliser(1, 10.0), torch.Generator())
+    engine = TorchEngine(ActorCritic(toy_train(), 1, 1, 1, env.channel_names, 0))
+    Collector(env, rollout).collect(engine, ObservationNormaliser(1, 10.0), torch.Generator())
     # the value of a state is ten times its observation: 10 and 20 inside, 30 at the end, never 10 000
     rollout.values.copy_(torch.from_numpy(rollout.policy.raw) * 10.0)
     rollout.fill_next_values(np.concatenate(rollout.policy.finals) * 10.0)
@@ -106,19 +107,21 @@ def test_the_scale_of_a_channel_does_not_matter(tmp_path: Path) -> None:
     assert solve(tmp_path, (1e-3, 1e3)) > SOLVED
 
 
-def test_a_loss_that_is_not_finite_is_named_and_leaves_the_parameters() -> None:
+@pytest.mark.parametrize("engine", ["core", "torch"])
+def test_a_loss_that_is_not_finite_is_named_and_leaves_the_parameters(engine: str) -> None:
     env = PointMass(16)
     env.reset()
-    learner = Learner(env, toy_task(), toy_train(num_envs=16), 0, Group())
-    learner.collector.collect(learner.networks, learner.normaliser, learner.generator)
+    learner = Learner(env, toy_task(), toy_train(num_envs=16, engine=engine), 0, Group())
+    learner.collector.collect(learner.engine, learner.normaliser, learner.generator)
     learner._targets()
     batch = learner._batch()
     batch.targets[3, 1] = np.inf
     before = learner.networks.flat.clone()
+    rows = torch.arange(len(batch.observations))
     with pytest.raises(
         NotFiniteError, match="value loss of channel 'effort', gradient of the critic of effort;"
     ):
-        step(learner.networks, learner.optimiser, batch, learner.config, learner.group)
+        step(learner.engine, learner.optimiser, batch, rows, learner.config, learner.group)
     torch.testing.assert_close(learner.networks.flat, before, rtol=0, atol=0)
 
 

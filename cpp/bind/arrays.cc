@@ -8,7 +8,28 @@
 namespace embody::bind {
 namespace {
 
-std::string dtype_of(const py::array& array) { return py::str(py::object(array.dtype())); }
+// numpy's own name of the dtype; asking numpy costs more than a small kernel, so plain ones are
+// named here.
+std::string dtype_of(const py::array& array) {
+    const py::dtype dtype = array.dtype();
+    const char order = dtype.byteorder();
+    const std::string bits = std::to_string(8 * dtype.itemsize());
+    if (order == '=' || order == '|') {
+        switch (dtype.kind()) {
+            case 'f':
+                return "float" + bits;
+            case 'i':
+                return "int" + bits;
+            case 'u':
+                return "uint" + bits;
+            case 'b':
+                return "bool";
+            default:
+                break;
+        }
+    }
+    return py::str(py::object(dtype));
+}
 
 std::string list(const std::vector<std::string>& names) {
     std::string out;
@@ -63,7 +84,7 @@ py::array check_array(const py::handle& object, const std::string& name,
     if (access == Access::write && !array.writeable()) {
         fail(name, ": expected a writable array, got a read-only one");
     }
-    if (!array.attr("flags").attr("aligned").cast<bool>()) {
+    if ((array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) == 0) {
         fail(name, ": expected aligned memory, got an array whose elements are not aligned");
     }
     return array;

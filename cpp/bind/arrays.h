@@ -82,5 +82,6 @@ void register_program(py::module_& module);
 void register_returns(py::module_& module);
 void register_bench(py::module_& module);
 void register_log(py::module_& module);
+void register_nn(py::module_& module);
 
 }  // namespace embody::bind

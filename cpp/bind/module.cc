@@ -7,7 +7,7 @@
 #include "bind/arrays.h"
 
 PYBIND11_MODULE(_core, module) {
-    module.doc() = "The C++ core of pyembody: programs, returns and advantages.";
+    module.doc() = "The C++ core of pyembody: programs, returns and advantages, small networks.";
     module.attr("__version__") = EMBODY_VERSION;
     module.def(
         "simd_level", [] { return std::string(embody::simd_name(embody::simd_level())); },
@@ -16,4 +16,5 @@ PYBIND11_MODULE(_core, module) {
     embody::bind::register_returns(module);
     embody::bind::register_bench(module);
     embody::bind::register_log(module);
+    embody::bind::register_nn(module);
 }

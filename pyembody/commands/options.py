@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -18,3 +18,6 @@ Count = Annotated[int, tyro.conf.arg(metavar="N", help_behavior_hint="")]
 """A number whose 0 the help text explains."""
 Codes = Annotated[tuple[str, ...], tyro.conf.arg(metavar="[CODE ...]", help_behavior_hint="")]
 Places = Annotated[tuple[str, ...], tyro.conf.arg(metavar="[NAME=NUMBER ...]", help_behavior_hint="")]
+Engine = Annotated[
+    Literal["", "auto", "core", "torch"], tyro.conf.arg(metavar="auto|core|torch", help_behavior_hint="")
+]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .checks import at_least
-from .options import Codes, Count, Name, OptionalText, TaskPath
+from .options import Codes, Count, Engine, Name, OptionalText, TaskPath
 
 if TYPE_CHECKING:
     from ..spec import Robot, Task
@@ -35,7 +35,9 @@ class Train:
     num_envs: Count = 0
     """Environments over all workers; 0: as the task says."""
     workers: Count = 0
-    """Worker processes; 0: as the task says, and where it says nothing, one per core."""
+    """Worker processes; 0: as the task says, and where it says nothing, one (one per core for the torch engine)."""
+    engine: Engine = ""
+    """Who computes the networks: the C++ core or torch; by default as the task says."""
     out: Path = Path("runs")
     """Folder of the runs."""
     video: bool = True
@@ -77,7 +79,7 @@ class Train:
         task = load_task(self.task, self.variant)
         robot = load_robot(self.robot or task.robot)
         config = load_train(self.task, self.variant)
-        given = {name: getattr(self, name) for name in ("iterations", "num_envs") if getattr(self, name)}
+        given = {name: getattr(self, name) for name in ("iterations", "num_envs", "engine") if getattr(self, name)}
         return task, robot, replace(config, **given)
 
     def _edited(self, task: Task) -> tuple[Task, tuple[object, ...]]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .buffers import Rollout
-from .networks import ActorCritic
+from .engine import Engine
 from .normaliser import ObservationNormaliser
 from .ppo import NotFiniteError
 
@@ -52,7 +52,7 @@ class Collector:
         self._actions = np.zeros((env.num_envs, rollout.actions.shape[2]), np.float32)
 
     def collect(
-        self, networks: ActorCritic, normaliser: ObservationNormaliser, generator: torch.Generator
+        self, engine: Engine, normaliser: ObservationNormaliser, generator: torch.Generator
     ) -> Tally:
         """Fill the rollout from the environment's present state and return what happened.
 
@@ -64,12 +64,12 @@ class Collector:
         tally = Tally(terms, channels, metrics)
         rollout.clear()
         torch.randn(rollout.noise.shape, generator=generator, out=rollout.noise)
-        std = networks.log_std.detach().exp()
+        std = engine.networks.log_std.detach().exp()
         before, faults = dict(getattr(env, "seconds", {})), _fault_count(env)
         for t in range(rollout.horizon):
             start = time.perf_counter()
             with torch.inference_mode():
-                self._act(t, networks, normaliser, std)
+                self._act(t, engine, normaliser, std)
             acted = time.perf_counter()
             _, _, terminated, truncated, info = env.step(self._actions)
             stepped = time.perf_counter()
@@ -92,12 +92,12 @@ class Collector:
         return flags
 
     def _act(
-        self, t: int, networks: ActorCritic, normaliser: ObservationNormaliser, std: Tensor
+        self, t: int, engine: Engine, normaliser: ObservationNormaliser, std: Tensor
     ) -> None:
         rollout, mirror = self.rollout, self.env.mirror
         flags = self._observe(t)
         rows = normaliser(torch.from_numpy(rollout.policy.raw[t]), out=rollout.policy.normalised[t])
-        rollout.mean[t] = networks.mean(rows)
+        rollout.mean[t] = engine.mean(rows)
         torch.addcmul(rollout.mean[t], rollout.noise[t], std, out=rollout.actions[t])
         self._actions[:] = rollout.actions[t].numpy()
         if flags is not None:

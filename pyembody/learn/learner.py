@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any
 
@@ -14,13 +15,15 @@ from pyembody import _core
 from pyembody.spec import Task, Train
 
 from .adam import Adam
+from .batch import Batch
 from .buffers import Rollout, flat
 from .collect import Collector, Tally
 from .distributed import Group
+from .engine import make_engine
 from .losses import log_prob
 from .networks import ActorCritic
 from .normaliser import ObservationNormaliser, ValueNormaliser
-from .ppo import Batch, Losses, update
+from .ppo import Losses, update
 from .report import Metrics, summarise
 
 Array = npt.NDArray[Any]
@@ -39,6 +42,9 @@ class Learner:
             config, features, critic_features, actions, env.channel_names, seed
         )
         group.broadcast(self.networks.flat)
+        # with ranks beside it a process has its one core
+        threads = 1 if group.size > 1 else len(os.sched_getaffinity(0))
+        self.engine = make_engine(config.engine, self.networks, threads)
         self.optimiser = Adam(self.networks.flat, config.learning_rate)
         self.rollout = Rollout(
             config.horizon,
@@ -81,7 +87,7 @@ class Learner:
         start = time.perf_counter()
         if hasattr(self.env, "follow_schedules"):
             self.env.follow_schedules(self.steps)
-        tally = self.collector.collect(self.networks, self.normaliser, self.generator)
+        tally = self.collector.collect(self.engine, self.normaliser, self.generator)
         collected = time.perf_counter()
         moments = self._targets()
         batch = self._batch()
@@ -136,7 +142,7 @@ class Learner:
         )
 
     def _values(self, rows: Tensor) -> Tensor:
-        return self.value_normaliser.denormalise(self.networks.values(rows))
+        return self.value_normaliser.denormalise(self.engine.values(rows))
 
     def _batch(self) -> Batch:
         """The rows of this rank, with value targets in the critics' units."""
@@ -159,7 +165,7 @@ class Learner:
         )
 
     def _update(self, batch: Batch) -> Losses:
-        return update(self.networks, self.optimiser, batch, self.config, self.generator, self.group)
+        return update(self.engine, self.optimiser, batch, self.config, self.generator, self.group)
 
     def _update_normalisers(self) -> None:
         """Let the normalisers see this rollout; the next one is collected and learnt from with the new moments."""

@@ -54,13 +54,3 @@ def adapted_rate(rate: float, kl: float, target: float, low: float, high: float)
     if kl > 2.0 * target:
         return max(rate / 1.5, low)
     return min(rate * 1.5, high) if kl < 0.5 * target else rate
-
-
-def clip_rows(grads: Tensor, max_norm: float) -> Tensor:
-    """Scale each row of grads `[G, P]` in place to a norm of at most `max_norm`; return the norms `[G]` before.
-
-    One row is one network: a diverging critic never shrinks the steps of the others.
-    """
-    norms: Tensor = torch.linalg.vector_norm(grads, dim=1)
-    grads.mul_((max_norm / (norms + 1e-6)).clamp_max(1.0).unsqueeze(1))
-    return norms

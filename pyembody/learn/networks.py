@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import elu
+from torch.nn.functional import elu, silu
 
 from pyembody.spec import Train
 
@@ -55,9 +55,11 @@ class GroupedMLP(nn.Module):
 
 
 def activate(x: Tensor, name: str) -> Tensor:
-    """Return the activation `elu`, `relu` or `tanh` of x."""
+    """Return the activation `elu`, `relu`, `tanh` or `silu` of x."""
     if name == "elu":
         return elu(x, inplace=True)
+    if name == "silu":
+        return silu(x)
     return torch.relu(x) if name == "relu" else torch.tanh(x)
 
 
@@ -66,8 +68,8 @@ class ActorCritic:
 
     `critic = "grouped"` gives each channel its own network, `"shared"` one network with C outputs. `flat [P]` holds
     every parameter and `grads [P]` every gradient: one optimiser call serves all of them, and `message [P + 2 + C]`,
-    the gradients followed by the step's statistics, is what ranks average. Row g of `critic_grads [G, .]` is the
-    gradient of critic g alone.
+    the gradients followed by the step's `statistics` (KL, policy loss, value losses), is what ranks average. Row g of
+    `critic_grads [G, .]` is the gradient of critic g alone.
     """
 
     def __init__(
@@ -146,7 +148,7 @@ class ActorCritic:
         size = first + groups * sum(_padded(p[0].numel()) for p in critic)
         self.flat = torch.zeros(size)
         self.message = torch.zeros(size + 2 + len(self.channels))
-        self.grads = self.message[:size]
+        self.grads, self.statistics = self.message[:size], self.message[size:]
         self.actor_grads = self.grads[:first].view(1, -1)
         self.critic_grads = self.grads[first:].view(groups, -1)
         self.leaves = [*own, *critic]

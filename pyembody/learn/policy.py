@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
+from pyembody import _core
 from pyembody.spec import SpecError
 
 from . import checkpoint
 from .critic import Critic
-from .networks import activate
 from .normaliser import ObservationNormaliser
 from .symmetry import mirror_rows
 
@@ -29,8 +28,9 @@ class Policy:
     def __init__(self, arrays: dict[str, Array], meta: checkpoint.Meta, place: str) -> None:
         """`arrays` are those of model.safetensors. Raises SpecError naming `place` if some are missing or misshapen."""
         self.meta = meta
-        self._layers = _layers(arrays, place)
-        width = self._layers[0][0].shape[0]
+        layers = _layers(arrays, place)
+        self._network = _load(layers, meta.activation)
+        width, self._actions = layers[0][0].shape[0], layers[-1][0].shape[1]
         self._normaliser = ObservationNormaliser(width, meta.observation_clip)
         shapes = {"count": (), "mean": (width,), "var": (width,)}
         self._normaliser.load(
@@ -55,7 +55,7 @@ class Policy:
                 f"observations: expected (N, {self.observation_size}), got {observations.shape}"
             )
         flags = self._flags(observations)
-        actions = self._actions(self._canonical(observations, flags, "obs"))
+        actions = self._act(self._canonical(observations, flags, "obs"))
         if flags is not None:
             mirror_rows(actions, flags, *self._mirror["action"])
         return actions
@@ -75,14 +75,12 @@ class Policy:
             mirror_rows(copied, flags, *self._mirror[kind])
         return copied
 
-    def _actions(self, rows: Array) -> Array:
+    def _act(self, rows: Array) -> Array:
         with torch.inference_mode(), one_thread():
-            hidden = torch.from_numpy(rows)
-            hidden = self._normaliser(hidden, out=torch.empty_like(hidden))
-            for weight, bias in self._layers[:-1]:
-                hidden = activate(torch.addmm(bias, hidden, weight), self.meta.activation)
-            weight, bias = self._layers[-1]
-            actions: Array = torch.addmm(bias, hidden, weight).numpy()
+            normalised = torch.from_numpy(rows)
+            self._normaliser(normalised, out=normalised)
+        actions = np.empty((len(rows), self._actions), np.float32)
+        self._network.forward(rows, actions)
         return actions
 
 
@@ -110,7 +108,19 @@ def load_policy(path: Path) -> Policy:
     )
 
 
-def _layers(arrays: dict[str, Array], place: str) -> list[tuple[Tensor, Tensor]]:
+def _load(layers: list[tuple[Array, Array]], activation: str) -> _core.Mlp:
+    """The layers as a network of the core."""
+    parts, described, size = [], [], 0
+    for weight, bias in layers:
+        described.append((*weight.shape, size, size + weight.size))
+        parts += [weight.ravel(), bias.ravel()]
+        size += weight.size + bias.size
+    network = _core.Mlp((1, 0, activation, described), size)
+    network.load(np.concatenate(parts, dtype=np.float32))
+    return network
+
+
+def _layers(arrays: dict[str, Array], place: str) -> list[tuple[Array, Array]]:
     """The actor's layers: weight `[in, out]`, bias `[out]`."""
     count = sum(name.startswith("actor.weights.") for name in arrays)
     if count == 0:
@@ -129,7 +139,7 @@ def _layers(arrays: dict[str, Array], place: str) -> list[tuple[Tensor, Tensor]]
             )
         inputs = weight.shape[2]
         bias = _array(arrays, f"actor.biases.{i}", (1, 1, inputs), place)
-        layers.append((torch.from_numpy(weight[0].copy()), torch.from_numpy(bias[0, 0].copy())))
+        layers.append((weight[0], bias[0, 0]))
     return layers
 
 

@@ -78,8 +78,8 @@ def train(
     Args:
         run: what `create_run` returned.
         iterations: total number of iterations; the run's own if None.
-        workers: processes; 0 takes the run's own setting, and where that is 0 too, one per core. Under `torchrun` the
-            processes are torchrun's.
+        workers: processes; 0 takes the run's own setting, and where that is 0 too, one (one per core for the
+            torch engine). Under `torchrun` the processes are torchrun's.
         progress: show a live table (plain lines when the output is no terminal).
         make_env: makes the environment of (spec, number of environments, threads, first environment) in place of the
             run's task and robot; runs in one process unless torchrun made more.
@@ -92,7 +92,9 @@ def train(
     if checkpoint.find(run):
         raise SpecError(f"{run}: this run has checkpoints already; go on with: pyembody resume {run}")
     cores = len(os.sched_getaffinity(0))
-    size = 1 if make_env else worker_count(spec.train.num_envs, cores, workers or spec.train.workers)
+    # the core's own threads share an update better than processes do; torch's slow the physics beside them
+    useful = cores if spec.train.engine == "torch" else 1
+    size = 1 if make_env else worker_count(spec.train.num_envs, useful, workers or spec.train.workers)
     count = spec.train.iterations if iterations is None else iterations
     with at_once(run):
         return _launch(Job(run, count, False, progress, make_env or task_env), spec, size)

@@ -14,7 +14,8 @@ Count = Annotated[int, Meta(ge=1)]
 class Train(Struct, frozen=True, forbid_unknown_fields=True):
     """PPO's settings. `num_envs` is the number over all workers; `critic` names the networks of the channels:
 
-    `grouped` one network per channel, `shared` one network with an output per channel.
+    `grouped` one network per channel, `shared` one network with an output per channel. `engine` computes them: the
+    C++ core or torch; `auto` is the core.
     """
 
     num_envs: Count = 256
@@ -34,10 +35,11 @@ class Train(Struct, frozen=True, forbid_unknown_fields=True):
     actor_hidden: tuple[Count, ...] = (128, 128)
     critic_hidden: tuple[Count, ...] = (128, 128)
     critic: Literal["grouped", "shared"] = "grouped"
-    activation: Literal["elu", "relu", "tanh"] = "elu"
+    activation: Literal["elu", "relu", "tanh", "silu"] = "elu"
     initial_std: Positive = 0.8
     min_std: Positive = 0.05
     max_std: Positive = 1.5
     observation_clip: Positive = 10.0
     checkpoint_every: Count = 50
     workers: Annotated[int, Meta(ge=0, le=256)] = 0
+    engine: Literal["auto", "core", "torch"] = "auto"

@@ -1,0 +1,39 @@
+// Zeroed floats at a 64-byte boundary, made once and never grown.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+
+namespace embody {
+
+inline constexpr std::int64_t kLine = 16;  // floats of a cache line, and of the widest vector
+
+constexpr std::int64_t padded(std::int64_t count) { return (count + kLine - 1) / kLine * kLine; }
+
+// Floats between rows of a block: an odd number of cache lines, so that the rows of one column
+// spread over all sets of a cache.
+constexpr std::int64_t row_stride(std::int64_t count) {
+    return padded(count) + (padded(count) / kLine % 2 == 0 ? kLine : 0);
+}
+
+class Buffer {
+  public:
+    explicit Buffer(std::int64_t count)
+        : memory_(static_cast<float*>(
+              ::operator new(static_cast<std::size_t>(count) * sizeof(float), kAlignment))) {
+        std::fill_n(memory_.get(), count, 0.0F);
+    }
+    float* data() const { return memory_.get(); }
+
+  private:
+    static constexpr std::align_val_t kAlignment{64};
+    struct Free {
+        void operator()(float* memory) const { ::operator delete(memory, kAlignment); }
+    };
+    std::unique_ptr<float, Free> memory_;
+};
+
+}  // namespace embody

@@ -1,0 +1,77 @@
+"""The fast engine: networks and PPO's gradient in the core, on the very memory of torch's parameters."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from pyembody import _core
+from pyembody.spec import Train
+
+from .batch import Batch
+from .networks import ActorCritic, GroupedMLP
+
+Network: TypeAlias = tuple[int, int, str, list[tuple[int, int, int, int]]]
+
+
+class CoreEngine:
+    """Evaluates and differentiates networks in the core with up to `threads` threads; results do not depend on them."""
+
+    def __init__(self, networks: ActorCritic, threads: int) -> None:
+        self.networks = networks
+        actor, critic = describe(networks.actor), describe(networks.critic)
+        size = networks.flat.numel()
+        self._flat, self._message = networks.flat.numpy(), networks.message.numpy()
+        self._actor, self._critic = _core.Mlp(actor, size, threads), _core.Mlp(critic, size, threads)
+        self._gradient = _core.PpoGradient(actor, critic, int(networks.log_std.storage_offset()), size, threads)
+
+    def mean(self, observations: Tensor) -> Tensor:
+        """Return the mean action `[B, A]` of normalised observations `[B, O]`."""
+        return self._forward(self._actor, observations, self.networks.log_std.numel())
+
+    def values(self, observations: Tensor) -> Tensor:
+        """Return values in normalised units `[B, C]` of normalised critic observations `[B, Oc]`."""
+        return self._forward(self._critic, observations, len(self.networks.channels))
+
+    def gradients(self, batch: Batch, index: Tensor, config: Train) -> None:
+        """Write the gradient of PPO's loss over the rows `index [M]` int64, and its statistics, into the message."""
+        self._gradient.run(
+            self._flat,
+            _array(batch.observations),
+            _array(batch.critic_observations),
+            _array(batch.actions),
+            _array(batch.mean),
+            _array(batch.log_probs),
+            _array(batch.advantages),
+            _array(batch.targets),
+            _array(batch.log_std),
+            _array(index),
+            config.clip,
+            config.entropy,
+            config.value_weight,
+            self._message,
+        )
+
+    def _forward(self, network: _core.Mlp, rows: Tensor, width: int) -> Tensor:
+        out = torch.empty(rows.shape[0], width)
+        network.load(self._flat)
+        network.forward(_array(rows), _array(out))
+        return out
+
+
+def describe(network: GroupedMLP) -> Network:
+    """Return what the core has to know: groups, floats between them, activation, and layers (in, out, two offsets)."""
+    first = network.weights[0]
+    layers = [
+        (w.shape[1], w.shape[2], int(w.storage_offset()), int(b.storage_offset()))
+        for w, b in zip(network.weights, network.biases, strict=True)
+    ]
+    return first.shape[0], first.stride(0), network.activation, layers
+
+
+def _array(tensor: Tensor) -> npt.NDArray[Any]:
+    array: npt.NDArray[Any] = tensor.detach().numpy()
+    return array

@@ -1,0 +1,234 @@
+"""The core's networks and PPO gradient against torch, which defines them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pyembody import _core
+from pyembody.learn import adam_reference as reference
+from pyembody.learn.batch import Batch
+from pyembody.learn.core_engine import CoreEngine, describe
+from pyembody.learn.losses import log_prob
+from pyembody.learn.networks import ActorCritic
+from pyembody.learn.torch_engine import TorchEngine
+from pyembody.spec import Train
+
+ACTIVATIONS = ("tanh", "relu", "elu", "silu")
+TOLERANCE = 1e-5
+
+
+@st.composite
+def trains(draw) -> Train:
+    """Any shape: widths around the kernels' tiles, with and without hidden layers."""
+    hidden = st.lists(st.integers(1, 70), max_size=3).map(tuple)
+    return Train(
+        actor_hidden=draw(hidden),
+        critic_hidden=draw(hidden),
+        critic=draw(st.sampled_from(["grouped", "shared"])),
+        activation=draw(st.sampled_from(ACTIVATIONS)),
+        clip=draw(st.sampled_from([0.05, 0.2])),
+        entropy=draw(st.sampled_from([0.0, 0.01])),
+        value_weight=draw(st.sampled_from([0.5, 1.0])),
+    )
+
+
+@st.composite
+def problems(draw) -> tuple[Train, ActorCritic, Batch, torch.Tensor]:
+    """Networks away from their start, rows of a nearby policy, and a minibatch of them."""
+    config = draw(trains())
+    observations, critic_observations, actions = (draw(st.integers(1, n)) for n in (70, 40, 20))
+    channels, rows = draw(st.integers(1, 4)), draw(st.integers(1, 400))
+    return problem(
+        config, observations, critic_observations, actions, channels, rows, draw(st.integers(0, 999))
+    )
+
+
+def problem(
+    config: Train, observations: int, critic_observations: int, actions: int, channels: int, rows: int, seed: int
+) -> tuple[Train, ActorCritic, Batch, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=generator)
+
+    networks = ActorCritic(config, observations, critic_observations, actions, [str(c) for c in range(channels)], seed)
+    with torch.no_grad():
+        for leaf in networks.leaves:
+            leaf.add_(0.1 * normal(*leaf.shape))
+        seen = normal(rows, observations)
+        mean = networks.mean(seen) + 0.1 * normal(rows, actions)
+        log_std = networks.log_std + 0.05 * normal(actions)
+        acted = mean + log_std.exp() * normal(rows, actions)
+        batch = Batch(
+            seen,
+            normal(rows, critic_observations),
+            acted,
+            mean,
+            log_prob(acted, mean, log_std),
+            normal(rows),
+            normal(rows, channels),
+            log_std,
+        )
+    index = torch.randperm(rows, generator=generator)[: max(1, rows * 3 // 4)]
+    return config, networks, batch, index
+
+
+def message(engine: CoreEngine | TorchEngine, batch: Batch, index: torch.Tensor, config: Train) -> torch.Tensor:
+    engine.networks.message.zero_()
+    engine.gradients(batch, index, config)
+    return engine.networks.message.clone()
+
+
+def assert_near(mine: torch.Tensor, theirs: torch.Tensor) -> None:
+    """Equal to TOLERANCE, relative to the largest number or to what was added up to it, which was some tenth: float32
+    sums in another order agree no better.
+    """
+    scale = max(float(theirs.abs().max()), 0.1)
+    torch.testing.assert_close(mine, theirs, rtol=TOLERANCE, atol=TOLERANCE * scale)
+
+
+@given(problems())
+@settings(max_examples=25, deadline=None)
+def test_gradients_and_statistics_equal_automatic_differentiation(drawn) -> None:
+    config, networks, batch, index = drawn
+    theirs = message(TorchEngine(networks), batch, index, config)
+    mine = message(CoreEngine(networks, 1), batch, index, config)
+    assert torch.isfinite(theirs).all()
+    size = networks.flat.numel()
+    assert_near(mine[size:], theirs[size:])
+    for leaf in networks.leaves:
+        first, stride = int(leaf.storage_offset()), leaf.stride(0)
+        for g in range(leaf.shape[0]):
+            own = slice(first + g * stride, first + g * stride + leaf[0].numel())
+            assert_near(mine[own], theirs[own])
+
+
+@given(problems())
+@settings(max_examples=15, deadline=None)
+def test_means_and_values_equal_torch(drawn) -> None:
+    _, networks, batch, _ = drawn
+    core = CoreEngine(networks, 2)
+    with torch.no_grad():
+        assert_near(core.mean(batch.observations), networks.mean(batch.observations))
+        assert_near(core.values(batch.critic_observations), networks.values(batch.critic_observations))
+
+
+@pytest.mark.parametrize("critic", ["grouped", "shared"])
+def test_the_number_of_threads_changes_no_bit(critic: str) -> None:
+    config, networks, batch, index = problem(Train(critic=critic), 50, 60, 12, 3, 3000, 0)
+    outputs = []
+    for threads in (1, 2, 5):
+        core = CoreEngine(networks, threads)
+        parts = [message(core, batch, index, config), core.mean(batch.observations)]
+        outputs.append([*parts, core.values(batch.critic_observations)])
+    for other in outputs[1:]:
+        for mine, theirs in zip(outputs[0], other, strict=True):
+            assert torch.equal(mine, theirs)
+
+
+@pytest.mark.parametrize("level", ["generic", "avx2"])
+def test_other_simd_levels_equal_torch_too(level: str) -> None:
+    best = ("generic", "avx2", "avx512").index(_core.simd_level())
+    if ("generic", "avx2").index(level) >= best:
+        pytest.skip(f"{level} is what the other tests run at, or more than this processor has")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(Path(__file__))]
+    tests = "automatic_differentiation or activation"
+    done = subprocess.run(
+        [*command, "-k", tests], env=os.environ | {"EMBODY_SIMD": level}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_an_activation_is_right_in_its_last_places_and_far_out(activation: str) -> None:
+    # one input, a hidden layer of weight 1, an output of weight 1: the network is the activation
+    x = np.concatenate([np.linspace(-30, 30, 20001), np.geomspace(1e-30, 1e30, 301), -np.geomspace(1e-30, 80, 301)])
+    rows = x.astype(np.float32)[:, None]
+    out = np.empty_like(rows)
+    mlp = _core.Mlp((1, 0, activation, [(1, 1, 0, 1), (1, 1, 0, 1)]), 2)
+    mlp.load(np.array([1.0, 0.0], np.float32))
+    mlp.forward(rows, out)
+    exact = rows[:, 0].astype(np.float64)
+    with np.errstate(over="ignore"):
+        wanted = {
+            "tanh": np.tanh(exact),
+            "relu": np.maximum(exact, 0.0),
+            "elu": np.where(exact > 0, exact, np.expm1(np.minimum(exact, 0.0))),
+            "silu": exact / (1.0 + np.exp(-exact)),
+        }[activation]
+    error = np.abs(out[:, 0] - wanted) / np.maximum(np.abs(wanted), 1e-37)
+    assert error.max() < 4 * 2.0**-23
+
+
+def test_a_single_nan_reaches_the_outputs_of_its_row_only() -> None:
+    for activation in ACTIVATIONS:
+        networks = ActorCritic(Train(activation=activation), 5, 5, 3, ["a"], 0)
+        rows = torch.zeros(200, 5)
+        rows[150, 2] = float("nan")
+        bad = ~torch.isfinite(CoreEngine(networks, 1).mean(rows)).all(1)
+        assert bad.nonzero().tolist() == [[150]], activation
+
+
+@given(st.integers(1, 4), st.integers(1, 300), st.integers(0, 99), st.sampled_from([1e-3, 1.0, 1e3]))
+@settings(max_examples=30, deadline=None)
+def test_clipping_and_adam_equal_their_definition_bit_for_bit(rows: int, columns: int, seed: int, size: float) -> None:
+    rng = np.random.default_rng(seed)
+    gradient = (size * rng.normal(size=(rows, columns))).astype(np.float32)
+    wanted, norms = gradient.copy(), np.empty(rows, np.float32)
+    wanted_norms = reference.clip_rows(wanted, 1.0)
+    _core.clip_rows(gradient, 1.0, norms)
+    np.testing.assert_array_equal(norms, wanted_norms)
+    np.testing.assert_array_equal(gradient, wanted)
+    mine = [rng.normal(size=rows * columns).astype(np.float32) for _ in range(2)]
+    mine.append(np.square(rng.normal(size=rows * columns)).astype(np.float32))
+    theirs = [x.copy() for x in mine]
+    flat = gradient.reshape(-1)
+    _core.adam_step(mine[0], flat, mine[1], mine[2], 1e-3, 0.3)
+    reference.adam_step(theirs[0], flat, theirs[1], theirs[2], 1e-3, 0.3)
+    for x, y in zip(mine, theirs, strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_gradients_are_clipped_row_by_row() -> None:
+    gradient, norms = np.array([[3, 4], [0.3, 0.4], [300, 400]], np.float32), np.empty(3, np.float32)
+    _core.clip_rows(gradient, 1.0, norms)
+    assert norms.tolist() == pytest.approx([5.0, 0.5, 500.0])
+    assert gradient.flatten().tolist() == pytest.approx([0.6, 0.8, 0.3, 0.4, 0.6, 0.8], rel=1e-5)
+
+
+def test_a_network_that_does_not_fit_is_refused() -> None:
+    layer = (2, 3, 0, 6)
+    with pytest.raises(ValueError, match="activation: expected tanh, relu, elu or silu, got 'ela', did you mean 'elu'"):
+        _core.Mlp((1, 0, "ela", [layer]), 9)
+    with pytest.raises(ValueError, match=r"parameters of layer 0 within \[0, 8\), got \[6, 9\)"):
+        _core.Mlp((1, 0, "elu", [layer]), 8)
+    with pytest.raises(ValueError, match="layer 1: expected 3 inputs, got 4"):
+        _core.Mlp((1, 0, "elu", [layer, (4, 1, 0, 0)]), 9)
+    mlp = _core.Mlp((1, 0, "elu", [layer]), 9)
+    with pytest.raises(ValueError, match=r"out: expected shape \(4, 3\), got \(4, 2\)"):
+        mlp.forward(np.zeros((4, 2), np.float32), np.zeros((4, 2), np.float32))
+
+
+def test_rows_outside_the_batch_are_refused() -> None:
+    config, networks, batch, _ = problem(Train(), 5, 5, 2, 1, 10, 0)
+    with pytest.raises(ValueError, match="index: expected rows from 0 to 9, got 10"):
+        CoreEngine(networks, 1).gradients(batch, torch.tensor([3, 10]), config)
+
+
+def test_the_description_of_a_network_points_into_the_flat_parameters() -> None:
+    networks = ActorCritic(Train(actor_hidden=(3,), critic_hidden=(4,)), 2, 2, 1, ["a", "b"], 0)
+    groups, stride, activation, layers = describe(networks.critic)
+    assert (groups, activation) == (2, "elu") and [layer[:2] for layer in layers] == [(2, 4), (4, 1)]
+    weights = networks.critic.weights[1]
+    for g in range(2):
+        first = layers[1][2] + g * stride
+        assert torch.equal(networks.flat[first : first + 4], weights[g].detach().flatten())
