@@ -43,13 +43,10 @@ class NumbaTerms:
 
 
 @cache
-def _compile(parallel: bool) -> tuple[Callable[..., None], Callable[..., None]]:
+def _terms() -> Callable[..., tuple[Any, ...]]:
+    """The twelve terms of one row, to be inlined into a loop."""
     import numba
 
-    each, njit = numba.prange, numba.njit
-    settings: dict[str, Any] = {"fastmath": True, "parallel": parallel, "nogil": True}
-
-    @njit(fastmath=True, inline="always")
     def terms(x: Any) -> tuple[Any, ...]:
         ex, ey, ez = x[9] - x[0], x[10] - x[1], x[11] - x[5]
         lin = math.exp(-(ex * ex + ey * ey) * np.float32(4))
@@ -77,6 +74,18 @@ def _compile(parallel: bool) -> tuple[Callable[..., None], Callable[..., None]]:
         stand, paid = zero if moving else stand, paid if moving else zero
         return lin, yaw, bounce, rock, level, torque, acc, smooth, limits, stand, paid, impact
 
+    compiled: Callable[..., tuple[Any, ...]] = numba.njit(fastmath=True, inline="always")(terms)
+    return compiled
+
+
+@cache
+def _compile(parallel: bool) -> tuple[Callable[..., None], Callable[..., None]]:
+    """The loop that writes every term, and the one that writes their weighted sum only."""
+    import numba
+
+    each, terms = numba.prange, _terms()
+    settings: dict[str, Any] = {"fastmath": True, "parallel": parallel, "nogil": True}
+
     def loop(rows: Floats, weights: Floats, raw: Floats, weighted: Floats, total: Floats) -> None:
         for n in each(rows.shape[0]):
             t = terms(rows[n])
@@ -95,6 +104,6 @@ def _compile(parallel: bool) -> tuple[Callable[..., None], Callable[..., None]]:
                 value += weights[k] * t[k]
             total[n] = value
 
-    compiled: Callable[..., None] = njit(**settings)(loop)
-    total_only: Callable[..., None] = njit(**settings)(totals)
+    compiled: Callable[..., None] = numba.njit(**settings)(loop)
+    total_only: Callable[..., None] = numba.njit(**settings)(totals)
     return compiled, total_only
