@@ -154,6 +154,7 @@ def edited_task(task: Task, program: CompiledTask, pairs: Sequence[tuple[str, An
     from ..language.paths import plain_data, write_path
     from ..program.params import find
     from ..spec.check import check_task
+    from ..spec.errors import SpecError
     from ..spec.load import convert
     from ..spec.task import Task
 
@@ -164,20 +165,13 @@ def edited_task(task: Task, program: CompiledTask, pairs: Sequence[tuple[str, An
             info = find(program.params, name)
             if isinstance(value, int | float):
                 info.check(float(value))
-            path = place_of(info.name)
+            if not info.path:
+                raise SpecError(f"edits: {info.name}: expected a number of the task's, this one is measured")
+            path = info.path
         write_path(data, path, value)
     edited = convert(data, Task, "edits")
     check_task(edited, "edits")
     return edited
-
-
-def place_of(parameter: str) -> str:
-    """Return where a parameter stands in its task: `channel.term.weight`, `channel.term.name` or `name`."""
-    parts = parameter.split(".")
-    if len(parts) == 1:
-        return f"params.{parameter}"
-    channel, term, name = parts
-    return f"channels.{channel}.terms.{term}." + ("weight" if name == "weight" else f"params.{name}")
 
 
 def edit_run(target: str, out: Path, pairs: Sequence[tuple[str, Any]]) -> int:

@@ -161,9 +161,10 @@ class _TaskCompiler:
         """Make the parameter buffer: weights first, then parameters of the task and of terms."""
         self.rewards.declare_weights()
         for name, value in self.task.params.items():
-            place = f"{self.place}: params.{name}"
+            path = f"params.{name}"
+            place = f"{self.place}: {path}"
             self._new_name(name, place)
-            self.scope.params[name] = self.params.add(name, value, place)
+            self.scope.params[name] = self.params.add(name, value, place, path)
         for (channel, term_name), term in self.terms.items():
             path = f"channels.{channel}.terms.{term_name}"
             self.local[f"{path}.expr"] = {
@@ -173,7 +174,8 @@ class _TaskCompiler:
         self.rewards.declare_numbers()
 
     def _term_param(self, channel: str, term: str, name: str, value: float | Parameter) -> Node:
-        place = f"{self.place}: channels.{channel}.terms.{term}.params.{name}"
+        path = f"channels.{channel}.terms.{term}.params.{name}"
+        place = f"{self.place}: {path}"
         self._new_name(name, place)
         if name in self.task.params:
             raise SpecError(
@@ -181,7 +183,7 @@ class _TaskCompiler:
             )
         if name in ("weight", "clip_low", "clip_high"):
             raise SpecError(f"{place}: '{name}' is the term's own {name}; choose another one")
-        return self.params.add(f"{channel}.{term}.{name}", value, place)
+        return self.params.add(f"{channel}.{term}.{name}", value, place, path)
 
     def _new_name(self, name: str, place: str) -> None:
         self.scope.check_name(name, place)

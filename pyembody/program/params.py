@@ -20,7 +20,8 @@ LARGEST = float(np.finfo(np.float32).max)
 @dataclass(frozen=True)
 class ParamInfo:
     """One number of the buffer: where it is, its default, unit and legal range. `positive` ones are
-    kernel scales.
+    kernel scales. `path` is where the task's data says it, as `channels.style.floor`; empty for what
+    no file says.
     """
 
     name: str
@@ -31,6 +32,7 @@ class ParamInfo:
     high: float
     positive: bool = False
     doc: str = ""
+    path: str = ""
 
     def check(self, value: float) -> None:
         """Raise SpecError unless `value` is legal."""
@@ -50,9 +52,9 @@ class ParamTable:
         self._solver = solver
         self._nodes: dict[str, tuple[Node, ParamInfo]] = {}
 
-    def add(self, name: str, given: float | Parameter, place: str) -> Node:
-        """Return the node of a new parameter. A parameter without a unit gets the one that fits its
-        use.
+    def add(self, name: str, given: float | Parameter, place: str, path: str = "") -> Node:
+        """Return the node of a new parameter, which the task's data says at `path`. A parameter
+        without a unit gets the one that fits its use.
         """
         p = given if isinstance(given, Parameter) else Parameter(float(given))
         unit = parse_unit(p.unit, place) if p.unit else self._solver.fresh()
@@ -61,7 +63,7 @@ class ParamTable:
         low, high = -math.inf if p.low is None else p.low, math.inf if p.high is None else p.high
         self._nodes[name] = (
             node,
-            ParamInfo(name, len(self._nodes), p.value, p.unit, low, high, doc=p.doc),
+            ParamInfo(name, len(self._nodes), p.value, p.unit, low, high, doc=p.doc, path=path),
         )
         return node
 

@@ -47,22 +47,22 @@ class Rewards:
         """Make the weights' parameters. Raises SpecError for weights that a combination does not take."""
         for c, channel in self._task.channels.items():
             for t, term in channel.terms.items():
-                self._weights[c, t] = self._params.add(
-                    f"{c}.{t}.weight", _weight(channel, term, f"{self._place}: channels.{c}.terms.{t}"), self._place
-                )
+                path = f"channels.{c}.terms.{t}"
+                weight = _weight(channel, term, f"{self._place}: {path}")
+                self._weights[c, t] = self._params.add(f"{c}.{t}.weight", weight, self._place, f"{path}.weight")
 
     def declare_numbers(self) -> None:
         """Make the parameters of clips, gains, floors and terminal values."""
         for c, channel in self._task.channels.items():
             if channel.combine != "sum":
-                self._number(f"{c}.gain", channel.gain)
+                self._number(f"{c}.gain", channel.gain, f"channels.{c}.gain")
             if channel.floor is not None:
-                self._number(f"{c}.floor", channel.floor)
+                self._number(f"{c}.floor", channel.floor, f"channels.{c}.floor")
             for t, term in channel.terms.items():
-                for end, value in zip(("low", "high"), term.clip or (), strict=False):
-                    self._number(f"{c}.{t}.clip_{end}", value)
+                for i, (end, value) in enumerate(zip(("low", "high"), term.clip or (), strict=False)):
+                    self._number(f"{c}.{t}.clip_{end}", value, f"channels.{c}.terms.{t}.clip[{i}]")
         for name, terminal in self._task.terminal.items():
-            self._number(f"terminal.{name}.value", terminal.value)
+            self._number(f"terminal.{name}.value", terminal.value, f"terminal.{name}.value")
 
     def add_term(self, channel: str, name: str, value: Node, guard: Guard) -> None:
         """Add a declared term of a typed value."""
@@ -99,8 +99,8 @@ class Rewards:
             self.out.channels.append(guard(f"channel.{name}", total, FLOAT_MAX))
         return self.out
 
-    def _number(self, name: str, value: float) -> None:
-        self._numbers[name] = self._params.add(name, Parameter(value, "1"), self._place)
+    def _number(self, name: str, value: float, path: str) -> None:
+        self._numbers[name] = self._params.add(name, Parameter(value, "1"), self._place, path)
 
     def _clip(self, name: str, raw: Node) -> Node:
         low, high = (self._numbers[f"{name}.clip_{end}"] for end in ("low", "high"))
