@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from program_twins import SIGNALS, Array, CoreRun, draw
 from pyembody import _core
-from pyembody.program import CompiledTask, compile_task
-from pyembody.spec import Task, convert
+from pyembody.program import CompiledTask, compile_expression, compile_task
+from pyembody.spec import Signal, Task, convert
 
 N = 70
 TEXT = """
@@ -30,6 +32,23 @@ CHANGED = (
     .replace("weight = -0.1", "weight = -0.7")
     .replace("smooth", "jerk")
 )
+KERNELS = """
+from pyembody.program import kernel
+
+@kernel(inputs={"x": "1"}, constants=(2.0,))
+def double(inputs, out, n, constants):
+    for i in range(n):
+        out[i] = inputs[0][i] * constants[0]
+"""
+
+
+class SameHash(str):
+    """A text whose hash tells nothing."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        return 7
 
 
 def task(text: str) -> CompiledTask:
@@ -79,6 +98,26 @@ def test_a_memory_of_a_changed_expression_starts_anew() -> None:
     carried = new.carry_state(state, old, run(old, history).state)
     assert carried.seeded == ("ema(task.slow.gain, x)",)
     assert "delta(v)" in carried.kept
+
+
+def test_memories_of_two_signals_are_two_even_if_their_hashes_are_equal() -> None:
+    given = [Signal(SameHash(name), source="s") for name in ("x", "y")]
+    table = {str(s.name): s for s in given} | {s.name: s for s in given}  # looked up by either
+    old, new = (compile_expression(f"delta({name})", table) for name in ("x", "y"))
+    carried = new.carry_state(_core.State(new.build(), N), old, _core.State(old.build(), N))
+    assert (carried.kept, carried.seeded, carried.dropped) == ((), ("delta(y)",), ("delta(x)",))
+
+
+def test_memories_of_a_kernel_go_on_though_every_compilation_gives_another_address(tmp_path: Path) -> None:
+    (tmp_path / "kernels.py").write_text(KERNELS)
+    text = TEXT + "double = { weight = 1.0, expr = \"rate(kernel('double', x))\" }\n"
+    spec = msgspec.structs.replace(convert(tomllib.loads(text), Task, "swapped"), folder=str(tmp_path))
+    old, same = (compile_task(spec, SIGNALS, dt=0.02) for _ in range(2))
+    (tmp_path / "kernels.py").write_text(KERNELS.replace("2.0", "3.0"))
+    other = compile_task(spec, SIGNALS, dt=0.02)
+    state = _core.State(old.build(), N)
+    carried = [new.carry_state(_core.State(new.build(), N), old, state) for new in (same, other)]
+    assert ["rate(x)" in c.kept for c in carried] == [True, False]
 
 
 def test_parameters_and_weights_change_between_steps_without_a_new_program() -> None:

@@ -4,8 +4,11 @@ steps.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from .groups import walk
 
 if TYPE_CHECKING:
     from .. import _core
@@ -34,7 +37,8 @@ def carry_state(
     old: CompiledProgram, old_state: _core.State, new: CompiledProgram, new_state: _core.State
 ) -> Carried:
     """Copy the state of every memory that both programs have; see `CompiledProgram.carry_state`."""
-    before, after = _memories(old), _memories(new)
+    numbers: dict[tuple[object, ...], int] = {}
+    before, after = _memories(old, numbers), _memories(new, numbers)
     for what, state, program in (("old", old_state, before), ("new", new_state, after)):
         expected = sum(memory.slots for memory in program.values())
         if len(state.array) != expected:
@@ -55,23 +59,33 @@ def carry_state(
     )
 
 
-def _memories(program: CompiledProgram) -> dict[int, _Memory]:
-    """Every memory of a program by what it computes: equal expressions over the same signals and
-    parameters have equal keys in all programs of the process.
+def _memories(program: CompiledProgram, numbers: dict[tuple[object, ...], int]) -> dict[int, _Memory]:
+    """Every memory of a program by the number of what it computes: expressions over the same signals and
+    parameters have one number in all programs that share `numbers`, which takes in what is new.
     """
     nodes, inputs, params = program.lane_program[0], program.inputs, list(program.params)
+    kernels = _kernel_names(program)
     keys: list[int] = []
     read: list[frozenset[str]] = []
     for op, args, lanes, ints, floats in nodes:
         names: tuple[str, ...] = ()
+        same: Sequence[int | str] = ints
         if op == "input":
-            names, ints = (inputs[ints[0]].name,), ints[1:]
+            names, same = (inputs[ints[0]].name,), ints[1:]
         elif op == "param":
-            names, ints = tuple(params[i] for i in ints), []
-        parts = (op, *names, "|", *(keys[a] for a in args), "|", lanes, *ints, "|", *map(repr, floats), program.dt)
-        keys.append(hash(parts))
+            names, same = tuple(params[i] for i in ints), ()
+        elif op == "kernel":  # its address is another one after every compilation
+            same = (kernels[ints[0]],)
+        parts = (op, *names, "|", *(keys[a] for a in args), "|", lanes, *same, "|", *map(repr, floats), program.dt)
+        keys.append(numbers.setdefault(parts, len(numbers)))
         read.append(frozenset(names).union(*(read[a] for a in args)))
     return {
         keys[node]: _Memory(f"{nodes[node][0]}({', '.join(sorted(read[node]))})", slot, slots)
         for node, slot, slots in program.build().state_nodes
     }
+
+
+def _kernel_names(program: CompiledProgram) -> dict[int, str]:
+    """The names of a program's kernels by address."""
+    kernels = (node.static["name"] for node in walk(program.groups.values()) if node.op == "kernel")
+    return {kernel.address: kernel.name for kernel in kernels}

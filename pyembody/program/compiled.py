@@ -155,8 +155,9 @@ class CompiledProgram:
         return what was kept.
 
         Memories follow their expression, whatever term it stands in, and whatever the values of
-        parameters are. Seed `state` with a reset from the present signals first: what is new in this
-        program begins there. Raises ValueError if a state has another size.
+        parameters are; a kernel is known by its name and constants. Seed `state` with a reset from
+        the present signals first: what is new in this program begins there. Raises ValueError if a
+        state has another size.
         """
         return carry_state(old, old_state, self, state)
 
