@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
 from ..program import compile_task
+from ..program.rewards import MEMORY, UNTRUSTED
 from ..spec.robot import Robot
 from ..spec.task import Task
 from . import snapshot
@@ -37,7 +38,6 @@ from .starts import Starts
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
-BAD_TERM, BAD_STATE = 1, 4
 
 
 class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
@@ -215,7 +215,7 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
     def _finish(self, diverged: Bools) -> tuple[Floats, NDArray[np.float64], Bools, Bools, dict[str, Any]]:
         if self.flags.any():
             self._record_faults()
-        ending = BAD_STATE | (BAD_TERM if self.task.guard == "terminate" else 0)
+        ending = UNTRUSTED if self.task.guard == "terminate" else MEMORY
         terminated = self._terminated | diverged | ((self.flags & ending) != 0)
         truncated = self._truncation[:, 0] & ~terminated
         if self._mode == AutoresetMode.NEXT_STEP and self._done.any():
@@ -285,7 +285,7 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         self._sensing.reset(self._rng, rows)
 
     def _record_faults(self) -> None:
-        for row in np.flatnonzero(self.flags & (BAD_TERM | BAD_STATE)):
+        for row in np.flatnonzero(self.flags & UNTRUSTED):
             term = int(self.bad_term[row])
             name = self.program.guard_names[term] if term >= 0 else "memory"
             self.faults.record(name, int(row), int(self._steps[row]), self._bindings.arrays)

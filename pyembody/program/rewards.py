@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .compiled import CompiledTask
+from .operations.base import Flag
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
-UNTRUSTED = 1 | 4
+MEMORY = int(Flag.MEMORY)
+UNTRUSTED = int(Flag.NON_FINITE) | MEMORY
 """Flags of a row whose terms or memory met a number that is not finite."""
 
 
