@@ -7,7 +7,7 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 from pyembody.analysis.audit import Audit, audit_task
-from pyembody.analysis.replay import Replay, watch
+from pyembody.analysis.replay import States, watch
 from pyembody.envs import VectorEnv
 from pyembody.program.critic import farm
 from pyembody.spec import Robot, Task, load_robot, load_task
@@ -78,10 +78,10 @@ def test_the_pay_of_watched_states_is_what_the_environment_paid() -> None:
     env.close()
 
 
-def test_a_replay_names_a_missing_signal() -> None:
+def test_pay_of_states_without_a_signal_names_it() -> None:
     env = VectorEnv(load_task("balance"), CARTPOLE, 1)
     with pytest.raises(ValueError, match="signals: expected 'pole_angle'"):
-        Replay(env.program, 2).reset({})
+        States({}, np.ones((1, 1), np.bool_)).pays(env.program)
     env.close()
 
 

@@ -1,15 +1,14 @@
-"""A program on rows of signals that are already there: recorded, drawn or laid out on a grid."""
+"""Signals of many steps written down, and what a program pays for them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .. import _core
 from ..program import CompiledProgram
 
 if TYPE_CHECKING:
@@ -17,49 +16,6 @@ if TYPE_CHECKING:
     from .record import Policy
 
 Array = npt.NDArray[Any]
-
-
-class Replay:
-    """Evaluates a program for N rows whose signals are given, keeping its memory from step to step."""
-
-    def __init__(self, program: CompiledProgram, rows: int, threads: int = 1) -> None:
-        kinds = {"f4": np.float32, "u1": np.uint8}
-        self.program, self.rows = program, rows
-        self.inputs = {s.name: np.zeros((rows, s.lanes)) for s in program.inputs}
-        self.outputs: dict[str, Array] = {
-            name: np.zeros((rows, g.width), kinds[g.dtype]) for name, g in program.groups.items()
-        }
-        self.params = program.defaults.copy()
-        self._flags, self._bad = np.zeros(rows, np.uint32), np.full(rows, -1, np.int32)
-        core = program.build()
-        self._state = _core.State(core, rows)
-        self._evaluator = _core.Evaluator(
-            core,
-            self._state,
-            list(self.inputs.values()),
-            list(self.outputs.values()),
-            self.params,
-            self._flags,
-            self._bad,
-            threads,
-        )
-
-    def reset(self, signals: Mapping[str, Array], mask: Array | None = None) -> None:
-        """Seed the memory of the rows of `mask` [N] (all without one) from a first state's signals [N, lanes]."""
-        self._fill(signals)
-        self._evaluator.reset(np.ones(self.rows, np.bool_) if mask is None else mask)
-
-    def step(self, signals: Mapping[str, Array]) -> dict[str, Array]:
-        """Return the outputs [N, width] for signals [N, lanes] by name; they are overwritten by the next step."""
-        self._fill(signals)
-        self._evaluator.step()
-        return self.outputs
-
-    def _fill(self, signals: Mapping[str, Array]) -> None:
-        for name, array in self.inputs.items():
-            if name not in signals:
-                raise ValueError(f"signals: expected '{name}', got {', '.join(signals)}")
-            array[:] = np.asarray(signals[name]).reshape(self.rows, -1)
 
 
 @dataclass(frozen=True)
@@ -71,18 +27,9 @@ class States:
 
     def pays(self, program: CompiledProgram) -> dict[str, Array]:
         """Return `raw` and `weighted` terms [T, N, K] and `channels` [T, N, C] of a program, 0 at first states."""
-        steps, rows = self.started.shape
-        replay = Replay(program, rows)
         names = [n for n in ("raw", "weighted", "channels") if n in program.groups]
-        found: dict[str, Array] = {n: np.zeros((steps, rows, program.groups[n].width), np.float32) for n in names}
-        for t in range(steps):
-            now = {name: values[t] for name, values in self.signals.items()}
-            outputs = replay.step(now)
-            for name in names:
-                found[name][t] = np.where(self.started[t][:, None], 0, outputs[name])
-            if self.started[t].any():
-                replay.reset(now, self.started[t])
-        return found
+        signals = {name: values.reshape(*self.started.shape, -1) for name, values in self.signals.items()}
+        return program.only(names).evaluate_log(signals, self.started).groups
 
 
 def watch(

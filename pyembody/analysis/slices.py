@@ -13,7 +13,6 @@ import numpy.typing as npt
 from ..program import CompiledTask
 from ..spec.errors import SpecError, nearest, unknown
 from ..spec.signal import Signal
-from .replay import Replay
 
 Array = npt.NDArray[Any]
 LANE = re.compile(r"(\w+)(?:\[([^\]]*)\])?")
@@ -85,9 +84,9 @@ def slice_values(
     signals = {name: np.tile(np.asarray(values, float).ravel(), (rows, 1)) for name, values in state.items()}
     for axis, values in zip(axes, (np.tile(x, size), np.repeat(y, size)), strict=True):
         signals[axis.signal][:, axis.lane] = values
-    replay = Replay(program, rows)
-    replay.reset(signals)
-    values = replay.step(signals)[group][:, column].reshape(size, size).copy()
+    twice = {name: np.stack([values, values]) for name, values in signals.items()}
+    log = program.only([group]).evaluate_log(twice, np.repeat([[True], [False]], rows, axis=1))
+    values = log.groups[group][1, :, column].reshape(size, size).copy()
     return Slice(what, unit, x, y, values, axes)
 
 
