@@ -9,6 +9,7 @@ import pytest
 
 from pyembody.envs.critique import critique, model_bounds
 from pyembody.envs.provided import provided_signals
+from pyembody.program import compile_task
 from pyembody.program.critic import Finding, Options, check, refused, texts
 from pyembody.spec import Robot, Task, list_robots, list_tasks, list_variants, load_robot, load_task
 from pyembody.spec.load import convert
@@ -256,3 +257,9 @@ def test_the_critic_needs_no_command_to_know_a_robots_own_signals() -> None:
     text = "name = 'x'\nobservations.policy.a = 'pole_angle'\n"
     text += "channels.task.terms.a.expr = 'log(number(pole_angle, \"rad\"))'"
     assert "W-NAN" in {f.code for f in check(text, robot)}
+
+
+def test_findings_are_the_same_with_the_program_at_hand() -> None:
+    task = planted(next(f for f in FAULTS if f.code == "W-DIV0"))
+    program = compile_task(task, provided_signals(GO2, task), dt=GO2.control.control_dt, mirror=GO2.mirror)
+    assert critique(task, GO2, program) == critique(task, GO2) != []

@@ -74,12 +74,13 @@ class RewardEdit:
             raise CommandError(f"{self.write}: exists already; expected a new file")
         task = load_task(self.target, self.variant)
         robot = load_robot(self.robot or task.robot)
-        edited = edited_task(task, compile_pair(task, robot), pairs)
-        compile_pair(edited, robot)  # what is not legal is told before anything is simulated
+        before = compile_pair(task, robot)
+        edited = edited_task(task, before, pairs)
+        after = compile_pair(edited, robot)  # what is not legal is told before anything is simulated
         console = Console()
         console.print(self._dry_run(task, robot, edited))
-        known = {(f.code, f.path) for f in critique(task, robot)}
-        new = [f for f in critique(edited, robot) if (f.code, f.path) not in known]
+        known = {(f.code, f.path) for f in critique(task, robot, before)}
+        new = [f for f in critique(edited, robot, after) if (f.code, f.path) not in known]
         if new:
             console.print(findings_table(new, ()))
         if self.write is None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 
-from ..program.critic import Bound, Finding, Options, check
+from ..program import CompiledTask
+from ..program.critic import Bound, Finding, Options, check, examine, ordered, signal_bounds
 from ..spec.robot import Robot
 from ..spec.signal import Signal
 from ..spec.task import Task
@@ -16,12 +17,16 @@ JOINT_SLACK = 0.1
 """Soft joint limits give way: their range is taken this share wider."""
 
 
-def critique(task: Task, robot: Robot) -> list[Finding]:
+def critique(task: Task, robot: Robot, program: CompiledTask | None = None) -> list[Finding]:
     """Return the critic's findings about a task on a robot; nothing is simulated.
 
-    Raises SpecError where the robot's files are at fault, not the task's.
+    `program` is the task's, compiled over `provided_signals`, if it is at hand. Raises SpecError
+    where the robot's files are at fault, not the task's.
     """
-    return check(task, robot, Options(provided_signals(robot, task), model_bounds(robot, task)))
+    signals, bounds = provided_signals(robot, task), model_bounds(robot, task)
+    if program is None:
+        return check(task, robot, Options(signals, bounds))
+    return ordered(examine(task, program, signal_bounds(signals, robot, task, bounds)))
 
 
 def model_bounds(robot: Robot, task: Task) -> dict[str, Bound]:
