@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,8 @@ from pyembody.envs.critique import critique, model_bounds
 from pyembody.envs.provided import provided_signals
 from pyembody.program import compile_task
 from pyembody.program.critic import Finding, Options, check, refused, texts
-from pyembody.spec import Robot, Task, list_robots, list_tasks, list_variants, load_robot, load_task
+from pyembody.program.critic.refusals import finding_of
+from pyembody.spec import Robot, SpecError, Task, list_robots, list_tasks, list_variants, load_robot, load_task
 from pyembody.spec.load import convert
 from test_program_mappings import LEGGED
 
@@ -235,6 +237,36 @@ def test_a_warning_that_needs_an_unknown_range_is_a_note(options: Options) -> No
     terms = {"a": {"expr": "exp(number(base_lin_vel[0], 'm/s'))", "max_abs": 10.0}}
     (found,) = [f for f in find({"channels": {"task": {"terms": terms}}}, options) if f.code == "W-INF"]
     assert found.severity == "N" and found.evidence["assumed"] and "assumed" in found.message
+
+
+STAGES: list[dict[str, Any]] = [{"name": "reach", "until": "base_pos[2] > 0.3"}, {"name": "done", "terminal": True}]
+EDGE = {"from": "a", "to": "b", "when": "moved > 0"}
+LEARNED = {"low": 0.0, "high": 1.0, "unit": "furlong"}
+ELSEWHERE = [
+    ({"stages": [STAGES[0] | {"until": "gaus(1)"}, STAGES[1]]}, "E-NAME", "stages.reach.until", "gaus"),
+    ({"stages": [STAGES[0] | {"until": "base_pos[2]"}, STAGES[1]]}, "E-TYPE", "stages.reach.until", "base_pos"),
+    ({"machine": [EDGE], "staging": {"terminal": ["b"]}}, "E-SIGNAL", "machine[0].when", "moved"),
+    ({"terminal": {"fall": {"value": -1.0, "when": "fallen"}}}, "E-SIGNAL", "terminal.fall.when", "fallen"),
+    ({"stages": [STAGES[0], STAGES[1] | {"until": "on"}]}, "E-TYPE", "stages.done", ""),
+    ({"stages": STAGES, "staging": {"channel": "tsak"}}, "E-NAME", "staging.channel", ""),
+    ({"learned": {"p": LEARNED}, "success": "learned('p') > 0"}, "E-UNIT", "learned.p.unit", ""),
+]
+
+
+@pytest.mark.parametrize(("part", "code", "path", "at"), ELSEWHERE, ids=lambda v: v if isinstance(v, str) else "")
+def test_faults_of_other_tables_have_their_place(
+    part: dict[str, object], code: str, path: str, at: str, options: Options
+) -> None:
+    found = find({"channels": {"task": {"terms": {"a": {"expr": "1"}}}}} | part, options)
+    (error,) = [f for f in found if f.severity == "E"]
+    task = convert(BASE | {"channels": {"task": {"terms": {"a": {"expr": "1"}}}}} | part, Task, "task")
+    assert (error.code, error.path) == (code, path)
+    assert texts(task).get(path, "")[slice(*error.span)] == at
+
+
+def test_a_limit_is_known_by_the_code_of_its_error() -> None:
+    told = finding_of(SpecError("task x: channels.a.terms.b.expr: this is too much", "limit_new"), {})
+    assert (told.code, told.path) == ("E-LIMIT", "channels.a.terms.b.expr")
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ def test_core_follows_the_twin_over_random_machines() -> None:
     [
         ('on_fail = "reach"', 'on_fail = "raech"', "stages.lift.on_fail: unknown stage 'raech', did you mean 'reach'?"),
         ("terminal = true", "", "stage 'done': expected an edge that leaves it, or terminal"),
-        ('until = "x > 1"', 'until = "x"', "edge reach: expected a truth value"),
+        ('until = "x > 1"', 'until = "x"', "stages.reach.until: expected a truth value"),
         ('until = "x > 1"', "until = \"stage == 'lift'\"", "not to the conditions that change it"),
         ('until = "x > 1"', "", "stage 'reach': expected an edge that leaves it, or terminal"),
         ("num(stage == 'lift')", "num(stage == 'lfit')", "unknown stage 'lfit', did you mean 'lift'?"),

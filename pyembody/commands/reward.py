@@ -123,7 +123,7 @@ def compile_pair(task: Task, robot: Robot) -> CompiledTask:
         signals = provided_signals(robot, task)
         return compile_task(task, signals, dt=robot.control.control_dt, mirror=robot.mirror)
     except SpecError as error:
-        raise SpecError(f"{task.name} on {robot.name}: {error}") from None
+        raise SpecError(f"{task.name} on {robot.name}: {error}", error.code) from None
 
 
 def summary(task: Task, robot: Robot, program: CompiledTask) -> str:

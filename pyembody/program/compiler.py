@@ -199,7 +199,7 @@ class _TaskCompiler:
         texts |= {"success": task.success} if task.success else {}
         texts |= {f"terminal.{n}.when": t.when for n, t in task.terminal.items()}
         edges = self.table.edges if self.table else ()
-        texts |= {f"edge {e.event}": e.text for e in edges if e.text}
+        texts |= {e.path: e.text for e in edges if e.text}
         texts |= {f"metrics.{n}": t for n, t in task.metrics.items()}
         for group, table in task.observations.items():
             texts |= {f"observations.{group}.{n}": _text(o) for n, o in table.items()}
@@ -238,7 +238,7 @@ class _TaskCompiler:
         """The condition of an edge, held as long as the row asks."""
         assert self.table is not None
         edge = self.table.edges[i]
-        node = self._check(f"edge {edge.event}", "a truth value", BOOL)
+        node = self._check(edge.path, "a truth value", BOOL)
         return Node("hold_fixed", (node,), BOOL, {"s": edge.hold_s}) if edge.hold_s else node
 
     def _ends(self) -> bool:

@@ -20,7 +20,10 @@ FAILED = "failed"
 
 @dataclass(frozen=True)
 class EdgeRow:
-    """One edge: stages by number, its condition's text ("" is always true), for how long, and what it pays."""
+    """One edge: stages by number, its condition's text ("" is always true), for how long, and what it pays.
+
+    `path` is where the task says the condition.
+    """
 
     source: int
     target: int
@@ -29,6 +32,7 @@ class EdgeRow:
     hold_s: float = 0.0
     least_steps: int = 0
     reward: float = 0.0
+    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,8 @@ def _of_stages(task: Task, dt: float, place: str) -> StageTable:
             if i + 1 == len(task.stages):
                 raise SpecError(f"{here}: until: expected a stage after this one, or terminal = true")
             least = _steps(stage.hold_s, dt)
-            edges.append(EdgeRow(i, i + 1, stage.name, stage.until, stage.hold_s, least, stage.reward))
+            path = f"stages.{stage.name}.until"
+            edges.append(EdgeRow(i, i + 1, stage.name, stage.until, stage.hold_s, least, stage.reward, path))
         if stage.timeout_s:
             target = _number(names, stage.on_fail or FAILED, f"{here}.on_fail")
             edges.append(EdgeRow(i, target, f"{stage.name}_timeout", least_steps=_steps(stage.timeout_s, dt)))
@@ -120,7 +125,10 @@ def _of_stages(task: Task, dt: float, place: str) -> StageTable:
 def _of_machine(task: Task, place: str) -> StageTable:
     names = tuple(dict.fromkeys(n for e in task.machine for n in (e.source, e.to)))
     edges = tuple(
-        EdgeRow(names.index(e.source), names.index(e.to), f"{e.source}_{e.to}_{i}", e.when, 0.0, 0, e.reward)
+        EdgeRow(
+            names.index(e.source), names.index(e.to), f"{e.source}_{e.to}_{i}", e.when, 0.0, 0, e.reward,
+            f"machine[{i}].when",
+        )
         for i, e in enumerate(task.machine)
     )
     ends = frozenset(_number(names, t, f"{place}: staging.terminal") for t in task.staging.terminal)

@@ -157,6 +157,9 @@ def texts(task: Task) -> dict[str, str]:
     found = {f"let.{n}": t for n, t in task.let.items()}
     found |= {f"terminations.{n}": t for n, t in task.terminations.items()}
     found |= {f"metrics.{n}": t for n, t in task.metrics.items()} | {"success": task.success}
+    found |= {f"stages.{s.name}.until": s.until for s in task.stages if s.until}
+    found |= {f"machine[{i}].when": e.when for i, e in enumerate(task.machine)}
+    found |= {f"terminal.{n}.when": t.when for n, t in task.terminal.items()}
     for channel, c in task.channels.items():
         found |= {f"channels.{channel}.terms.{n}.expr": t.expr for n, t in c.terms.items()}
     for group, table in task.observations.items():
@@ -180,6 +183,8 @@ def _without(task: Task, path: str) -> Task | None:
         case ["observations", group, name]:
             kept = {k: o for k, o in task.observations[group].items() if k != name}
             return msgspec.structs.replace(task, observations=task.observations | {group: kept})
+        case ["terminal", name, "when"]:
+            return msgspec.structs.replace(task, terminal={k: t for k, t in task.terminal.items() if k != name})
         case ["success"]:
             return msgspec.structs.replace(task, success="")
     return None

@@ -24,7 +24,7 @@ CODES: tuple[tuple[str, str], ...] = (
     ("E-RANGE", r"expected a value in|finite|above 0|low <= high|expected .*[<>]="),
     ("E-TYPE", r""),
 )
-"""Code and what its messages say; the first that fits."""
+"""Code and what its messages say, where the error itself has no code: those are limits. The first that fits."""
 FIXES = {
     "E-NODE": "write it with the operations of the language: signals, numbers, + - * / % **, comparisons, calls",
     "E-SIGNAL": "use a signal that the robot has ('pyembody robot show'), or a robot that has this one",
@@ -35,7 +35,11 @@ FIXES = {
     "E-AXIS": "reduce it with sum, mean, norm, any or all, or pick one element with a subscript",
     "E-TYPE": "num(b) turns a truth value into a number, a comparison a number into a truth value",
 }
-PATH = re.compile(r"(?:^|: )((?:channels|let|terminations|metrics|observations|params)\.[\w.]+|success)(?=:|$|,)")
+TABLES = (
+    "channels|let|terminations|metrics|observations|params|stages|staging|terminal|schedules|templates|tables|learned"
+)
+PART = rf"(?:{TABLES})\.[\w.]+|machine\[\d+\][\w.]*|success"
+PATH = re.compile(rf"(?:^|: )((?:{PART})(?=:|$|,)|(?:{TABLES}|machine)(?=:))")
 COLUMN = re.compile(r"column (\d+)")
 
 
@@ -52,7 +56,7 @@ def finding_of(error: SpecError, texts: dict[str, str]) -> Finding:
     expected = re.search(r"expected (.+?)(?:, got|$)", rest)
     got = re.search(r"\bgot (.+?)(?: \(|$)", rest) or re.search(r"unknown [\w ]+? '(.+?)'", rest)
     near = re.search(r"did you mean '(.+?)'", rest)
-    code = next(code for code, pattern in CODES if re.search(pattern, rest))
+    code = "E-LIMIT" if error.code else next(code for code, pattern in CODES if re.search(pattern, rest))
     fix = f"write {near[1]}" if near else FIXES.get(code, "")
     return Finding(
         code,
