@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pyembody.program import compile_expression, compile_task
-from pyembody.spec import Signal, SpecError, Task, convert, load_task
+from pyembody import RewardProgram
+from pyembody.envs.provided import provided_signals
+from pyembody.program import CompiledProgram, compile_expression, compile_task
+from pyembody.program.lanes import state_numbers
+from pyembody.spec import Signal, SpecError, Task, convert, list_tasks, list_variants, load_robot, load_task
 from pyembody.spec.check import check_task
 
 SIGNALS = {
@@ -103,3 +106,29 @@ def test_task_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
         load_task(str(tmp_path))
     assert caught.value.code == "limit_file"
+
+
+ALONE = [p for p in sorted((Path(__file__).parent / "programs").glob("*.toml")) if "[signals]" in p.read_text()]
+
+
+def numbers_remembered(program: CompiledProgram) -> tuple[int, int]:
+    """The size of an environment's memory: as the limit counts it, and as the core has it."""
+    return sum(state_numbers(node) for node in program.lane_program[0]), program.build().state_slots
+
+
+@pytest.mark.parametrize("path", ALONE, ids=lambda p: p.stem)
+def test_memory_is_counted_as_the_core_lays_it_out(path: Path) -> None:
+    counted, laid_out = numbers_remembered(RewardProgram(path).compiled)
+    assert counted == laid_out
+
+
+@pytest.mark.parametrize(("name", "variant"), [(t, v) for t in list_tasks() for v in ("", *list_variants(t))])
+def test_memory_of_shipped_tasks_is_counted_as_the_core_lays_it_out(name: str, variant: str) -> None:
+    task = load_task(name, variant)
+    robot = load_robot(task.robot)
+    counted, laid_out = numbers_remembered(compile_task(task, provided_signals(robot, task), dt=0.02))
+    assert counted == laid_out
+
+
+def test_the_programs_whose_memory_is_counted_remember_something() -> None:
+    assert sum(numbers_remembered(RewardProgram(path).compiled)[1] > 0 for path in ALONE) >= 10
