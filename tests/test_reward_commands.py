@@ -53,6 +53,33 @@ def test_a_warning_fails_with_1_unless_it_is_allowed(task: Path, capsys: pytest.
     assert main(["reward", "check", str(task), "--allow", "E-NAME"]) == 2
 
 
+ALONE = """
+dt = 0.02
+[signals]
+error = { kind = "vector", width = 3, unit = "m" }
+[channels.task.terms]
+near = { expr = "gauss(error, 0.2)" }
+"""
+
+
+def test_a_program_with_its_own_signals_is_checked_without_a_robot(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "alone.toml"
+    path.write_text(ALONE)
+    assert main(["reward", "check", str(path)]) == 0
+    assert "1 terms in 1 channels, 0 observations, 1 signals read, a step of 0.02 s" in capsys.readouterr().out
+    path.write_text(ALONE.replace("gauss(error", "gauss(eror"))
+    assert main(["reward", "check", str(path)]) == 2
+    assert "channels.task.terms.near.expr" in capsys.readouterr().err
+    path.write_text(ALONE.replace("gauss(error, 0.2)", "log(square(error[0]) / 1)"))
+    assert main(["reward", "check", str(path)]) == 1
+    path.write_text(ALONE + "[episode]\nlength_s = 3.0\n")
+    assert main(["reward", "check", str(path)]) == 2
+    assert main(["reward", "check", str(path), "--audit"]) == 2
+    assert "expected a task" in capsys.readouterr().err
+
+
 def test_check_writes_json(task: Path, tmp_path: Path) -> None:
     change(task, '"square(cart_vel)"', '"square(cart_vel) + cart_pos"')
     assert main(["reward", "check", str(task / "task.toml"), "--json", str(tmp_path / "found.json")]) == 2

@@ -26,7 +26,7 @@ class RewardCheck:
     """
 
     task: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="TASK|FILE")]
-    """A shipped task, the path of a task folder, or a TOML file."""
+    """A shipped task, the path of a task folder, or a TOML file: a task, or a reward program with its own signals."""
     robot: Name = ""
     """The robot: a shipped name or the path of a robot folder; by default the one the task was made for."""
     variant: Name = ""
@@ -90,7 +90,7 @@ class RewardExplain:
         console.print(parameters_table(program))
         for name, condition in [*task.terminations.items(), ("success", task.success or "not terminated")]:
             console.print(f"{name}: {condition}", markup=False, highlight=False, soft_wrap=True)
-        console.print(summary(task, robot, program), soft_wrap=True)
+        console.print(summary(f"{task.name} on {robot.name}", program), soft_wrap=True)
         return 0
 
 
@@ -126,11 +126,11 @@ def compile_pair(task: Task, robot: Robot) -> CompiledTask:
         raise SpecError(f"{task.name} on {robot.name}: {error}", error.code) from None
 
 
-def summary(task: Task, robot: Robot, program: CompiledTask) -> str:
+def summary(what: str, program: CompiledTask) -> str:
     """Return the size of a program in one line."""
-    observations = sum(block.width for block in program.observation_layout["policy"])
+    observations = sum(block.width for block in program.observation_layout.get("policy", ()))
     return (
-        f"{task.name} on {robot.name}: {len(program.term_names)} terms in "
+        f"{what}: {len(program.term_names)} terms in "
         f"{len(program.channel_names)} channels, {observations} observations, "
         f"{len(program.inputs)} signals read, a step of {program.dt:g} s"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,11 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Checked:
-    """Findings, the task and robot if there is a task, and its audit."""
+    """Findings, what a program without errors is, and its audit."""
 
     findings: list[Finding]
-    robot: Robot | None = None
-    task: Task | None = None
+    summary: str = ""
     audit: Audit | None = None
 
 
@@ -39,12 +39,17 @@ def check_task(name: str, variant: str, robot: str, audit: bool) -> Checked:
 
 
 def check_file(path: Path, robot: str, audit: bool) -> Checked:
-    """Return what is found in a TOML file; one that is no task has that as its finding."""
+    """Return what is found in a TOML file; one that is no task has that as its finding.
+
+    One with signals of its own is a reward program by itself, which needs no robot.
+    """
     from ..program.critic import check
     from ..program.critic.check import read_task
     from ..spec import SpecError, load_robot
 
     text = path.read_text(encoding="utf-8", errors="replace")
+    if not robot and _has_signals(text):
+        return _alone(path, audit)
     named = re.search(r'^robot\s*=\s*"([^"]*)"', text, re.MULTILINE)
     if not robot and named is None:
         raise CommandError(f"{path}: names no robot; say --robot")
@@ -59,14 +64,39 @@ def check_file(path: Path, robot: str, audit: bool) -> Checked:
 def _checked(task: Task, robot: Robot, audit: bool) -> Checked:
     from ..envs.critique import critique
     from ..program.critic import ordered
+    from .reward import compile_pair, summary
 
     findings = critique(task, robot)
-    if not audit or any(f.severity == "E" for f in findings):
-        return Checked(findings, robot, task)
+    if _refused(findings):
+        return Checked(findings)
+    told = summary(f"{task.name} on {robot.name}", compile_pair(task, robot))
+    if not audit:
+        return Checked(findings, told)
     from ..analysis.audit import audit_task
 
     report = audit_task(task, robot)
-    return Checked(ordered(findings + list(report.findings)), robot, task, report)
+    return Checked(ordered(findings + list(report.findings)), told, report)
+
+
+def _alone(path: Path, audit: bool) -> Checked:
+    from ..program.critic import check_alone
+    from .reward import summary
+
+    if audit:
+        raise CommandError(f"--audit: {path} is a reward program by itself; expected a task, which a robot can run")
+    program, findings = check_alone(path)
+    return Checked(findings, "" if program is None or _refused(findings) else summary(str(path), program))
+
+
+def _has_signals(text: str) -> bool:
+    try:
+        return "signals" in tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return False
+
+
+def _refused(findings: list[Finding]) -> bool:
+    return any(f.severity == "E" for f in findings)
 
 
 def print_check(checked: Checked, allow: tuple[str, ...], json: Path | None) -> None:
@@ -75,7 +105,6 @@ def print_check(checked: Checked, allow: tuple[str, ...], json: Path | None) -> 
 
     from .files import write_json
     from .findings import findings_table
-    from .reward import compile_pair, summary
     from .reward_tables import audit_table
 
     console = Console()
@@ -83,9 +112,8 @@ def print_check(checked: Checked, allow: tuple[str, ...], json: Path | None) -> 
         console.print(audit_table(checked.audit))
     if checked.findings:
         console.print(findings_table(checked.findings, allow))
-    if checked.task is not None and checked.robot is not None and not any(f.severity == "E" for f in checked.findings):
-        program = compile_pair(checked.task, checked.robot)
-        console.print(summary(checked.task, checked.robot, program), soft_wrap=True)
+    if checked.summary:
+        console.print(checked.summary, markup=False, soft_wrap=True)
     if json is not None:
         figures = None if checked.audit is None else checked.audit.to_json()
         write_json(json, {"findings": [f.to_json() for f in checked.findings], "audit": figures})

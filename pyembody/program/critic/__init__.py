@@ -1,7 +1,7 @@
 """The static critic: findings about a reward program, from its text and the ranges of its signals alone."""
 
 from .bounds import Bound, signal_bounds
-from .check import Options, analyse, check, examine, texts
+from .check import Options, analyse, check, check_alone, examine, texts
 from .finding import Finding, ordered, refused
 from .interval import Range
 from .terms import Pay, farm, pays
@@ -14,6 +14,7 @@ __all__ = [
     "Range",
     "analyse",
     "check",
+    "check_alone",
     "examine",
     "farm",
     "ordered",

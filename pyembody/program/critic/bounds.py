@@ -33,10 +33,10 @@ class Bound:
 
 
 def signal_bounds(
-    signals: Mapping[str, Signal], robot: Robot, task: Task, given: Mapping[str, Bound]
+    signals: Mapping[str, Signal], robot: Robot | None, task: Task, given: Mapping[str, Bound]
 ) -> dict[str, Bound]:
-    """Return the range of every signal: `given` ones, those that robot and task tell, and assumed ones."""
-    known = _told(robot, task) | dict(given)
+    """Return the range of every signal: `given` ones, those that robot (if any) and task tell, and assumed ones."""
+    known = ({} if robot is None else _told(robot, task)) | dict(given)
     for name, signal in signals.items():
         if signal.kind in ("bool", "quat"):
             known[name] = Bound(0 if signal.kind == "bool" else -1, 1, "held")

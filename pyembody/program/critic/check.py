@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,8 +14,9 @@ import numpy as np
 from ...spec.check import check_task
 from ...spec.errors import SpecError
 from ...spec.load import convert
-from ...spec.robot import Robot
+from ...spec.robot import Mirror, Robot
 from ...spec.signal import Signal
+from ...spec.standalone import read_standalone
 from ...spec.task import Observation, Task
 from ..compiled import CompiledTask
 from ..compiler import compile_task
@@ -28,6 +30,7 @@ from .terms import pays, structure, unbounded, zeros
 from .walk import Analysis, param_ranges
 
 MAX_ERRORS = 20
+STEP = 0.02
 Key = tuple[str, str, tuple[int, int]]
 FAMILY = dict.fromkeys(("E-DOMAIN", "W-NAN", "W-INF", "W-DIV0"), "number") | dict.fromkeys(
     ("E-SCALE", "W-SCALE"), "scale"
@@ -59,10 +62,27 @@ def check(subject: Task | str, robot: Robot, options: Options | None = None) -> 
     signals = options.signals
     if signals is None:
         signals = robot.signal_table() | {"action": Signal("action", axis="joints", labels=robot.joints)}
-    program, errors = _compiled(task, signals, robot)
+    program, errors = _compiled(task, signals, robot.control.control_dt, robot.mirror)
     if program is None:
         return ordered(errors)
     return ordered(errors + examine(task, program, signal_bounds(signals, robot, task, options.bounds)))
+
+
+def check_alone(source: str | Path) -> tuple[CompiledTask | None, list[Finding]]:
+    """Return the program of a text that declares its own signals, and the findings about it; see `read_standalone`.
+
+    No program comes back if an error leaves none. Nothing is known of the signals' ranges but their kinds. A text that
+    leaves the control step to its caller is checked with one of `STEP` seconds.
+    """
+    try:
+        alone = read_standalone(source)
+    except SpecError as error:
+        return None, [finding_of(error, {})]
+    task, signals = alone.task, alone.signals
+    program, errors = _compiled(task, signals, STEP if alone.dt is None else alone.dt, None)
+    if program is None:
+        return None, ordered(errors)
+    return program, ordered(errors + examine(task, program, signal_bounds(signals, None, task, {})))
 
 
 def examine(task: Task, program: CompiledTask, bounds: Mapping[str, Bound]) -> list[Finding]:
@@ -137,12 +157,14 @@ def _over_ranges(task: Task, program: CompiledTask, bounds: Mapping[str, Bound],
     return found
 
 
-def _compiled(task: Task, signals: Mapping[str, Signal], robot: Robot) -> tuple[CompiledTask | None, list[Finding]]:
+def _compiled(
+    task: Task, signals: Mapping[str, Signal], dt: float, mirror: Mirror | None
+) -> tuple[CompiledTask | None, list[Finding]]:
     """The program, or of a task with errors what is left of it without them; and the errors, one a text."""
     errors: list[Finding] = []
     while len(errors) < MAX_ERRORS:
         try:
-            return compile_task(task, signals, dt=robot.control.control_dt, mirror=robot.mirror), errors
+            return compile_task(task, signals, dt=dt, mirror=mirror), errors
         except SpecError as error:
             errors.append(finding_of(error, texts(task)))
         rest = _without(task, errors[-1].path)
