@@ -179,7 +179,7 @@ std::int64_t bind_multiply_adds(std::int64_t repeats, int threads) {
 void register_nn(py::module_& module) {
     py::class_<BoundMlp>(module, "Mlp",
                          "Outputs of a group of equal multi-layer perceptrons whose parameters lie "
-                         "in a flat array.")
+                         "in a flat array. One call at a time: calls share their buffers.")
         .def(py::init<const NetworkTuple&, std::int64_t, int>(), py::arg("network"),
              py::arg("parameters"), py::arg("threads") = 1)
         .def("load", &BoundMlp::load, py::arg("flat"),
