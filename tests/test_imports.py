@@ -13,9 +13,9 @@ PACKAGE = Path(__file__).resolve().parent.parent / "pyembody"
 FLOORS = (
     {"spec"},
     {"program", "language"},
-    {"envs", "world", "plan", "adapters"},
+    {"envs", "adapters"},
     {"learn", "analysis"},
-    {"viz", "deploy"},
+    {"viz"},
     {"bench"},
     {"commands"},
     {"cli"},
