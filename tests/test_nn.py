@@ -140,10 +140,14 @@ def test_other_simd_levels_equal_torch_too(level: str) -> None:
     best = ("generic", "avx2", "avx512").index(_core.simd_level())
     if ("generic", "avx2").index(level) >= best:
         pytest.skip(f"{level} is what the other tests run at, or more than this processor has")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(Path(__file__))]
+    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", str(Path(__file__))]
     tests = "automatic_differentiation or activation"
     done = subprocess.run(
-        [*command, "-k", tests], env=os.environ | {"EMBODY_SIMD": level}, capture_output=True, text=True, check=False
+        [*command, "-k", tests],
+        env=os.environ | {"EMBODY_SIMD": level, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -280,8 +281,13 @@ given = dict(v=np.zeros((n, 3)), foot=np.zeros((n, 6)), action=np.zeros((n, 4)),
 program.reset(given)
 print(program(given).total.tolist(), [m for m in ("torch", "mujoco", "gymnasium", "numba") if m in sys.modules])
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False,
-                          cwd=Path(__file__).parent.parent)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == f"{[float(np.float32(0.04))] * 3} []"
 

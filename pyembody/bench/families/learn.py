@@ -27,6 +27,8 @@ UPDATES = ((64, 64), (1536, 128), (4096, 256))
 POLICY = (256, 256)
 SECONDS = 0.02
 """What one sample lasts, about."""
+REPEATS = 4_000_000
+"""Of the limit's loop: a call of some 12 ms, beside which waking a second thread is nothing."""
 
 
 def run(settings: Settings) -> Result:
@@ -104,7 +106,7 @@ def _gradient_multiply_adds(sizes: tuple[int, ...]) -> int:
 
 def _arithmetic(multiply_adds: int, threads: int) -> Sampler:
     """Return how often a second the registers alone can do so many multiply-adds."""
-    sample = _repeated(lambda: _core.multiply_adds(200_000, threads))
+    sample = _repeated(lambda: _core.multiply_adds(REPEATS, threads))
     return lambda: sample() / multiply_adds
 
 
