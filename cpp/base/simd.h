@@ -20,4 +20,12 @@ SimdLevel simd_level();
 
 std::string_view simd_name(SimdLevel level);
 
+// Makes streamed stores, which pass the caches and the usual order of stores, visible before later
+// ones. Not a fence of <atomic>, which the thread sanitizer does not know.
+inline void order_streamed() {
+#if EMBODY_X86_LEVELS
+    __builtin_ia32_sfence();
+#endif
+}
+
 }  // namespace embody

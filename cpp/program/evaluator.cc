@@ -1,11 +1,11 @@
 #include "program/evaluator.h"
 
 #include <algorithm>
-#include <atomic>
 #include <stdexcept>
 
 #include "base/check.h"
 #include "base/float_mode.h"
+#include "base/simd.h"
 #include "base/thread_pool.h"
 
 namespace embody {
@@ -69,7 +69,7 @@ void Evaluator::step() {
         for (std::int64_t block = begin; block < end; ++block) {
             step_block(runner, block * kBlock, std::min(n, (block + 1) * kBlock));
         }
-        std::atomic_thread_fence(std::memory_order_seq_cst);  // orders what was streamed
+        order_streamed();
     });
 }
 

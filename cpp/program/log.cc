@@ -1,11 +1,11 @@
 #include "program/log.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 
 #include "base/check.h"
 #include "base/float_mode.h"
+#include "base/simd.h"
 #include "program/kernels.h"
 
 namespace embody {
@@ -197,7 +197,7 @@ void evaluate_log(const Program& program, State* state, const Log& log, int thre
         for (std::int64_t block = begin; block < end; ++block) {
             runner.run(block * kBlock, std::min(log.rows, (block + 1) * kBlock));
         }
-        std::atomic_thread_fence(std::memory_order_seq_cst);  // orders what was streamed
+        order_streamed();
     });
 }
 
