@@ -76,6 +76,11 @@ Twin = Callable[[Frame, Node, list[Array]], Array]
 Lowering = Callable[[Builder, Node, list[Lanes]], Lanes]
 
 
+def made_by_compiler(call: Call) -> Type:
+    """The typing rule of operations that the compiler makes with their type: no text can call them."""
+    raise NotImplementedError(call.name)
+
+
 @dataclass(frozen=True)
 class Operation:
     """An operation of the language. `text` is set instead of `rule` for one defined by an

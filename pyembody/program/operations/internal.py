@@ -6,16 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..call import Call
 from ..lanes import Builder, Lanes
-from ..types import Node, Type
-from .base import Array, Flag, Frame, any_lane, operation
-
-
-def _given(call: Call) -> Type:
-    """Made with their type by the compiler."""
-    raise NotImplementedError(call.name)
-
+from ..types import Node
+from .base import Array, Flag, Frame, any_lane, made_by_compiler, operation
 
 # --- the stage table: three lanes, stage before, stage after, edge taken (from 1, 0 for none) -----
 
@@ -45,7 +38,7 @@ def _lower_machine(builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
     return Lanes(builder.emit("machine", (conditions.index,), 3, ints), 1, 3)
 
 
-operation("machine", "*c", _given, _machine, _lower_machine, public=False)
+operation("machine", "*c", made_by_compiler, _machine, _lower_machine, public=False)
 
 
 # --- flags ----------------------------------------------------------------------------------------
@@ -90,6 +83,6 @@ def _lower_flagged(builder: Builder, _node: Node, values: list[Lanes]) -> Lanes:
     return Lanes(builder.emit("flagged", [v.index for v in values], 1, (int(Flag.NON_FINITE),)))
 
 
-operation("watch", "x", _given, _watch, _lower_watch, public=False)
-operation("marked", "x, c", _given, _marked, _lower_marked, public=False)
-operation("flagged", "*x", _given, _flagged, _lower_flagged, public=False)
+operation("watch", "x", made_by_compiler, _watch, _lower_watch, public=False)
+operation("marked", "x, c", made_by_compiler, _marked, _lower_marked, public=False)
+operation("flagged", "*x", made_by_compiler, _flagged, _lower_flagged, public=False)

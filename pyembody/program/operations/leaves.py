@@ -9,16 +9,11 @@ import numpy as np
 from ..call import Call
 from ..lanes import Builder, Lanes
 from ..types import Node, Type
-from .base import Array, Flag, Frame, any_lane, operation
+from .base import Array, Flag, Frame, any_lane, made_by_compiler, operation
 from .reductions import lane_sum
 
 QUAT_OFF = float(np.float32(2e-3))
 """A quat's squared norm may be off 1 by so much: its norm by half of it."""
-
-
-def _given(call: Call) -> Type:
-    """Leaves are made with their type; they are never called by name."""
-    raise NotImplementedError(call.name)
 
 
 def _shaped(frame: Frame, node: Node, values: Array) -> Array:
@@ -97,11 +92,11 @@ def _lower_list(builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
     )
 
 
-operation("literal", "", _given, _literal, _lower_literal, public=False)
-operation("constant", "", _given, _literal, _lower_literal, public=False)
-operation("param", "", _given, _param, _lower_param, public=False)
-operation("signal", "", _given, _signal, _lower_signal, public=False)
-operation("select", "x", _given, _select, _lower_select, public=False)
+operation("literal", "", made_by_compiler, _literal, _lower_literal, public=False)
+operation("constant", "", made_by_compiler, _literal, _lower_literal, public=False)
+operation("param", "", made_by_compiler, _param, _lower_param, public=False)
+operation("signal", "", made_by_compiler, _signal, _lower_signal, public=False)
+operation("select", "x", made_by_compiler, _select, _lower_select, public=False)
 operation("list", "*x", _list_rule, _list, _lower_list, public=False)
 
 
