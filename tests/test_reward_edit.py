@@ -7,7 +7,8 @@ import tomllib
 import pytest
 
 from program_twins import SIGNALS
-from pyembody.commands.reward_edit import edited_task
+from pyembody.commands.reward_edit import places
+from pyembody.language import edited_task
 from pyembody.program import CompiledTask, compile_task
 from pyembody.spec import SpecError, Task
 from pyembody.spec.load import convert
@@ -60,6 +61,10 @@ def compiled(task: Task) -> CompiledTask:
     return compile_task(task, SIGNALS, dt=0.02)
 
 
+def edited(task: Task, program: CompiledTask, name: str) -> Task:
+    return edited_task(task, places(task, program, [(name, 1.25)]), "edits")
+
+
 @pytest.fixture
 def task() -> Task:
     return convert(tomllib.loads(TEXT), Task, "edited")
@@ -74,14 +79,14 @@ def test_the_task_has_every_parameter_that_is_edited_below(task: Task) -> None:
 def test_an_edit_by_name_changes_that_parameter_and_no_other(name: str, task: Task) -> None:
     program = compiled(task)
     before = dict(program.params)
-    after = compiled(edited_task(task, program, [(name, 1.25)])).params
+    after = compiled(edited(task, program, name)).params
     assert after.pop(name).value == 1.25
     del before[name]
     assert after == before
-    by_path = edited_task(task, program, [(EDITS[name], 1.25)])
-    assert by_path == edited_task(task, program, [(name, 1.25)])
+    by_path = edited(task, program, EDITS[name])
+    assert by_path == edited(task, program, name)
 
 
 def test_what_running_measures_has_no_place_to_edit(task: Task) -> None:
     with pytest.raises(SpecError, match=r"edits: normalise\.1\.mean: expected a number of the task's"):
-        edited_task(task, compiled(task), [("normalise.1.mean", 1.0)])
+        edited(task, compiled(task), "normalise.1.mean")

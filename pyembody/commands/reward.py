@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 from tyro.conf import OmitSubcommandPrefixes, subcommand
 
 from .options import Codes, Name, OptionalPath, OptionalText, TaskPath
+from .pair import compile_pair, summary
+from .reward_check import check_file, check_task, print_check
 from .reward_edit import RewardEdit
 from .reward_plot import RewardPlot
-
-if TYPE_CHECKING:
-    from ..program import CompiledTask
-    from ..spec import Robot, Task
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,6 @@ class RewardCheck:
         """Print the table of findings, if there are any, and a summary."""
         from .files import check_writable
         from .findings import check_codes, refuse
-        from .reward_check import check_file, check_task, print_check
 
         check_codes(self.allow)
         if self.json is not None:
@@ -108,29 +105,3 @@ class Reward:
     def run(self) -> int:
         """Run the chosen action."""
         return self.action.run()
-
-
-def compile_pair(task: Task, robot: Robot) -> CompiledTask:
-    """Return the program of a task on a robot; nothing is simulated or written.
-
-    Raises SpecError naming the pair and what the robot does not provide.
-    """
-    from ..envs.provided import provided_signals
-    from ..program import compile_task
-    from ..spec import SpecError
-
-    try:
-        signals = provided_signals(robot, task)
-        return compile_task(task, signals, dt=robot.control.control_dt, mirror=robot.mirror)
-    except SpecError as error:
-        raise SpecError(f"{task.name} on {robot.name}: {error}", error.code) from None
-
-
-def summary(what: str, program: CompiledTask) -> str:
-    """Return the size of a program in one line."""
-    observations = sum(block.width for block in program.observation_layout.get("policy", ()))
-    return (
-        f"{what}: {len(program.term_names)} terms in "
-        f"{len(program.channel_names)} channels, {observations} observations, "
-        f"{len(program.inputs)} signals read, a step of {program.dt:g} s"
-    )

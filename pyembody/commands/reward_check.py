@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .failure import CommandError
+from .pair import compile_pair, summary
 
 if TYPE_CHECKING:
     from ..analysis.audit import Audit
@@ -64,7 +65,6 @@ def check_file(path: Path, robot: str, audit: bool) -> Checked:
 def _checked(task: Task, robot: Robot, audit: bool) -> Checked:
     from ..envs.critique import critique
     from ..program.critic import ordered
-    from .reward import compile_pair, summary
 
     findings = critique(task, robot)
     if _refused(findings):
@@ -80,7 +80,6 @@ def _checked(task: Task, robot: Robot, audit: bool) -> Checked:
 
 def _alone(path: Path, audit: bool) -> Checked:
     from ..program.critic import check_alone
-    from .reward import summary
 
     if audit:
         raise CommandError(f"--audit: {path} is a reward program by itself; expected a task, which a robot can run")

@@ -13,6 +13,7 @@ import tyro
 from .checks import positive
 from .failure import CommandError
 from .options import Name, OptionalPath
+from .pair import compile_pair
 from .tables import make_table
 
 if TYPE_CHECKING:
@@ -63,11 +64,11 @@ class RewardEdit:
         from rich.console import Console
 
         from ..envs.critique import critique
+        from ..language import edited_task
         from ..spec import load_robot, load_task
         from ..spec.files import write_atomic
         from ..spec.toml_text import to_toml
         from .findings import findings_table
-        from .reward import compile_pair
 
         positive("seconds", self.seconds)
         if self.write is not None and self.write.exists():
@@ -75,7 +76,7 @@ class RewardEdit:
         task = load_task(self.target, self.variant)
         robot = load_robot(self.robot or task.robot)
         before = compile_pair(task, robot)
-        edited = edited_task(task, before, pairs)
+        edited = edited_task(task, places(task, before, pairs), "edits")
         after = compile_pair(edited, robot)  # what is not legal is told before anything is simulated
         console = Console()
         console.print(self._dry_run(task, robot, edited))
@@ -150,29 +151,23 @@ def _no_number(text: str, word: str) -> None:
     raise CommandError(f"edits: {text}: expected a finite number, got {word}")
 
 
-def edited_task(task: Task, program: CompiledTask, pairs: Sequence[tuple[str, Any]]) -> Task:
-    """Return the task with the changes in it. Raises SpecError for unknown names, wrong types and ranges."""
-    from ..language.paths import plain_data, write_path
+def places(task: Task, program: CompiledTask, pairs: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """Return path and value of each change of a name or path. Raises SpecError for unknown names and ranges."""
     from ..program.params import find
-    from ..spec.check import check_task
     from ..spec.errors import SpecError
-    from ..spec.load import convert
-    from ..spec.task import Task
 
-    data = plain_data(task)
+    found = []
     for name, value in pairs:
         path = name
-        if name.partition(".")[0] not in data or name in program.params:
+        if name.partition(".")[0] not in task.__struct_fields__ or name in program.params:
             info = find(program.params, name)
             if isinstance(value, int | float):
                 info.check(float(value))
             if not info.path:
                 raise SpecError(f"edits: {info.name}: expected a number of the task's, this one is measured")
             path = info.path
-        write_path(data, path, value)
-    edited = convert(data, Task, "edits")
-    check_task(edited, "edits")
-    return edited
+        found.append((path, value))
+    return found
 
 
 def edit_run(target: str, out: Path, pairs: Sequence[tuple[str, Any]]) -> int:
@@ -180,7 +175,6 @@ def edit_run(target: str, out: Path, pairs: Sequence[tuple[str, Any]]) -> int:
     from ..learn import read_run, request_edit
     from ..program.params import find
     from .locate import locate
-    from .reward import compile_pair
 
     folder = locate(target, out).folder
     spec = read_run(folder)

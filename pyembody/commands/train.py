@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from .checks import at_least
 from .options import Codes, Count, Engine, Name, OptionalText, TaskPath
+from .pair import compile_pair
 
 if TYPE_CHECKING:
     from ..spec import Robot, Task
@@ -51,7 +52,6 @@ class Train:
         """Train; print where the results are and what to run next."""
         from .findings import refuse_faulty
         from .finish import finish, is_lead, shared_run
-        from .reward import compile_pair
 
         for option in ("seed", "iterations", "num_envs", "workers"):
             at_least(option.replace("_", "-"), getattr(self, option), 0)

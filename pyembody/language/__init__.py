@@ -1,6 +1,6 @@
 """Words to typed edits of a task: offline, deterministic, and refused rather than guessed."""
 
-from .apply import apply_edits, check_edit, current_values
+from .apply import apply_edits, check_edit, current_values, edited_task
 from .edit import Edit, Refusal, Translation, Understood
 from .table import EditRow, edit_table, shown_value
 from .translate import translate
@@ -18,6 +18,7 @@ __all__ = [
     "check_edit",
     "current_values",
     "edit_table",
+    "edited_task",
     "load_language",
     "shown_value",
     "translate",

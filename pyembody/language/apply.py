@@ -90,12 +90,22 @@ def apply_edits(task: Task, language: Language, edits: Iterable[Edit]) -> Task:
             raise SpecError(
                 f"{edit.parameter}: two edits disagree: {other} and {checked}"
             )
+    wanted = [
+        (path, _plain(setting))
+        for name in sorted(chosen)
+        for path, setting in settings(language.parameters[name], chosen[name].value, chosen[name].exact).items()
+    ]
+    return edited_task(task, wanted, f"task {task.name} with edits of {', '.join(sorted(chosen))}")
+
+
+def edited_task(task: Task, changes: Iterable[tuple[str, Any]], place: str) -> Task:
+    """Return a new task with each value at its path, such as `params.body_height`; of a parameter table its `value`.
+
+    Raises SpecError for a path that the task does not have and for what makes the task illegal, naming `place`.
+    """
     data = plain_data(task)
-    for name in sorted(chosen):
-        edit = chosen[name]
-        for path, setting in settings(language.parameters[name], edit.value, edit.exact).items():
-            write_path(data, path, _plain(setting))
-    place = f"task {task.name} with edits of {', '.join(sorted(chosen))}"
+    for path, value in changes:
+        write_path(data, path, value)
     edited = convert(data, Task, place)
     check_task(edited, place)
     return edited
