@@ -6,9 +6,11 @@ import contextlib
 import io
 import os
 import re
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import tyro
@@ -28,7 +30,7 @@ from .commands.train import Train
 from .commands.view import View
 from .spec.errors import nearest
 
-EXIT_FAILURE, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_FAILURE, EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 130, 143
 HELP_INDENT = " " * 9  # in a box that tells what is missing, the help text of each option
 COMMANDS = ("train", "resume", "eval", "view", "report", "list", "doctor", "robot", "reward", "bench")
 
@@ -54,15 +56,19 @@ traceback of an error, --version the version."""
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command in `argv` (default: the process's arguments) and return its exit code.
 
-    0 done, 1 the command failed, 2 the input was wrong, 130 interrupted. Errors are one line on
-    standard error.
+    0 done, 1 the command failed, 2 the input was wrong, 130 interrupted, 143 terminated. Errors are one
+    line on standard error.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     if debug:
         arguments.remove("--debug")
     try:
-        return _run(arguments)
+        with _terminable():
+            return _run(arguments)
+    except Terminated:
+        print("pyembody: terminated", file=sys.stderr)
+        return EXIT_TERMINATED
     except KeyboardInterrupt as stop:
         print(f"pyembody: {stop or 'interrupted'}", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -76,6 +82,27 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(f"pyembody: {_one_line(error)}", file=sys.stderr)
         return _exit_code(error)
+
+
+class Terminated(BaseException):
+    """SIGTERM, which ends the command as an exception does: half-written files go, pools are closed."""
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Raise Terminated at SIGTERM; outside the main thread Python delivers no signals. Training has its own way."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(*_: object) -> None:
+        raise Terminated
+
+    old = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, old)
 
 
 def _run(arguments: list[str]) -> int:

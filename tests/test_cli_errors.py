@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ import pytest
 from pyembody import cli
 from pyembody.cli import main
 from pyembody.commands.doctor import Doctor
+from pyembody.spec.files import atomic_path
 
 BAD_INPUT = [
     (["trian"], "did you mean 'train'"),
@@ -108,3 +112,24 @@ def test_no_argument_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
 def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("pyembody ")
+
+
+def test_a_command_that_is_terminated_leaves_no_half_written_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = []
+
+    def write_half(_: Doctor) -> int:
+        with atomic_path(tmp_path / "video.mp4") as temporary:
+            temporary.write_bytes(b"half")
+            seen.extend(tmp_path.iterdir())
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5.0)
+        return 0
+
+    monkeypatch.setattr(Doctor, "run", write_half)
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["doctor"]) == 143
+    assert capsys.readouterr().err == "pyembody: terminated\n"
+    assert seen and not list(tmp_path.iterdir())
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pyembody.cli import main
 from pyembody.commands import outcome
+from pyembody.commands.locate import Located, locate
+from pyembody.commands.view import View
 from pyembody.spec.task import Command
 
 TRAIN = ["train", "velocity", "--robot", "go2", "--num-envs", "32", "--workers", "1"]
@@ -56,6 +60,33 @@ def test_a_sentence_is_shown_as_edits_and_kept_in_the_run(tmp_path: Path, capsys
     assert spec["task"]["params"]["foot_clearance"]["value"] == 0.1
 
 
+def test_a_dry_run_shows_edits_and_every_place_that_changes_and_makes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "runs"
+    assert main([*TRAIN, "--say", "trot forward at 1 m/s", "--dry-run", "--out", str(out)]) == 0
+    words = capsys.readouterr().out.split()
+    assert "forward_speed" in words and "nothing was trained" in " ".join(words)
+    place = words.index("command.high")
+    assert words[place + 1 : place + 7] == ["[1.0,", "0.5,", "1.0]", "[1.0,", "0.0,", "0.0]"]
+    assert not out.exists()
+    assert main([*TRAIN, "--say", "trott forward", "--dry-run"]) == 2
+
+
+def test_latest_says_which_run_it_is_and_whether_that_is_unfinished(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "velocity" / "copy"
+    shutil.copytree(run, copy)
+    locate("latest", tmp_path)
+    assert capsys.readouterr().out == f"latest: {copy}\n"
+    shutil.rmtree(copy / "checkpoints" / "000002")
+    locate("latest", tmp_path)
+    assert capsys.readouterr().out == f"latest: {copy} (unfinished: 0 of 2 iterations are saved)\n"
+    locate(str(copy), tmp_path)
+    assert capsys.readouterr().out == ""
+
+
 def test_eval_writes_the_figures(runs: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "figures.json"
     arguments = ["eval", "latest", "--out", str(runs), "--episodes", "4", "--json", str(file)]
@@ -74,14 +105,18 @@ def test_eval_of_a_variant_with_other_observations_is_refused(run: Path, capsys:
     assert "deployable" in capsys.readouterr().err
 
 
-def test_resume_goes_on_to_the_iterations_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_resume_goes_on_to_the_iterations_asked_for_and_drops_the_figures_of_the_older_policy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*TRAIN, "--iterations", "1", "--out", str(tmp_path), *QUICK]) == 0
     folder = next((tmp_path / "velocity").iterdir())
+    (folder / "evaluation.json").write_text("{}")
     assert main(["resume", str(folder), "--iterations", "2", *QUICK]) == 0
     assert len((folder / "metrics.jsonl").read_text().splitlines()) == 2
-    capsys.readouterr()
+    assert not (folder / "evaluation.json").exists()
+    assert "it judged the policy of iteration 1" in capsys.readouterr().out
+    (folder / "evaluation.json").write_text("{}")
     assert main(["resume", str(folder), "--iterations", "2", *QUICK]) == 2
     assert "iterations" in capsys.readouterr().err
+    assert (folder / "evaluation.json").exists()
 
 
 @pytest.mark.parametrize(
@@ -110,6 +145,23 @@ def test_view_writes_video_and_recording_of_a_checkpoint(
     assert "note: outside what was trained: forward 2 (trained: -1 to 1)" in capsys.readouterr().out
     assert video.stat().st_size > 0
     assert video.with_suffix(".rrd").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "video"),
+    [
+        ({}, "video.mp4"),
+        ({"command": "0.5 0, -1"}, "command_0.5_0_-1.mp4"),
+        ({"out": Path("clip.mp4")}, "clip.mp4"),
+    ],
+)
+def test_a_view_of_another_command_leaves_the_run_its_own_video(
+    options: dict[str, Any], video: str, tmp_path: Path
+) -> None:
+    files = View(**options).targets(Located(tmp_path, tmp_path))
+    assert [f.name for f in files] == [video, "recording.rrd" if not options else video.replace(".mp4", ".rrd")]
+    older = View().targets(Located(tmp_path, tmp_path / "checkpoints" / "000100"))
+    assert [f.name for f in older] == ["checkpoint_000100.mp4", "checkpoint_000100.rrd"]
 
 
 def test_report_writes_one_page(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

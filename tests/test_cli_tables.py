@@ -42,10 +42,11 @@ def test_reward_explain_prints_each_term_with_unit_and_weight(
         assert f"channel {channel}" in shown
 
 
-def test_reward_check_of_a_legal_pair_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_reward_check_of_a_legal_pair_says_that_nothing_was_found_and_what_was_checked(capsys: pytest.CaptureFixture[str]) -> None:
     shown = printed(["reward", "check", "velocity", "--variant", "deployable"], capsys)
-    assert shown.count("\n") == 1
-    assert "velocity on go2" in shown
+    first, second = shown.splitlines()
+    assert first == "no faults found"
+    assert "velocity on go2" in second
 
 
 def test_reward_check_of_an_illegal_pair_names_what_is_missing(

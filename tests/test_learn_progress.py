@@ -20,6 +20,8 @@ SECONDS = {
     "total": 10.0,
 }
 
+UNITS = {"linear_velocity_error": "m/s"}
+
 
 @pytest.fixture
 def metrics() -> dict[str, Any]:
@@ -54,17 +56,17 @@ def test_parts_of_the_time_stand_inside_what_they_are_part_of_and_the_rest_makes
 
 def test_the_live_table_cuts_no_name_in_a_terminal_of_80_columns(metrics: dict[str, Any]) -> None:
     console = Console(width=80, file=io.StringIO())
-    console.print(table("velocity on go2, seed 0", metrics, 400, 70.0))
+    console.print(table("velocity on go2, seed 0", metrics, 400, 70.0, UNITS))
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert "\N{HORIZONTAL ELLIPSIS}" not in shown
-    for text in (*metrics["terms"], *metrics["channels"], *metrics["metrics"], "explained", "-2.250", "0.000117"):
+    for text in (*metrics["terms"], *metrics["channels"], *metrics["metrics"], "error (m/s)", "explained", "-2.250", "0.000117"):
         assert text in shown
 
 
-def test_a_plain_line_tells_pace_and_what_the_task_measures(metrics: dict[str, Any]) -> None:
-    shown = line(metrics, 400, 70.0)
+def test_a_plain_line_tells_pace_and_what_the_task_measures_with_units(metrics: dict[str, Any]) -> None:
+    shown = line(metrics, 400, 70.0, UNITS)
     assert shown.startswith("iteration 7/400  10,297 steps/s  left 1:10")
-    assert shown.endswith("linear_velocity_error 0.453 tilt 0.207")
+    assert shown.endswith("linear_velocity_error 0.453 m/s  tilt 0.207")
 
 
 def test_a_clock_shows_hours_only_where_there_are_some_and_a_dash_for_an_unknown_time() -> None:

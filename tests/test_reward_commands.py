@@ -103,13 +103,17 @@ def test_training_refuses_a_faulty_program_before_it_makes_a_run(
     assert not (tmp_path / "runs").exists()
 
 
-def test_plot_writes_a_picture_of_a_term_and_names_unknown_signals(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_plot_writes_a_picture_of_a_term_says_where_and_names_unknown_signals(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "center.png"
     axes = ["--x", "pole_angle=-0.5:0.5", "--y", "cart_pos=-1:1"]
     assert main(["reward", "plot", "balance", "center", *axes, "--size", "21", "--out", str(out)]) == 0
-    assert out.read_bytes().startswith(b"\x89PNG") and " to 1;" in capsys.readouterr().out
+    assert out.read_bytes().startswith(b"\x89PNG")
+    assert [line.split()[-1] for line in capsys.readouterr().out.splitlines()] == ["1", str(out)]
+    monkeypatch.chdir(tmp_path)
+    assert main(["reward", "plot", "balance", "center", *axes, "--size", "2"]) == 0
+    assert f"wrote {tmp_path / 'reward.png'} (--out FILE: elsewhere)" in capsys.readouterr().out
     assert main(["reward", "plot", "balance", "center", "--x", "pole_angel=0:1", "--y", "cart_pos=0:1"]) == 2
     assert "did you mean 'pole_angle'" in capsys.readouterr().err
     assert main(["reward", "plot", "balance", "centre", *axes]) == 2

@@ -36,6 +36,16 @@ def finish(run: Path, *, video: bool, report: bool) -> int:
     return 0
 
 
+def forget_evaluation(run: Path, iteration: int) -> None:
+    """Remove the figures of a run that were those of an older policy, and say so."""
+    from .outcome import EVALUATION
+
+    path = run / EVALUATION
+    if is_lead() and path.is_file():
+        path.unlink()
+        print(f"removed {path}: it judged the policy of iteration {iteration}")
+
+
 def is_lead() -> bool:
     """Return whether this process is the one that speaks: the only one, or torchrun's rank 0."""
     return os.environ.get("RANK", "0") == "0"

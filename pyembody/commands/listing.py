@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
-from .locate import START, list_runs
+from .locate import START, list_runs, newest_iteration
 from .tables import make_table
 
 if TYPE_CHECKING:
@@ -83,8 +83,7 @@ def _runs(root: Path) -> Table | str:
     columns = ["iterations", "success", "report"]
     table = make_table(f"runs in {root}/, oldest first", ["run"], columns, "task")
     for folder in runs:
-        checkpoints = sorted(int(p.name) for p in (folder / "checkpoints").glob("[0-9]*"))
-        iterations = str(checkpoints[-1]) if checkpoints else "-"
+        iterations = str(newest_iteration(folder) or "-")
         report = "yes" if (folder / "report.html").exists() else "-"
         success = _success(folder / "evaluation.json")
         table.add_row(folder.name, iterations, success, report, folder.parent.name)

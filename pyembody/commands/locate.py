@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,8 +28,23 @@ def list_runs(root: Path) -> list[Path]:
     return sorted(runs, key=lambda path: (path / SPEC_FILE).stat().st_mtime)
 
 
+def newest_iteration(run: Path) -> int:
+    """Return the iteration of a run's newest checkpoint, 0 without one."""
+    return max((int(p.name) for p in (run / "checkpoints").glob("[0-9]*") if p.name.isdigit()), default=0)
+
+
+def _unfinished(run: Path) -> str:
+    """How far a run came that has fewer iterations than it was started with."""
+    try:
+        asked = int(json.loads((run / SPEC_FILE).read_text(encoding="utf-8"))["train"]["iterations"])
+    except (ValueError, LookupError, TypeError):
+        return ""  # damaged: whoever reads it says so
+    done = newest_iteration(run)
+    return f" (unfinished: {done} of {asked} iterations are saved)" if done < asked else ""
+
+
 def locate(text: str, root: Path) -> Located:
-    """Return the run that `text` means.
+    """Return the run that `text` means; for `latest`, say which one that is and whether it is unfinished.
 
     Raises CommandError saying what was looked for and what exists.
     """
@@ -36,6 +52,7 @@ def locate(text: str, root: Path) -> Located:
         runs = list_runs(root)
         if not runs:
             raise CommandError(f"latest: no run in {root}/; start one with: {START}")
+        print(f"latest: {runs[-1]}{_unfinished(runs[-1])}", flush=True)
         return Located(runs[-1], runs[-1])
     path = Path(text).expanduser()
     if (path / SPEC_FILE).is_file():

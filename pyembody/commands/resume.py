@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .checks import at_least
-from .locate import locate
+from .locate import locate, newest_iteration
 from .options import Count, RunPath
 
 
@@ -33,7 +33,12 @@ class Resume:
         folder = locate(self.path, self.out).folder
 
         from ..learn import resume
-        from .finish import finish
+        from .finish import finish, forget_evaluation
 
-        resume(folder, iterations=self.iterations or None)
+        before = newest_iteration(folder)
+        try:
+            resume(folder, iterations=self.iterations or None)
+        finally:  # an interrupt saves a newer policy too
+            if newest_iteration(folder) != before:
+                forget_evaluation(folder, before)
         return finish(folder, video=self.video, report=self.report)

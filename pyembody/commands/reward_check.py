@@ -111,6 +111,8 @@ def print_check(checked: Checked, allow: tuple[str, ...], json: Path | None) -> 
         console.print(audit_table(checked.audit))
     if checked.findings:
         console.print(findings_table(checked.findings, allow))
+    else:
+        print("no faults found")
     if checked.summary:
         console.print(checked.summary, markup=False, soft_wrap=True)
     if json is not None:

@@ -41,7 +41,7 @@ class RewardPlot:
     size: int = 101
     """Points along each side."""
     out: Path = Path("reward.png")
-    """The picture."""
+    """Where to write the picture."""
 
     def run(self) -> int:
         """Evaluate the grid in one call and write the picture."""
@@ -61,7 +61,9 @@ class RewardPlot:
         env.close()
         plot_slice(found, self.out, f"{self.what} of {task.name} on {env.robot.name}")
         low, high = float(found.values.min()), float(found.values.max())
-        print(f"{self.what}: {low:.4g} to {high:.4g}; wrote {self.out}")
+        hint = "" if self.out.is_absolute() else " (--out FILE: elsewhere)"
+        print(f"{self.what}: {low:.4g} to {high:.4g}")
+        print(f"wrote {self.out.resolve()}{hint}")
         return 0
 
     def _state(self, env: VectorEnv) -> dict[str, NDArray[np.float64]]:

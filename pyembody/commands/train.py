@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .checks import at_least
 from .options import Codes, Count, Engine, Name, OptionalText, TaskPath
-from .pair import compile_pair
+from .pair import compile_pair, summary
 
 if TYPE_CHECKING:
     from ..spec import Robot, Task
@@ -47,6 +47,8 @@ class Train:
     """Evaluate shortly and write the report at the end."""
     allow: Codes = ()
     """Codes of warnings that may stand (see 'pyembody reward check'), such as W-UNBOUNDED."""
+    dry_run: bool = False
+    """Only show what the sentence changes and what would be trained, then stop."""
 
     def run(self) -> int:
         """Train; print where the results are and what to run next."""
@@ -56,9 +58,12 @@ class Train:
         for option in ("seed", "iterations", "num_envs", "workers"):
             at_least(option.replace("_", "-"), getattr(self, option), 0)
         task, robot, config = self._specs()
+        plain = task
         task, edits = self._edited(task)
-        compile_pair(task, robot)  # an illegal pair leaves no run folder behind
+        program = compile_pair(task, robot)  # an illegal pair leaves no run folder behind
         refuse_faulty(task, robot, self.allow)
+        if self.dry_run:
+            return self._show(plain, task, summary(f"{task.name} on {robot.name}", program))
 
         from ..learn import create_run, train
         from ..learn.distributed import worker_count
@@ -81,6 +86,18 @@ class Train:
         config = load_train(self.task, self.variant)
         given = {name: getattr(self, name) for name in ("iterations", "num_envs", "engine") if getattr(self, name)}
         return task, robot, replace(config, **given)
+
+    def _show(self, plain: Task, task: Task, told: str) -> int:
+        from rich.console import Console
+
+        from .words import changes_table
+
+        console = Console()
+        if plain != task:
+            console.print(changes_table(plain, task))
+        console.print(told, markup=False, soft_wrap=True)
+        print("dry run: nothing was trained or written")
+        return 0
 
     def _edited(self, task: Task) -> tuple[Task, tuple[object, ...]]:
         from .words import apply_sentence

@@ -35,7 +35,8 @@ class View:
     renderer: Renderer = "raycast"
     """raycast needs no OpenGL; mujoco uses MuJoCo's own renderer where OpenGL is present."""
     out: OptionalPath = None
-    """Where to write the video, with the recording beside it; by default video.mp4 in the run folder."""
+    """Where to write the video, with the recording beside it; by default in the run folder: video.mp4, or with
+    --command or of an older checkpoint a name that says so."""
     runs: Path = Path("runs")
     """Folder of the runs, for 'latest'."""
 
@@ -45,14 +46,13 @@ class View:
         from ..viz import render_video, write_rrd
         from ..viz.extra import need
         from . import outcome
-        from .outcome import RECORDING, VIDEO
 
         positive("seconds", self.seconds)
         command = parse_command(self.command)
         located = locate(self.path, self.runs)
         for module, purpose in (("av", "a video"), ("rerun", "a rerun recording")):
             need(module, purpose)  # before the work, not after it
-        video, rrd = self._targets(located, VIDEO, RECORDING)
+        video, rrd = self.targets(located)
         spec = read_run(located.folder)
         if command and spec.task.command and (far := outside(command, spec.task.command)):
             print(f"note: outside what was trained: {far}")
@@ -64,14 +64,20 @@ class View:
         print(f"next: rerun {rrd}")
         return 0
 
-    def _targets(self, located: Located, video: str, recording: str) -> tuple[Path, Path]:
+    def targets(self, located: Located) -> tuple[Path, Path]:
+        """Where the two files go: the run's own names only for what the run itself shows."""
         from .files import check_writable
+        from .outcome import RECORDING, VIDEO
 
         if self.out is not None and self.out.suffix != ".mp4":
             raise CommandError(f"--out: expected a file ending in .mp4, got {self.out}")
-        path = self.out or located.folder / video
+        parts = [] if located.source == located.folder else [f"checkpoint_{located.source.name}"]
+        if command := parse_command(self.command):
+            parts.append("command_" + "_".join(f"{v:g}" for v in command))
+        own = located.folder / ("_".join(parts) + ".mp4" if parts else VIDEO)
+        path = self.out or own
         check_writable(path)
-        return path, path.with_suffix(".rrd") if self.out else located.folder / recording
+        return path, path.with_suffix(".rrd") if self.out or parts else located.folder / RECORDING
 
 
 def parse_command(text: str) -> tuple[float, ...] | None:

@@ -9,11 +9,23 @@ from .failure import CommandError
 from .tables import make_table
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from ..language import Edit
     from ..spec import Task
 
 LANGUAGE = "language.toml"
 RANGES = 'Commands are drawn from the ranges "low .. high"; say "exactly 1 m/s" to train one speed alone.'
+
+
+def changes_table(before: Task, after: Task) -> Table:
+    """Return every place in which two tasks differ, and what stands there."""
+    from ..language.paths import changes, plain_data
+
+    table = make_table("what changes in the task", ["place"], ["was", "becomes"])
+    for path, old, new in changes(plain_data(before), plain_data(after)):
+        table.add_row(path, *("-" if value is None else str(value) for value in (old, new)))
+    return table
 
 
 def apply_sentence(task: Task, sentence: str) -> tuple[Task, tuple[Edit, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -58,6 +59,15 @@ def write_path(data: Any, path: str, value: Any) -> None:
         old["value"] = value
     else:
         node[last] = value
+
+
+def changes(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield path, old and new value of everything in which two specifications of plain data differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in dict.fromkeys([*old, *new]):
+            yield from changes(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
+    elif old != new:
+        yield path, old, new
 
 
 def _child(node: Any, key: str | int, path: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -22,12 +23,16 @@ INSIDE = {"environment": ("physics", "program")}
 
 
 class Progress:
-    """Shows metrics at most every half second (every five as plain lines): drawing costs as much as 400 steps."""
+    """Shows metrics at most every half second (every five as plain lines): drawing costs as much as 400 steps.
+
+    `units` are those of the task's metrics, by name, as far as they have one.
+    """
 
     def __init__(self, spec: RunSpec, iterations: int, enabled: bool) -> None:
         self.enabled = enabled
         self.iterations = iterations
         self.title = f"{spec.task.name} on {spec.robot.name}, seed {spec.seed}"
+        self.units: dict[str, str] = {}
         self._console = Console()
         self._live: Live | None = None
         self._shown = -LINE_S
@@ -65,9 +70,9 @@ class Progress:
         self._shown = now
         left = self._time_left(now, metrics["iteration"])
         if self._live is None:
-            print(line(metrics, self.iterations, left), flush=True)
+            print(line(metrics, self.iterations, left, self.units), flush=True)
         else:
-            self._live.update(table(self.title, metrics, self.iterations, left), refresh=True)
+            self._live.update(table(self.title, metrics, self.iterations, left, self.units), refresh=True)
 
     def _time_left(self, now: float, iteration: int) -> float:
         """Seconds, from the pace since the first iteration of this process; the first one is the slowest."""
@@ -78,28 +83,29 @@ class Progress:
         return (now - start) / (iteration - first) * (self.iterations - iteration)
 
 
-def line(metrics: Metrics, iterations: int, left: float) -> str:
-    """Return one plain line about an iteration."""
-    shown = " ".join(f"{k} {v:.3f}" for k, v in metrics["metrics"].items())
+def line(metrics: Metrics, iterations: int, left: float, units: Mapping[str, str]) -> str:
+    """Return one plain line about an iteration, every number with its unit."""
+    shown = "  ".join(f"{k} {v:.3f} {units.get(k, '')}".rstrip() for k, v in metrics["metrics"].items())
     return (
         f"iteration {metrics['iteration']}/{iterations}  {metrics['steps_per_second']:,.0f} steps/s"
         f"  left {clock(left)}  episode {metrics['episode_length']:.1f} s  reward {metrics['reward']:.3f}/s  {shown}"
     )
 
 
-def table(title: str, metrics: Metrics, iterations: int, left: float) -> Group:
+def table(title: str, metrics: Metrics, iterations: int, left: float, units: Mapping[str, str]) -> Group:
     """Return the live table of an iteration, fit for 80 columns."""
     head = Text.assemble(
         (f"{title}\n", "bold"),
         f"iteration {metrics['iteration']}/{iterations}   {clock(metrics['elapsed'])} gone, {clock(left)} left   "
         f"{metrics['steps']:,} steps   {metrics['steps_per_second']:,.0f} steps/s",
     )
+    measured = {f"{k} ({units[k]})" if units.get(k) else k: v for k, v in metrics["metrics"].items()}
     columns = Table.grid(padding=(0, 2))
     columns.add_row(
         _numbers("term", "reward/s", metrics["terms"]),
         Group(
             _channels(metrics),
-            _numbers("task", "mean", metrics["metrics"]),
+            _numbers("task", "mean", measured),
             _numbers("learning", "", _learning(metrics)),
         ),
     )

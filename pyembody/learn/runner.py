@@ -150,6 +150,7 @@ def run_rank(job: Job, spec: RunSpec, group: Group) -> None:
     shown = job.progress and group.rank == 0
     with stop_signals() as stop, Progress(spec, job.iterations, shown) as display:
         learner = _learner(job, spec, group)
+        display.units = _units(learner.env)
         done = load_learner(job.run, spec, learner) if job.resumed else 0.0
         if group.rank == 0 and spec.layout is None:
             write_spec(job.run, msgspec.structs.replace(spec, layout=Layout(group.size)))
@@ -170,6 +171,13 @@ def run_rank(job: Job, spec: RunSpec, group: Group) -> None:
                     saved = save_learner(job.run, spec, learner, metrics["reward"], metrics["elapsed"])
                 if stopped:
                     raise Interrupted(job.run, saved)
+
+
+def _units(env: Any) -> dict[str, str]:
+    """The units of a task's metrics; another environment's are not known."""
+    program = getattr(env, "program", None)
+    named = zip(program.metric_names, program.metric_units, strict=True) if program is not None else ()
+    return {name: unit for name, unit in named if unit != "1"}
 
 
 def _learner(job: Job, spec: RunSpec, group: Group) -> Learner:

@@ -202,6 +202,7 @@ class CompiledTask(CompiledProgram):
     gammas: tuple[float, ...] = ()
     lams: tuple[float, ...] = ()
     metric_names: tuple[str, ...] = ()
+    metric_units: tuple[str, ...] = ()
     termination_names: tuple[str, ...] = ()
     guard_names: tuple[str, ...] = ()
     places: Mapping[int, Place] = field(default_factory=dict)

@@ -130,6 +130,7 @@ class _TaskCompiler:
             gammas=tuple(c.gamma for c in task.channels.values()),
             lams=tuple(c.lam for c in task.channels.values()),
             metric_names=tuple(task.metrics),
+            metric_units=tuple(self._units(n)[0] for g in groups if g.name == "metrics" for _, n in g.stores),
             termination_names=(*task.terminations, *(["stages"] if self._ends() else [])),
             guard_names=tuple(self.guard_names),
             places=self.scope.places,
@@ -144,9 +145,7 @@ class _TaskCompiler:
     def _units(self, node: Node) -> tuple[str, ...]:
         return tuple(str(self.scope.solver.resolve(unit)) for unit in node.type.units)
 
-    def _blocks(
-        self, names: list[str], nodes: list[Node], noises: list[float]
-    ) -> tuple[Block, ...]:
+    def _blocks(self, names: list[str], nodes: list[Node], noises: list[float]) -> tuple[Block, ...]:
         blocks: list[Block] = []
         start = 0
         for name, node, noise in zip(names, nodes, noises, strict=True):
