@@ -135,6 +135,32 @@ def test_a_speed_without_a_number_says_where_it_comes_from() -> None:
     assert notes["turn_rate"] == "not said, so none"
 
 
+@pytest.mark.parametrize(
+    ("text", "lateral", "note"),
+    [
+        ("walk sideways", 0.3, "no side was said, so left; no number was said: 0.3 m/s"),
+        ("strafe", 0.3, "no side was said, so left; no number was said: 0.3 m/s"),
+        ("sidestep left", 0.3, "no number was said: 0.3 m/s"),
+        ("trot sideways to the right at 0.2 m/s", -0.2, ""),
+        ("walk right sideways", -0.3, "no number was said: 0.3 m/s"),
+        ("step to the side at 0.4 m/s", 0.4, "no side was said, so left"),
+        ("slowly move laterally", 0.15, "no side was said, so left; no number was said: 0.3 m/s, 'slowly' times 0.5"),
+        ("spin", 0.0, "not said, so none"),
+    ],
+)
+def test_sideways_is_a_direction_whose_side_is_left_unless_it_is_said(text: str, lateral: float, note: str) -> None:
+    translation = say(text)
+    assert [values(translation).get(axis) for axis in LANGUAGE.axes[:2]] == [0.0, pytest.approx(lateral)]
+    assert [u.note for u in translation.understood if u.parameter == "lateral_speed"] == [note]
+
+
+def test_words_about_sides_that_are_not_understood_are_answered_with_lateral_motion() -> None:
+    for text in ("shuffle over on your side", "lateral moves"):
+        assert "walk sideways" in say(text).refused[-1].nearest
+    for text in ("turn sideways", "sideways foot"):
+        assert say(text).refused
+
+
 def test_unknown_word_is_answered_with_what_is_known() -> None:
     assert "trot" in say("trott forward").refused[0].nearest
     assert "bound forward" in say("jump over the fence").refused[0].nearest

@@ -117,12 +117,10 @@ def _read_segment(segment: Segment, axes: dict[str, Axis], reading: Reading) -> 
                 named.append(axis)
             if direction is not None:
                 bound.add(direction)
-                axes[axis].signs.append((direction.entry.towards[axis], direction))
-                axes[axis].words.append(direction)
+                _aim(axes[axis], axis, direction)
     for direction in (d for d in waiting if d not in bound):
         axis = _axes_of(direction, segment)[0]
-        axes.setdefault(axis, Axis()).signs.append((direction.entry.towards[axis], direction))
-        axes[axis].words.append(direction)
+        _aim(axes.setdefault(axis, Axis()), axis, direction)
         named.append(axis)
     if segment.axis and named and reading.unit(segment.axis) not in map(reading.unit, named):
         reading.refuse(
@@ -130,6 +128,16 @@ def _read_segment(segment: Segment, axes: dict[str, Axis], reading: Reading) -> 
         )
     named = named or ([] if segment.amounts else _verb_axes(segment, axes, reading))
     _verbs_and_manners(segment, named, axes)
+
+
+def _aim(axis: Axis, name: str, direction: Word) -> None:
+    """Add a direction along an axis; `sideways` tells no sign, only which side is meant unless one is said."""
+    sign = direction.entry.towards[name]
+    if sign:
+        axis.signs.append((sign, direction))
+    else:
+        axis.sides.append(direction.entry.side)
+    axis.words.append(direction)
 
 
 def _axes_of(direction: Word, segment: Segment) -> list[str]:
@@ -233,27 +241,38 @@ def _claim_axis(name: str, axis: Axis, reading: Reading) -> bool:
             [f"{reading.said(axis.words[-1])} {s}" for s in ("left", "right")],
         )
         return False
+    side = _side(name, int(sign), reading) if axis.sides and not axis.signs else ""
     if axis.amounts:
-        _claim_amount(name, axis, sign, reading)
+        _claim_amount(name, axis, sign, side, reading)
     else:
         typical = axis.speeds[0][0] if axis.speeds else parameter.typical
         reading.claim(
             name,
             sign * typical * _factor(axis.manners, reading),
             axis.words,
-            note=_guess(axis, typical, parameter.unit, reading),
+            note=_notes(side, _guess(axis, typical, parameter.unit, reading)),
         )
     return True
 
 
-def _claim_amount(name: str, axis: Axis, sign: float, reading: Reading) -> None:
+def _side(name: str, sign: int, reading: Reading) -> str:
+    """Which side was meant by words that tell none."""
+    sides = (e.say[0] for e in reading.language.words if e.towards.get(name) == sign)
+    return f"no side was said, so {next(sides, f'{sign:+d}')}"
+
+
+def _notes(*notes: str) -> str:
+    return "; ".join(note for note in notes if note)
+
+
+def _claim_amount(name: str, axis: Axis, sign: float, side: str, reading: Reading) -> None:
     """The number that was said; beside `exactly` and the like no other is commanded."""
     exact = [w for _, amount in axis.amounts for w in reading.exact.get(amount, ())]
     note = "the number counts, not the manner" if axis.manners else ""
     if exact:
         note = "this one value alone is trained: no standing, nothing slower or faster"
     value, words = sign * axis.amounts[0][0], [*axis.words, *exact]
-    reading.claim(name, value, words, firm=True, note=note, exact=bool(exact))
+    reading.claim(name, value, words, firm=True, note=_notes(side, note), exact=bool(exact))
 
 
 def _guess(axis: Axis, typical: float, unit: str, reading: Reading) -> str:

@@ -49,7 +49,7 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True):
     """Phrases that mean the same. One phrase may play several roles; the sentence decides which.
 
     `moves` a verb of motion along an axis, with a typical `speed` and `side`; `towards` a
-    direction: axis = sign; `manner` a factor on the typical speed; `attribute` and `topic` meet in
+    direction: axis = sign, 0 where the words tell none and `side` is meant; `manner` a factor on the typical speed; `attribute` and `topic` meet in
     a `Meaning`; `comparative` makes an attribute or manner relative to what is set now; `stand` all
     axes zero; `sets` parameter = value, as it is; `needs` an axis without which the phrase says
     nothing.
@@ -59,7 +59,7 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True):
     moves: str = ""
     speed: float | None = None
     side: Literal[-1, 0, 1] = 0
-    towards: dict[str, Literal[-1, 1]] = field(default_factory=dict)
+    towards: dict[str, Literal[-1, 0, 1]] = field(default_factory=dict)
     manner: float | None = None
     topic: str = ""
     attribute: str = ""
