@@ -15,7 +15,7 @@ from pyembody.analysis import Recording
 from pyembody.spec import SpecError
 from pyembody.viz import render_video, write_rrd
 from pyembody.viz.extra import EXTRA
-from pyembody.viz.overlay import FAINT, FAR, INK, NEAR, Overlay
+from pyembody.viz.overlay import FAINT, FAR, INK, NEAR, Overlay, slack
 from pyembody.viz.raycast import Raycaster
 from viz_toy import HEIGHT, WIDTH, toy_model, toy_recording
 
@@ -58,6 +58,14 @@ def test_measured_velocity_is_green_near_the_command_and_orange_far_from_it(reco
     assert rows[0][1:] == [("forward m/s", FAINT), ("lateral m/s", FAINT), ("turn rad/s", FAINT)]
     assert rows[1] == [("command", FAINT), ("+1.00", INK), ("+0.00", INK), ("+0.20", INK)]
     assert rows[2] == [("measured", FAINT), ("+0.90", NEAR), ("+0.30", FAR), ("+0.18", NEAR)]
+
+
+def test_close_is_a_share_of_the_commanded_speed_so_that_standing_is_far_from_a_slow_command() -> None:
+    commands = np.array([[0.0, 0.0, 0.0], [0.1, 0.0, 0.0], [0.0, 0.0, 0.2], [0.6, 0.8, -1.0]])
+    assert slack(commands) == pytest.approx(
+        np.array([[0.05, 0.05, 0.1], [0.05, 0.05, 0.1], [0.05, 0.05, 0.1], [0.25, 0.25, 0.25]])
+    )
+    assert (np.abs(commands) > slack(commands)).any(axis=1).tolist() == [False, True, True, True]
 
 
 def test_shown_velocity_is_the_mean_of_the_last_half_second(recording: Recording) -> None:

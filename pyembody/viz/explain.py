@@ -66,8 +66,8 @@ TERMS = (
 )
 TERM_BARS = "What each term pays (right) or takes away (left) each second, before the channel's weight."
 VELOCITIES = (
-    "Commanded (dashed) and measured velocity in the robot's own frame; the band is within {close:g} m/s or rad/s of "
-    "the command. Small waves at the rhythm of the steps are natural."
+    "Commanded (dashed) and measured velocity in the robot's own frame; the band is within {close} of the command. "
+    "Small waves at the rhythm of the steps are natural."
 )
 GAIT_DIAGRAM = (
     "Bars show when each foot is on the ground, during the fastest commands. A trot alternates diagonal "
@@ -75,7 +75,7 @@ GAIT_DIAGRAM = (
 )
 OVERLAY = (
     "Top left: time, commanded and measured velocity, both as means of the last half second. Measured is green within "
-    "{close:g} m/s or rad/s of the command and orange outside."
+    "{close} of the command and orange outside."
 )
 
 
@@ -91,7 +91,12 @@ def definition(name: str, task: Mapping[str, Any]) -> str:
     expression = (task.get("metrics") or {}).get(name)
     if not isinstance(expression, str):
         return ""
+    return f"mean of {unfolded(expression, task)}"
+
+
+def unfolded(expression: str, task: Mapping[str, Any]) -> str:
+    """Return an expression of a task with the expressions behind the names in it."""
     let = task.get("let") or {}
     used = [n for n in dict.fromkeys(re.findall(r"[A-Za-z_]\w*", expression)) if n in let and n != expression]
     shown = str(let[expression]) if expression in let else expression
-    return "; ".join([f"mean of {shown}", *(f"{n} = {let[n]}" for n in used)])
+    return "; ".join([shown, *(f"{n} = {let[n]}" for n in used)])

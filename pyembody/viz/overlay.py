@@ -1,6 +1,6 @@
 """A small table over a picture: time, command and what the robot does of it.
 
-Velocities are means of the last half second. The measured one is green while it is within CLOSE of the command and
+Velocities are means of the last half second. The measured one is green while it is within `slack` of the command and
 orange otherwise; everything else is neutral.
 """
 
@@ -21,11 +21,22 @@ FAINT = (176, 188, 204, 255)
 NEAR = (126, 214, 168, 255)
 FAR = (255, 170, 92, 255)
 PANEL = (14, 20, 30, 170)
-CLOSE = 0.2
-"""m/s or rad/s; also what the velocity task calls success."""
+SHARE, LEAST_VELOCITY, LEAST_TURN = 0.25, 0.05, 0.1
+"""How close is close: a share of the commanded speed, and at least m/s and rad/s; what the velocity task calls success."""
 WINDOW_S = 0.5
 """About a gait cycle: within one, the trunk sways."""
 COLUMN = 6.2  # widths of a column, in letters' heights
+
+
+def slack(command: Array) -> Array:
+    """Return how far off [..., 3] the velocities forward, lateral (m/s) and turning (rad/s) may be of a command [..., 3].
+
+    Forward and lateral share that of their common speed: who walks straight may sway a little.
+    """
+    speed = np.linalg.norm(command[..., :2], axis=-1, keepdims=True)
+    straight = np.maximum(SHARE * speed, LEAST_VELOCITY)
+    turning = np.maximum(SHARE * np.abs(command[..., 2:]), LEAST_TURN)
+    return np.concatenate([straight, straight, turning], axis=-1)
 
 
 class Overlay:
@@ -70,7 +81,7 @@ class Overlay:
         rows = [head, [("command", FAINT)] + [(f"{v:+.2f}", INK) for v in command]]
         if self._measured is not None:
             measured = self._measured[last].mean(axis=0)
-            near = np.abs(measured - command) <= CLOSE
+            near = np.abs(measured - command) <= slack(command)
             cells = [(f"{v:+.2f}", NEAR if ok else FAR) for v, ok in zip(measured, near, strict=True)]
             rows.append([("measured", FAINT), *cells])
         return rows

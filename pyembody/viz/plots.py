@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..analysis.record import Progress, Recording
 from ..spec.files import write_atomic
 from .extra import need
-from .overlay import CLOSE
+from .overlay import slack
 from .run_files import Row, names, read_json, read_metrics, read_recording, series, wall_clock
 
 Array = npt.NDArray[Any]
@@ -191,13 +191,12 @@ def velocities(recording: Recording) -> str:
         raise ValueError("recording: expected commands and measured velocities, got none")
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(3, 1, figsize=(10, 5.2), sharex=True)
-        near = f"within {CLOSE:g} of the command"
+        allowed = slack(recording.command)
         labels = ("forward (m/s)", "lateral (m/s)", "turn (rad/s)")
         for k, (axis, label) in enumerate(zip(axes, labels, strict=True)):
             time, asked = _thin(recording.time, recording.command[:, k])
-            axis.fill_between(
-                time, asked - CLOSE, asked + CLOSE, color=COLOURS[0], alpha=0.12, linewidth=0, label=near
-            )
+            _, off = _thin(recording.time, allowed[:, k])
+            axis.fill_between(time, asked - off, asked + off, color=COLOURS[0], alpha=0.12, linewidth=0, label="close")
             axis.plot(*_thin(recording.time, measured[:, k]), color=COLOURS[0], label="measured")
             axis.plot(time, asked, color=INK, linestyle="--", label="command")
             axis.set_ylabel(label)

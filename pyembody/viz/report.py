@@ -26,13 +26,15 @@ from .explain import (
     VELOCITIES,
     definition,
     metric_line,
+    unfolded,
 )
-from .overlay import CLOSE
+from .overlay import LEAST_TURN, LEAST_VELOCITY, SHARE
 from .page import card, details, document, explained, figure, paragraph, section, signed_bar, table
 from .plots import pool_window, run_figures
 from .run_files import Row, read_json, read_metrics, wall_clock
 
 MAX_VIDEO = 64 << 20  # bytes; a larger video is linked instead of being held inside the page
+CLOSE = f"{SHARE:.0%} of the commanded speed (at least {LEAST_VELOCITY:g} m/s, {LEAST_TURN:g} rad/s)"
 NOTHING, MINUS, ZERO = "\N{EN DASH}", "\N{MINUS SIGN}", "0.0 %"
 HEADLINES = ("linear_velocity_error", "yaw_rate_error")
 
@@ -185,7 +187,7 @@ def _evaluation(run: Path, evaluation: Row | None, spec: Row) -> str:
         "small numbers below each figure are its 95 % interval."
     )
     success = task.get("success")
-    goal = paragraph("An episode is a success if at its end:", str(success)) if success else ""
+    goal = paragraph("An episode is a success if at its end:", unfolded(str(success), task)) if success else ""
     head = ["", *("policy" if name == "policy" else f"{name} actions" for name in columns)]
     return section("Evaluation", paragraph(about), goal, table(head, rows))
 

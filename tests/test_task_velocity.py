@@ -1,0 +1,32 @@
+"""What the velocity task calls success: it asks for the commanded speed, be it slow."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from pyembody.envs import VectorEnv
+from pyembody.spec import load_robot, load_task
+from pyembody.spec.task import Episode, Reset
+
+SECONDS = 4.0
+
+
+@pytest.mark.parametrize(
+    ("command", "success"),
+    [((0.0, 0.0, 0.0), True), ((0.1, 0.0, 0.0), False), ((0.0, 0.1, 0.0), False), ((0.0, 0.0, 0.25), False)],
+)
+def test_a_robot_that_stands_succeeds_only_where_nothing_else_is_commanded(
+    command: tuple[float, float, float], success: bool
+) -> None:
+    task = replace(load_task("velocity"), episode=Episode(SECONDS), reset=Reset())
+    env = VectorEnv(task, load_robot("go2"), 1)
+    env.set_command(np.array(command, np.float32))
+    env.reset(seed=0)
+    truncated = np.zeros(1, bool)
+    while not truncated.any():
+        _, _, terminated, truncated, info = env.step(np.zeros((1, 12), np.float32))
+        assert not terminated.any()
+    env.close()
+    assert bool(info["success"][0]) is success
