@@ -14,6 +14,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from pyembody.analysis import Recording, evaluate, gait, record
+from pyembody.analysis.held import hold
 from pyembody.spec import SpecError
 from pyembody.spec.task import Command
 
@@ -253,6 +254,17 @@ def test_json_holds_metrics_by_name_and_no_nan() -> None:
     assert set(json.loads(text)["error"]) == {"mean", "low", "high", "n"}
     assert set(found["success"]) == {"rate", "low", "high", "n"}
     assert set(found["controls"]["zero"]["terms"]["task.go"]) == {"raw", "per_second", "share"}
+
+
+def test_a_held_command_tells_the_velocities_that_are_reached() -> None:
+    env: Any = ScriptedEnv()
+    found = evaluate(env, still, 4, controls=False, held=(0.7, 0.0, 0.2)).held
+    assert found is not None and found.command == pytest.approx((0.7, 0.0, 0.2))
+    assert [m.mean for m in (found.forward, found.lateral, found.turn)] == pytest.approx([1.0, 0.0, 0.0])
+    assert [m.n for m in (found.forward, found.lateral, found.turn)] == [4, 4, 4]
+    assert env.held is None
+    fallen = hold(env, half_fall, 0, (0.7, 0.0, 0.2))
+    assert fallen is not None and fallen.forward.n == 2  # the others fell before they settled
 
 
 def test_progress_ends_at_one() -> None:

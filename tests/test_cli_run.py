@@ -105,7 +105,9 @@ def test_eval_of_a_variant_with_other_observations_is_refused(run: Path, capsys:
     assert "deployable" in capsys.readouterr().err
 
 
-def test_resume_goes_on_to_the_iterations_asked_for_and_drops_the_figures_of_the_older_policy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_resume_goes_on_to_the_iterations_asked_for_and_drops_older_figures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([*TRAIN, "--iterations", "1", "--out", str(tmp_path), *QUICK]) == 0
     folder = next((tmp_path / "velocity").iterdir())
     (folder / "evaluation.json").write_text("{}")

@@ -42,7 +42,9 @@ def test_reward_explain_prints_each_term_with_unit_and_weight(
         assert f"channel {channel}" in shown
 
 
-def test_reward_check_of_a_legal_pair_says_that_nothing_was_found_and_what_was_checked(capsys: pytest.CaptureFixture[str]) -> None:
+def test_reward_check_of_a_legal_pair_says_that_nothing_was_found_and_in_what(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     shown = printed(["reward", "check", "velocity", "--variant", "deployable"], capsys)
     first, second = shown.splitlines()
     assert first == "no faults found"

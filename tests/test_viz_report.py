@@ -15,6 +15,8 @@ from pyembody.analysis import Recording
 from pyembody.language import Edit, apply_edits, load_language
 from pyembody.spec import SpecError, load_task
 from pyembody.viz import write_plots, write_report
+from pyembody.viz.asked import asked_rows
+from pyembody.viz.explain import FIGURES, GAIT, HELD
 from pyembody.viz.run_files import read_metrics, wall_clock
 
 NASTY = '<script>alert("x")</script>'
@@ -170,6 +172,29 @@ def test_a_range_of_commands_is_shown_as_the_range_that_is_trained(run: Path) ->
         assert f"<td>{shown}</td>" in page
         assert "Speed along the body, forward positive" in page
         assert "green within" in page
+
+
+def test_what_was_asked_stands_beside_what_the_evaluation_found() -> None:
+    task = load_task("velocity")
+    language = load_language(task.folder)
+    edits = [Edit("forward_speed", 0.5, "m/s"), Edit("foot_clearance", 0.1, "m"), Edit("action_rate_weight", -0.03)]
+    edited = json.loads(msgspec.json.encode(apply_edits(task, language, edits)))
+    evaluation = {"held": {"forward": mean(0.48)}, "gait": {"swing_peak": mean(0.08)}}
+    rows = asked_rows([msgspec.to_builtins(e) for e in edits], edited, language, evaluation)
+    assert [(r.asked, r.got) for r in rows] == [
+        ("0 .. 0.5 m/s", "0.48 ± 0.05 m/s"),
+        ("0.1 m", "0.08 ± 0.008 m"),
+        ("-0.03", ""),
+    ]
+    assert [r.measured for r in rows] == ["mean forward velocity at the fullest command", "peak of a swing", ""]
+    assert [r.got for r in asked_rows([msgspec.to_builtins(e) for e in edits], edited, language, None)] == [""] * 3
+
+
+def test_everything_that_is_said_to_be_measured_is_a_figure_of_an_evaluation() -> None:
+    task = load_task("velocity")
+    measured = [p.measured for p in load_language(task.folder).parameters.values() if p.measured]
+    figures = {f"gait.{name}" for name in GAIT} | {f"held.{name}" for name in HELD} | set(FIGURES) | set(task.metrics)
+    assert len(measured) >= 6 and set(measured) <= figures
 
 
 def test_everything_that_a_person_wrote_is_escaped(run: Path) -> None:

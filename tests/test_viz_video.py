@@ -63,7 +63,7 @@ def test_measured_velocity_is_green_near_the_command_and_orange_far_from_it(reco
 def test_close_is_a_share_of_the_commanded_speed_so_that_standing_is_far_from_a_slow_command() -> None:
     commands = np.array([[0.0, 0.0, 0.0], [0.1, 0.0, 0.0], [0.0, 0.0, 0.2], [0.6, 0.8, -1.0]])
     assert slack(commands) == pytest.approx(
-        np.array([[0.05, 0.05, 0.1], [0.05, 0.05, 0.1], [0.05, 0.05, 0.1], [0.25, 0.25, 0.25]])
+        np.array([[0.05] * 3, [0.05] * 3, [0.05] * 3, [0.25] * 3])
     )
     assert (np.abs(commands) > slack(commands)).any(axis=1).tolist() == [False, True, True, True]
 

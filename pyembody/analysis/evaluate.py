@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .gait import SETTLE_S, STAND_S, Gait, GaitTracker
+from .held import Held, hold
 from .record import Policy, Progress
 from .signals import CONTACT_FORCE, need_signal
 from .statistics import Mean, Rate, bootstrap_mean, wilson
@@ -30,8 +31,8 @@ class Evaluation:
 
     `success` and `fall_rate` are shares of episodes with Wilson intervals; `metrics` means over
     episodes of each metric's mean over the episode; `episode_length` in s; `power` mechanical, W;
-    `cost_of_transport` energy over weight times distance; `terms` by name; `controls` the same
-    figures of other policies on the same seeds.
+    `cost_of_transport` energy over weight times distance; `terms` by name; `held` what one held
+    command gave; `controls` the same figures of other policies on the same seeds.
     """
 
     robot: str
@@ -46,6 +47,7 @@ class Evaluation:
     power: Mean | None = None
     cost_of_transport: Mean | None = None
     gait: Gait | None = None
+    held: Held | None = None
     controls: dict[str, Evaluation] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -65,6 +67,7 @@ class Evaluation:
             "cost_of_transport": None if self.cost_of_transport is None else self.cost_of_transport.to_json(),
             "terms": {name: term.to_json() for name, term in self.terms.items()},
             "gait": None if self.gait is None else self.gait.to_json(),
+            "held": None if self.held is None else self.held.to_json(),
             "controls": {name: control.to_json() for name, control in self.controls.items()},
         }
         # a metric named like one of our own keys keeps its figures under `metric.<name>`
@@ -78,13 +81,15 @@ def evaluate(
     seeds: Sequence[int] = (0,),
     controls: bool = True,
     *,
+    held: Sequence[float] | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Return what `policy` achieves in `episodes` episodes spread evenly over `seeds`.
 
     Each seed resets all rows of `env` and judges the first episode of as many rows as needed, so
     that short episodes are not counted more often than long ones. With `controls`, zero and random
-    actions are judged on the same seeds. The same seeds give the same figures. Raises ValueError if
+    actions are judged on the same seeds. With a command `held`, the velocities reached under it are
+    measured in a rollout of its own. The same seeds give the same figures. Raises ValueError if
     `env` has too few rows.
     """
     counts = _split(env, episodes, seeds)
@@ -94,6 +99,8 @@ def evaluate(
     if gait is not None and _may_stand(env):
         gait = _stand(env, policy, int(seeds[0]), gait, progress)
     found = _summarise(env, tally, counts, gait)
+    if held is not None:
+        found = replace(found, held=hold(env, policy, int(seeds[0]), held, progress))
     if not controls:
         return found
     others = {

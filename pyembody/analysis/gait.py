@@ -34,7 +34,8 @@ class Gait:
 
     `clear_swings` share of swings whose peak rises at least 2 cm above the place the foot
     left; `swing_peak` mean peak in m, `swing_percentiles` of the same, `foot_peaks` mean of
-    each foot; `duty` share of walking steps each foot is down; `only_feet` share of steps
+    each foot; `step_frequency` Hz, swings of a foot per second of walking; `duty` share of
+    walking steps each foot is down; `only_feet` share of steps
     in which nothing but feet touches flat ground; `base_height` mean in m and
     `height_ratio` relative to nominal; `drift` m/s and `all_feet_down` share of steps while
     standing at a zero command.
@@ -50,6 +51,7 @@ class Gait:
     height_ratio: float | None
     drift: Mean | None = None
     all_feet_down: float | None = None
+    step_frequency: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the facts by name."""
@@ -64,6 +66,7 @@ class Gait:
             "height_ratio": self.height_ratio,
             "drift": None if self.drift is None else self.drift.to_json(),
             "all_feet_down": self.all_feet_down,
+            "step_frequency": self.step_frequency,
         }
 
 
@@ -130,7 +133,7 @@ class GaitTracker:
         foot = np.concatenate(self._feet) if self._feet else np.zeros(0, int)
         robot, steps = self._env.robot, max(self._steps, 1)
         nominal = robot.nominal.get("base_height", robot.base_height)
-        height = self._height / steps
+        height, walking = self._height / steps, self._walking * self._env.control_dt
         return Gait(
             clear_swings=wilson(int((peaks >= CLEARANCE).sum()), peaks.size),
             swing_peak=bootstrap_mean(peaks),
@@ -140,6 +143,7 @@ class GaitTracker:
             only_feet=self._clean / self._looked if self._looked else None,
             base_height=height,
             height_ratio=height / nominal if nominal > 0 else None,
+            step_frequency=peaks.size / len(robot.feet) / walking if walking > 0 else None,
         )
 
     def _signals(self) -> tuple[Array, Array, Array]:

@@ -14,6 +14,8 @@ from .options import OptionalName, OptionalPath, RunPath
 from .tables import make_table
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from ..analysis import Evaluation
     from ..learn import RunSpec
 
@@ -46,7 +48,7 @@ class Eval:
         from ..analysis import evaluate
         from ..learn import load_policy, read_run
         from .files import check_writable, write_json
-        from .outcome import EVALUATION, run_env, status_line
+        from .outcome import EVALUATION, asked_command, run_env, status_line
 
         self._check()
         located = locate(self.path, self.out)
@@ -57,9 +59,10 @@ class Eval:
         policy = load_policy(located.source)
         env = run_env(spec, -(-self.episodes // len(self.seeds)), execution=self.execution)
         check_fits(policy.observation_size, env.observations.shape[1], spec.task.variant)
-        found = evaluate(env, policy, self.episodes, self.seeds, self.controls, progress=status_line())
+        held = asked_command(spec)
+        found = evaluate(env, policy, self.episodes, self.seeds, self.controls, held=held, progress=status_line())
         env.close()
-        print_summary(found)
+        print_summary(found, spec)
         own = self.variant is None and not self.execution
         for target in (self.json, located.folder / EVALUATION if own else None):
             if target is not None:
@@ -97,8 +100,8 @@ def check_fits(policy: int, env: int, variant: str) -> None:
         raise CommandError(f"the policy reads {policy} observations, {what} has {env}: it was trained on another one")
 
 
-def print_summary(found: Evaluation) -> None:
-    """Print the figures beside the controls', and the reward terms."""
+def print_summary(found: Evaluation, spec: RunSpec) -> None:
+    """Print the figures beside the controls', the reward terms, and what was asked beside what came of it."""
     from rich.console import Console
 
     title = f"{found.task} on {found.robot}: {found.episodes} episodes, seeds {list(found.seeds)}"
@@ -112,6 +115,25 @@ def print_summary(found: Evaluation) -> None:
     console = Console()
     console.print(table)
     console.print(terms)
+    if spec.edits:
+        console.print(_asked(found, spec))
+
+
+def _asked(found: Evaluation, spec: RunSpec) -> Table:
+    import contextlib
+
+    from ..language import load_language
+    from ..language.paths import plain_data
+    from ..spec import SpecError
+    from ..viz.asked import asked_rows
+
+    language = None
+    with contextlib.suppress(SpecError):  # the folder is no longer where it was
+        language = load_language(spec.task.folder)
+    table = make_table("what was asked, and what came of it", ["parameter"], ["asked", "got"], "measured as")
+    for row in asked_rows(spec.edits, plain_data(spec.task), language, found.to_json()):
+        table.add_row(row.parameter, row.asked, row.got or "-", row.measured)
+    return table
 
 
 def _figures(found: Evaluation) -> dict[str, tuple[str, str]]:

@@ -24,7 +24,7 @@ def finish(run: Path, *, video: bool, report: bool) -> int:
     lines = []
     if report:
         print("evaluating ...", flush=True)
-        print_summary(short_evaluation(run, spec))
+        print_summary(short_evaluation(run, spec), spec)
     if video:
         print("drawing the video and the recording ...", flush=True)
         lines += write_pictures(run, spec)

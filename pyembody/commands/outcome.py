@@ -48,10 +48,31 @@ def short_evaluation(run: Path, spec: RunSpec) -> Evaluation:
     from .files import write_json
 
     env = run_env(spec, SHORT_EPISODES)
-    evaluation = evaluate(env, load_policy(run), SHORT_EPISODES, progress=status_line())
+    held = asked_command(spec)
+    evaluation = evaluate(env, load_policy(run), SHORT_EPISODES, held=held, progress=status_line())
     env.close()
     write_json(run / EVALUATION, evaluation.to_json())
     return evaluation
+
+
+def asked_command(spec: RunSpec) -> tuple[float, ...] | None:
+    """Return the fullest command of a run whose sentence set commands, None for other runs."""
+    from ..language import load_language
+    from ..spec import SpecError
+
+    command = spec.task.command
+    if command is None or not spec.edits:
+        return None
+    try:
+        axes = load_language(spec.task.folder).axes
+    except SpecError:  # the folder is no longer where it was
+        return None
+    return fullest(command) if any(edit.get("parameter") in axes for edit in spec.edits) else None
+
+
+def fullest(command: Command) -> tuple[float, ...]:
+    """Return the end of each range that is further from 0, the upper one of two alike."""
+    return tuple(hi if hi >= -lo else lo for lo, hi in zip(command.low, command.high, strict=True))
 
 
 def tour(command: Command | None) -> list[tuple[float, tuple[float, ...]]] | None:
@@ -62,10 +83,10 @@ def tour(command: Command | None) -> list[tuple[float, tuple[float, ...]]] | Non
     if command is None:
         return None
     low, high = command.low, command.high
-    fullest = tuple(hi if hi >= -lo else lo for lo, hi in zip(low, high, strict=True))
+    most = fullest(command)
     shown: tuple[tuple[float, tuple[float, ...]], ...] = TOUR
-    if sum(v != 0 for v in fullest) == 1:
-        shown = ((0.0, TOUR[0][1]), (2.0, fullest), (TOUR_S - 3, TOUR[-1][1]))
+    if sum(v != 0 for v in most) == 1:
+        shown = ((0.0, TOUR[0][1]), (2.0, most), (TOUR_S - 3, TOUR[-1][1]))
     return [
         (time, tuple(min(max(v, lo), hi) for v, lo, hi in zip(target, low, high, strict=True)))
         for time, target in shown

@@ -24,7 +24,8 @@ class LanguageParameter(Struct, frozen=True, forbid_unknown_fields=True):
     interval from 0 to the value; `choices` named tables of path = setting (`""` clears an optional
     one). Of an interval, `exact` is what else is set when words ask for one value only, so that
     nothing but it is commanded. `range` is legal, inclusive. `typical` is meant when words name no
-    amount; `side` is the sign meant when they name no direction (0: they must).
+    amount; `side` is the sign meant when they name no direction (0: they must). `measured` is where
+    an evaluation tells what came of it, such as `gait.swing_peak` or a metric's name.
     """
 
     doc: str
@@ -37,6 +38,7 @@ class LanguageParameter(Struct, frozen=True, forbid_unknown_fields=True):
     default: float | str = 0.0
     typical: float = 0.0
     side: Literal[-1, 0, 1] = 0
+    measured: str = ""
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -49,10 +51,10 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True):
     """Phrases that mean the same. One phrase may play several roles; the sentence decides which.
 
     `moves` a verb of motion along an axis, with a typical `speed` and `side`; `towards` a
-    direction: axis = sign, 0 where the words tell none and `side` is meant; `manner` a factor on the typical speed; `attribute` and `topic` meet in
-    a `Meaning`; `comparative` makes an attribute or manner relative to what is set now; `stand` all
-    axes zero; `sets` parameter = value, as it is; `needs` an axis without which the phrase says
-    nothing.
+    direction: axis = sign, 0 where the words tell none and `side` is meant; `manner` a factor on
+    the typical speed; `attribute` and `topic` meet in a `Meaning`; `comparative` makes an attribute
+    or manner relative to what is set now; `stand` all axes zero; `sets` parameter = value, as it
+    is; `needs` an axis without which the phrase says nothing.
     """
 
     say: tuple[str, ...]

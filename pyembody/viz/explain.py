@@ -42,6 +42,7 @@ GAIT = {
     ),
     "swing_peak": Line("peak of a swing", "m", "how far a foot rises above the place it left"),
     "foot_peaks": Line("peak of each foot", "m", "the same by foot; equal on left and right is good"),
+    "step_frequency": Line("step frequency", "Hz", "swings of a foot per second of walking"),
     "duty": Line(
         "duty of each foot", "", "share of walking time the foot is down; about 50 % in a trot, alike on all feet"
     ),
@@ -52,6 +53,10 @@ GAIT = {
     ),
     "drift": Line("creep while standing", "m/s", "speed at a zero command; 0 is best"),
     "all_feet_down": Line("all feet down while standing", "", "share of time at a zero command; 100 % is best"),
+}
+HELD = {
+    name: Line(f"mean {what} velocity at the fullest command", unit, "once it is settled")
+    for name, what, unit in (("forward", "forward", "m/s"), ("lateral", "lateral", "m/s"), ("turn", "turning", "rad/s"))
 }
 LEARNING = (
     "Left: reward per second of each channel before its weight; rising is good, and a channel of penalties rises "

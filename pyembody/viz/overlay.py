@@ -21,15 +21,15 @@ FAINT = (176, 188, 204, 255)
 NEAR = (126, 214, 168, 255)
 FAR = (255, 170, 92, 255)
 PANEL = (14, 20, 30, 170)
-SHARE, LEAST_VELOCITY, LEAST_TURN = 0.25, 0.05, 0.1
-"""How close is close: a share of the commanded speed, and at least m/s and rad/s; what the velocity task calls success."""
+SHARE, LEAST_VELOCITY, LEAST_TURN = 0.25, 0.05, 0.05
+"""How close is close, as for success in the velocity task: a share of the commanded speed, at least m/s and rad/s."""
 WINDOW_S = 0.5
 """About a gait cycle: within one, the trunk sways."""
 COLUMN = 6.2  # widths of a column, in letters' heights
 
 
 def slack(command: Array) -> Array:
-    """Return how far off [..., 3] the velocities forward, lateral (m/s) and turning (rad/s) may be of a command [..., 3].
+    """Return how far off [..., 3] a command [..., 3] velocities may be: forward, lateral (m/s) and turning (rad/s).
 
     Forward and lateral share that of their common speed: who walks straight may sway a little.
     """

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ..analysis.record import Progress
-from ..language import Language, load_language, shown_value
+from ..language import Language, load_language
 from ..spec.errors import SpecError
 from ..spec.files import write_atomic
+from .asked import asked_rows
 from .explain import (
     FIGURES,
     GAIT,
@@ -54,7 +55,7 @@ def write_report(run: Path | str, *, progress: Progress | None = None) -> Path:
     figures = run_figures(run)
     _tell(progress, 0.6)
     parts = [
-        _header(run, spec, rows),
+        _header(run, spec, rows, evaluation),
         _headline(evaluation),
         _video(run, spec),
         _evaluation(run, evaluation, spec),
@@ -80,7 +81,7 @@ def _name(spec: Row, key: str) -> str:
     return str((spec.get(key) or {}).get("name") or f"unknown {key}")
 
 
-def _header(run: Path, spec: Row, rows: list[Row]) -> str:
+def _header(run: Path, spec: Row, rows: list[Row], evaluation: Row | None) -> str:
     """Return what was asked, of whom, and what training took."""
     task, robot = spec.get("task") or {}, _name(spec, "robot")
     variant = f" ({task['variant']})" if task.get("variant") else ""
@@ -97,24 +98,22 @@ def _header(run: Path, spec: Row, rows: list[Row]) -> str:
     description = paragraph(str(task["description"])) if task.get("description") else ""
     return (
         f"<header><h1>{escape(_name(spec, 'task') + variant)} on {escape(robot)}</h1>"
-        f"<p>{escape(' · '.join(facts))}</p>{description}{quote}</header>" + _edits(spec.get("edits") or [], task)
+        f"<p>{escape(' · '.join(facts))}</p>{description}{quote}</header>"
+        + _asked(spec.get("edits") or [], task, evaluation)
     )
 
 
-def _edits(edits: list[Row], task: Row) -> str:
-    """Return what the words changed, as the trained task has it now."""
+def _asked(edits: list[Row], task: Row, evaluation: Row | None) -> str:
+    """Return what the words changed, as the trained task has it now, beside what the evaluation found."""
     if not edits:
         return ""
-    language = _language(task)
-    rows = []
-    for edit in (e for e in edits if isinstance(e, dict)):
-        name, value, text = str(edit.get("parameter", "")), _number(edit.get("value")), ""
-        if language is not None and name in language.parameters:
-            parameter = language.parameters[name]
-            text, value = parameter.doc.partition(". ")[0], shown_value(task, parameter)
-        rows.append([explained(name, text), escape(f"{value} {edit.get('unit', '')}".strip())])
-    about = "What the sentence changed. Commands of a range such as 0 .. 1 are drawn from all of it."
-    return section("What was asked", paragraph(about), table(["parameter", "value"], rows))
+    found = asked_rows([e for e in edits if isinstance(e, dict)], task, _language(task), evaluation)
+    rows = [
+        [explained(a.parameter, a.doc), escape(a.asked), explained(a.got, a.measured) if a.got else NOTHING]
+        for a in found
+    ]
+    about = "What the sentence changed, and what came of it. Commands of a range such as 0 .. 1 come from all of it."
+    return section("What was asked", paragraph(about), table(["parameter", "asked", "got"], rows))
 
 
 def _language(task: Row) -> Language | None:
@@ -260,6 +259,7 @@ def _gait(evaluation: Row | None) -> str:
         "clear_swings": _interval(gait.get("clear_swings")),
         "swing_peak": _interval(gait.get("swing_peak")),
         "foot_peaks": _by_foot(gait.get("foot_peaks"), _number),
+        "step_frequency": _number(gait.get("step_frequency")),
         "duty": _by_foot(gait.get("duty"), _percent),
         "only_feet": _percent(gait.get("only_feet")),
         "base_height": _number(gait.get("base_height")),
