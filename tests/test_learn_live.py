@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from pyembody.envs import VectorEnv
 from pyembody.learn import create_run, read_edits, read_metrics, request_edit, resume, train
 from pyembody.learn.distributed import Group
 from pyembody.learn.learner import Learner
+from pyembody.learn.logs import flatten
 from pyembody.learn.run_folder import RunSpec
 from pyembody.learn.runner import task_env
-from pyembody.spec import Train, load_robot, load_task
+from pyembody.spec import Task, Train, convert, load_robot, load_task
 from test_learn_run import arrays, without_times
 
 SMALL = Train(num_envs=8, horizon=8, actor_hidden=(8,), critic_hidden=(8,), checkpoint_every=2, workers=1, epochs=1)
@@ -107,12 +109,40 @@ def test_two_workers_apply_an_edit_at_the_same_iteration(tmp_path: Path) -> None
 
 
 class Watched(VectorEnv):
-    """Keeps the weighted terms of every step."""
+    """Keeps raw and weighted terms, lines and ends of every step."""
 
     def step(self, actions: Any) -> Any:
         result = super().step(actions)
         self.seen = [*getattr(self, "seen", []), self.weighted.copy()]
+        self.raws = [*getattr(self, "raws", []), self.raw.copy()]
+        self.extra = [*getattr(self, "extra", []), self.lines.copy()]
+        self.ends = [*getattr(self, "ends", []), result[2] | result[3]]
         return result
+
+
+MIXED = """
+name = "mixed"
+robot = "cartpole"
+observations.policy.angle = "pole_angle"
+terminations.drop = "abs(pole_angle) > 0.3"
+reset = { passive_pos = 0.25, passive_vel = 0.5 }
+[episode]
+length_s = 0.2
+[channels.task]
+combine = "product"
+gain = 2.0
+terms.upright = { expr = "gauss(pole_angle, 0.05)", weight = 1.5 }
+terms.near = { expr = "gauss(cart_pos, 0.5)" }
+[channels.cost]
+floor = -0.001
+terms.force = { expr = "normsq(action)", weight = -0.1 }
+terms.unused = { expr = "cart_pos", weight = 0.0 }
+terms.drop = { expr = "num(terminated)", weight = -1.0, scale = "event" }
+[terminal.fall]
+value = -0.5
+channel = "cost"
+"""
+"""Channels that are paid by more than their terms: a product, a floor, a value at the end."""
 
 
 def test_the_logged_sum_of_terms_is_what_the_learner_saw() -> None:
@@ -131,3 +161,68 @@ def test_the_logged_sum_of_terms_is_what_the_learner_saw() -> None:
         logged = sum(v for name, v in metrics["terms"].items() if name.startswith(channel + "."))
         assert logged == pytest.approx(rewards[..., c].mean(dtype=np.float64) / env.control_dt, rel=1e-5, abs=1e-6)
     env.close()
+
+
+@pytest.fixture(scope="module")
+def logged() -> tuple[Watched, Learner, dict[str, Any]]:
+    """One iteration of the mixed task: its environments, the learner, and what was logged."""
+    task = convert(tomllib.loads(MIXED), Task, "mixed")
+    env = Watched(task, load_robot("cartpole"), 16, threads=1)
+    env.reset(seed=0)
+    learner = Learner(env, task, msgspec.structs.replace(SMALL, horizon=24), 0, Group())
+    return env, learner, learner.iterate()
+
+
+def test_the_logged_pay_of_terms_and_lines_is_what_the_learner_saw(
+    logged: tuple[Watched, Learner, dict[str, Any]],
+) -> None:
+    env, learner, metrics = logged
+    terms, rewards = metrics["Term"], learner.rollout.rewards
+    assert set(terms) == {*env.term_names, "task.product", "cost.floor", "cost.terminal.fall"}
+    assert not {"per_step", "per_second", "share"} & set(terms["task.upright"])  # the product has their pay
+    paid = {name: t for name, t in terms.items() if "per_step" in t}
+    for c, channel in enumerate(env.channel_names):
+        mean = rewards[..., c].mean(dtype=np.float64)
+        for key, divisor in (("per_step", 1.0), ("per_second", env.control_dt)):
+            total = sum(t[key] for name, t in paid.items() if name.startswith(channel + "."))
+            assert total == pytest.approx(mean / divisor, rel=1e-5), (channel, key)
+    assert sum(t["share"] for t in paid.values()) == pytest.approx(1.0)
+    sizes = np.abs(np.concatenate([np.stack(env.seen), np.stack(env.extra)], axis=-1)).sum(axis=(0, 1))
+    floor = sizes[len(env.term_names) + env.line_names.index("cost.floor")]
+    assert terms["cost.floor"]["share"] == pytest.approx(float(floor / sizes.sum())) and floor > 0
+    assert metrics["terms"] == {name: t["per_second"] for name, t in paid.items()}
+
+
+def test_the_logged_pay_of_an_episode_is_that_of_whole_episodes(
+    logged: tuple[Watched, Learner, dict[str, Any]],
+) -> None:
+    env, _, metrics = logged
+    paid = np.concatenate([np.stack(env.seen), np.stack(env.extra)], axis=-1).astype(np.float64)
+    sums, running = [], np.zeros(paid.shape[1:])
+    for step, ends in zip(paid, env.ends, strict=True):
+        running += step
+        sums += list(running[ends])
+        running[ends] = 0.0
+    assert len(sums) > 16
+    names = (*env.term_names, *env.line_names)
+    for name, mean in zip(names, np.mean(sums, axis=0), strict=True):
+        if name not in ("task.upright", "task.near"):
+            assert metrics["Term"][name]["per_episode"] == pytest.approx(mean, rel=1e-6, abs=1e-12)
+
+
+def test_the_log_knows_the_raw_values_of_every_term_also_of_weight_0(
+    logged: tuple[Watched, Learner, dict[str, Any]],
+) -> None:
+    env, _, metrics = logged
+    raws = np.stack(env.raws).reshape(-1, len(env.term_names))
+    for k, name in enumerate(env.term_names):
+        term, raw = metrics["Term"][name], raws[:, k]
+        assert [term["raw_min"], term["raw_max"]] == [raw.min(), raw.max()]
+        assert term["raw_mean"] == pytest.approx(raw.mean(dtype=np.float64), rel=1e-6)
+        assert term["nonzero"] == pytest.approx((raw != 0).mean())
+        assert (raw < term["raw_p5"]).mean() <= 0.05 and (raw > term["raw_p95"]).mean() <= 0.05
+    weights = {name.partition(".")[2]: t.get("weight") for name, t in metrics["Term"].items()}
+    assert weights["upright"] == 1.5 and weights["unused"] == 0.0 and weights["floor"] is None
+    assert metrics["Term"]["cost.unused"]["per_second"] == 0.0 != metrics["Term"]["cost.unused"]["raw_max"]
+    tags = dict(flatten(metrics))
+    assert tags["Term/cost.force/raw_p95"] == metrics["Term"]["cost.force"]["raw_p95"]

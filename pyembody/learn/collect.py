@@ -15,22 +15,15 @@ from .buffers import Rollout
 from .engine import Engine
 from .normaliser import ObservationNormaliser
 from .ppo import NotFiniteError
+from .terms import TermLog
 
 Array = npt.NDArray[Any]
 
 
-def paid_names(env: Any) -> tuple[str, ...]:
-    """Return the names of an environment's terms, then of what its channels pay besides: floors, terminal values."""
-    return (*env.term_names, *getattr(env, "line_names", ()))
-
-
 @dataclass
 class Tally:
-    """Sums over the steps of one iteration: of weighted terms and of what channels pay besides `[K + L]` (see
-    `paid_names`), of channels `[C]`, metrics `[M]`, and of episodes.
-    """
+    """Sums over the steps of one iteration: of channels `[C]`, metrics `[M]`, and of episodes."""
 
-    terms: Array
     channels: Array
     metrics: Array
     episodes: Array = field(default_factory=lambda: np.zeros(5))
@@ -43,12 +36,15 @@ class Tally:
 
 
 class Collector:
-    """Steps an environment with the stochastic policy. `lengths [N]` counts the steps of running episodes."""
+    """Steps an environment with the stochastic policy. `lengths [N]` counts the steps of running episodes, `terms` is
+    what its terms said and paid.
+    """
 
     def __init__(self, env: Any, rollout: Rollout) -> None:
         self.env = env
         self.rollout = rollout
         self.lengths = np.zeros(env.num_envs, np.int64)
+        self.terms = TermLog(env, rollout.horizon)
         self._actions = np.zeros((env.num_envs, rollout.actions.shape[2]), np.float32)
 
     def collect(
@@ -59,10 +55,9 @@ class Collector:
         Raises NotFiniteError naming the reward channel or observation that is not finite.
         """
         env, rollout = self.env, self.rollout
-        names = (paid_names(env), env.channel_names, env.metric_names)
-        terms, channels, metrics = (np.zeros(len(n)) for n in names)
-        tally = Tally(terms, channels, metrics)
+        tally = Tally(np.zeros(len(env.channel_names)), np.zeros(len(env.metric_names)))
         rollout.clear()
+        self.terms.start()
         torch.randn(rollout.noise.shape, generator=generator, out=rollout.noise)
         std = engine.networks.log_std.detach().exp()
         before, faults = dict(getattr(env, "seconds", {})), _fault_count(env)
@@ -106,17 +101,14 @@ class Collector:
     def _keep(
         self, t: int, terminated: Array, truncated: Array, info: dict[str, Any], tally: Tally
     ) -> None:
-        env, rollout = self.env, self.rollout
+        rollout = self.rollout
         rollout.rewards[t] = info["channels"]
         rollout.terminated[t], rollout.truncated[t] = terminated, truncated
-        paid = len(env.term_names)
-        tally.terms[:paid] += env.weighted.sum(0, dtype=np.float64)
-        if len(tally.terms) > paid:
-            tally.terms[paid:] += env.lines.sum(0, dtype=np.float64)
         tally.channels += info["channels"].sum(0, dtype=np.float64)
         tally.metrics += info["metrics"].sum(0, dtype=np.float64)
         self.lengths += 1
         ended = terminated | truncated
+        self.terms.keep(t, ended)
         if ended.any():
             success = info["success"][ended].sum()
             tally.episodes[:4] += (ended.sum(), self.lengths[ended].sum(), terminated.sum(), success)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from .collect import Tally, paid_names
+from .collect import Tally
 from .ppo import Losses
 
 if TYPE_CHECKING:
@@ -28,12 +28,14 @@ def summarise(
 ) -> Metrics:
     """Return the metrics of an iteration.
 
-    `terms` and `channels` are rewards per second (an event counts what it paid), `episode_length` is in seconds and
+    `terms` and `channels` are rewards per second (an event counts what it paid); `Term` has every figure of each term
+    (see `TermLog.statistics`). `episode_length` is in seconds and
     that of the last iteration in which an episode ended, `time` is in seconds of this rank. `moments [C, 4]` are those
     of `_core.normalise_advantages`.
     """
     env = learner.env
     sums, mean_explained = _over_ranks(learner, tally, explained)
+    terms = learner.collector.terms.statistics(learner.group)
     steps = learner.group.size * learner.rollout.rewards.shape[0] * env.num_envs
     ended, length, terminated, succeeded, faults = sums.episodes
     metrics: Metrics = {
@@ -46,7 +48,7 @@ def summarise(
         "terminated": float(terminated / ended) if ended else 0.0,
         "success": float(succeeded / ended) if ended else 0.0,
         "faults": int(faults),
-        "terms": _named(paid_names(env), sums.terms / steps / env.control_dt),
+        "terms": {name: t["per_second"] for name, t in terms.items() if "per_second" in t},
         "channels": _named(env.channel_names, sums.channels / steps / env.control_dt),
         "metrics": _named(env.metric_names, sums.metrics / steps),
         "scheduled": getattr(env, "scheduled", {}),
@@ -54,6 +56,7 @@ def summarise(
         "explained_variance": _named(env.channel_names, mean_explained),
     }
     metrics |= _policy(learner, losses, moments)
+    metrics["Term"] = terms
     metrics["time"] = {"environment": tally.environment_s} | tally.inside
     metrics["time"] |= {"policy": tally.policy_s} | seconds
     return metrics
@@ -79,17 +82,14 @@ def _policy(learner: Learner, losses: Losses, moments: Array) -> Metrics:
 def _over_ranks(learner: Learner, tally: Tally, explained: Array) -> tuple[Tally, Array]:
     """Sum the tallies of all ranks and average the explained variances, in one message."""
     parts = [
-        tally.terms,
         tally.channels,
         tally.metrics,
         tally.episodes,
         explained / learner.group.size,
     ]
     sums = learner.group.sum(torch.from_numpy(np.concatenate(parts).astype(np.float64))).numpy()
-    terms, channels, metrics, episodes, mean = np.split(
-        sums, np.cumsum([len(p) for p in parts])[:-1]
-    )
-    return Tally(terms, channels, metrics, episodes), mean
+    channels, metrics, episodes, mean = np.split(sums, np.cumsum([len(p) for p in parts])[:-1])
+    return Tally(channels, metrics, episodes), mean
 
 
 def _named(names: tuple[str, ...], values: Any) -> dict[str, float]:

@@ -56,6 +56,7 @@ def load_learner(run: Path, spec: RunSpec, learner: Learner) -> float:
         meta.episode_length,
     )
     learner.collector.lengths[:] = state["lengths"]
+    learner.collector.terms.episode[:] = state["paid"]
     learner.generator.set_state(torch.from_numpy(state["generator"].copy()))
     learner.env.load_state_dict({k[4:]: v for k, v in state.items() if k.startswith("env.")})
     return meta.elapsed_s
@@ -82,6 +83,7 @@ def _own(learner: Learner) -> dict[str, Array]:
     return {
         "generator": learner.generator.get_state().numpy(),
         "lengths": learner.collector.lengths,
+        "paid": learner.collector.terms.episode,
     }
 
 
