@@ -55,6 +55,9 @@ class ScriptedEnv:
         self.channels, self.metrics = np.zeros((n, 2), np.float32), np.zeros((n, 1), np.float32)
         self.success = np.zeros(n, bool)
         self.steps = np.zeros(n, int)
+        self.line_names: tuple[str, ...] = ()
+        self.weighted_of_step = [0.3, -0.1]
+        self.lines = np.zeros((n, 0), np.float32)
         self.fields = {"qpos": np.tile([0.0, 0, HEIGHT, 1, 0, 0, 0], (n, 1))}
         self.batch = SimpleNamespace(bind=lambda name: self.fields[name])
         self.seeds: list[int | None] = []
@@ -93,7 +96,7 @@ class ScriptedEnv:
         self.steps += 1
         self.fields["qpos"][:, 0] = self.steps
         self.raw[:] = [1.0, 4.0]
-        self.weighted[:] = [0.3, -0.1]
+        self.weighted[:] = self.weighted_of_step
         self.channels[:] = self.weighted
         self.metrics[:, 0] = self.rng.uniform(0, 1, self.num_envs)
         terminated = (self.steps >= 3) & (actions.sum(axis=1) > 1)
@@ -253,7 +256,22 @@ def test_json_holds_metrics_by_name_and_no_nan() -> None:
     text = json.dumps(found, allow_nan=False)
     assert set(json.loads(text)["error"]) == {"mean", "low", "high", "n"}
     assert set(found["success"]) == {"rate", "low", "high", "n"}
-    assert set(found["controls"]["zero"]["terms"]["task.go"]) == {"raw", "per_second", "share"}
+    figures = {"raw", "per_step", "per_second", "per_episode", "share"}
+    assert set(found["controls"]["zero"]["terms"]["task.go"]) == figures
+
+
+def test_joined_terms_have_no_pay_of_their_own_and_lines_are_paid_for_by_name() -> None:
+    env: Any = ScriptedEnv()
+    env.line_names = ("safety.product", "task.floor")
+    env.lines = np.tile(np.float32([0.5, 0.1]), (4, 1))
+    env.weighted_of_step = [0.3, 0.0]
+    terms = evaluate(env, still, 4, controls=False).terms
+    assert list(terms) == ["task.go", "safety.torque", "safety.product", "task.floor"]
+    joined, line = terms["safety.torque"], terms["safety.product"]
+    assert joined.raw == 4.0 and np.isnan([joined.per_step, joined.per_second, joined.per_episode, joined.share]).all()
+    assert math.isnan(line.raw)
+    assert [line.per_step, line.per_second, line.per_episode] == pytest.approx([0.5, 0.5 / DT, 0.5 * MAX_STEPS])
+    assert line.share == pytest.approx(0.5 / 0.9) and terms["task.floor"].share == pytest.approx(0.1 / 0.9)
 
 
 def test_a_held_command_tells_the_velocities_that_are_reached() -> None:

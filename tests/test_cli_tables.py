@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+import io
+import math
+from dataclasses import replace
 
+import numpy as np
+import pytest
+from rich.console import Console
+
+from pyembody.analysis import Mean
+from pyembody.analysis.audit import Audit, TermAudit
 from pyembody.cli import main
+from pyembody.commands.reward_tables import audit_tables, short
 
 
 def printed(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -49,6 +58,29 @@ def test_reward_check_of_a_legal_pair_says_that_nothing_was_found_and_in_what(
     first, second = shown.splitlines()
     assert first == "no faults found"
     assert "velocity on go2" in second
+
+
+def test_the_audit_of_a_task_with_many_terms_fits_80_columns_and_cuts_nothing() -> None:
+    names = ("style.roll_pitch_rate", "style.stand_quiet", "safety.joint_acc", "task.near")
+    widest = Mean(-9.999e-8, -1.5e-7, -0.5e-7, 48)
+    term = TermAudit(widest, -1.0, 0.0, 0.5, 1.0, math.nan)
+    joined = replace(term, per_second=Mean(math.nan, math.nan, math.nan, 0), share=math.nan)
+    terms = {p: {**dict.fromkeys(names, term), "task.near": joined} for p in ("hold", "zero", "random", "frozen")}
+    console = Console(width=80, file=io.StringIO())
+    console.print(*audit_tables(Audit(terms, names, np.eye(4), totals=dict.fromkeys(terms, widest))), sep="\n")
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "\N{HORIZONTAL ELLIPSIS}" not in shown
+    rows = {line.split()[0]: line.split()[1:] for line in shown.split("audit: share")[0].splitlines() if line.split()}
+    assert rows["roll_pitch_rate"] == rows["joint_acc"] == ["-1.0e-7±5e-8"] * 4
+    assert rows["near"] == ["-"] * 4 and "100%" in shown
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0"), (-0.0925, "-0.0925"), (-7.341e-4, "-7.3e-4"), (1234.5, "1.2e3"), (999.4, "999"), (1e-12, "1.0e-12")],
+)
+def test_numbers_of_the_audit_are_short(value: float, text: str) -> None:
+    assert short(value, 3) == text
 
 
 def test_reward_check_of_an_illegal_pair_names_what_is_missing(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from pyembody.spec import SpecError, load_task
 from pyembody.viz import write_plots, write_report
 from pyembody.viz.asked import asked_rows
 from pyembody.viz.explain import FIGURES, GAIT, HELD
+from pyembody.viz.page import MINUS, NOTHING
 from pyembody.viz.run_files import read_metrics, wall_clock
 
 NASTY = '<script>alert("x")</script>'
@@ -158,6 +160,24 @@ def test_a_term_that_takes_away_is_shown_with_its_sign_and_on_the_other_side(run
     text = write_report(run).read_text()
     assert '+75.0 %<span class="bar"><u class="pays" style="width:50.0%">' in text
     assert '\N{MINUS SIGN}25.0 %<span class="bar"><u class="takes" style="width:16.7%">' in text
+
+
+def test_terms_of_the_training_log_are_shown_until_there_is_an_evaluation(run: Path) -> None:
+    (run / "evaluation.json").unlink()
+    term = {"raw_mean": 0.5, "per_step": -0.02, "per_second": -1.0, "share": 1.0}
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    logs = [{"cost.far": term, "cost.near": {"raw_mean": 2.0}, "task.product": {"per_step": 0.25, "share": 0.0}}] * 3
+    logs.append({**logs[0], "cost.far": term | {"per_episode": -12.0}})
+    text = [json.dumps(row | {"Term": log}) for row, log in zip(rows, logs, strict=True)]
+    (run / "metrics.jsonl").write_text("\n".join(text) + "\n")
+    page = write_report(run).read_text()
+    assert "Reward terms at the end of training" in page
+    cells = re.findall(r"<tr><td>far</td>(.*?)</tr>", page)[0]
+    costs = [f"{MINUS}{x}" for x in ("0.02", "1", "12", "100.0 %")]
+    assert re.findall(r"<td>([^<]*)", cells) == ["0.5", NOTHING, *costs]
+    cells = re.findall(r"<tr><td>near</td>(.*?)</tr>", page)[0]
+    assert re.findall(r"<td>([^<]*)", cells) == ["2", *[NOTHING] * 5]
+    assert page.count("channel cost") == 1
 
 
 def test_a_range_of_commands_is_shown_as_the_range_that_is_trained(run: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..envs.paid import joined_terms, paid_names
 from .gait import GaitTracker
 from .record import Policy, Progress
 from .signals import read_signal
@@ -24,27 +25,27 @@ MIN_DISTANCE = 0.5  # m; energy over a shorter way says nothing about the cost o
 
 @dataclass(frozen=True)
 class TermShare:
-    """One reward term: mean raw value, mean reward per second, share of all terms' absolute
-    rewards.
+    """One reward term, or what a channel pays besides: mean raw value, mean reward per step, second and episode, and
+    its share of all absolute rewards.
+
+    NaN where there is no such number: a line has no raw value, a term that is joined with others no reward.
     """
 
     raw: float
+    per_step: float
     per_second: float
+    per_episode: float
     share: float
 
     def to_json(self) -> dict[str, float | None]:
-        """Return the numbers by name."""
-        return {
-            "raw": finite(self.raw),
-            "per_second": finite(self.per_second),
-            "share": finite(self.share),
-        }
+        """Return the numbers by name, None for those that are not there."""
+        return {f.name: finite(getattr(self, f.name)) for f in fields(self)}
 
 
 @dataclass(frozen=True)
 class Tally:
-    """E episodes: steps [E]; success, terminated [E] bool; metrics [E, M] means; raw, weighted [E,
-    K] sums.
+    """E episodes: steps [E]; success, terminated [E] bool; metrics [E, M] means; sums of raw [E, K] and of what was
+    paid [E, K + L], see `paid_names`.
 
     `power` [E] W and `transport` [E] (energy over weight and distance; NaN for short ways), None
     where the robot does not provide torques and speeds.
@@ -55,20 +56,22 @@ class Tally:
     terminated: Array
     metrics: Array
     raw: Array
-    weighted: Array
+    paid: Array
     power: Array | None
     transport: Array | None
 
     def term_shares(self, env: VectorEnv) -> dict[str, TermShare]:
-        """Return each term's figures over all steps of all episodes."""
-        steps = max(int(self.steps.sum()), 1)
-        weighted = self.weighted.sum(axis=0) / steps
-        total = max(float(np.abs(weighted).sum()), 1e-12)
-        raw = self.raw.sum(axis=0) / steps
-        return {
-            name: TermShare(float(raw[k]), float(weighted[k] / env.control_dt), float(abs(weighted[k]) / total))
-            for k, name in enumerate(env.term_names)
-        }
+        """Return the figures of each term, and of what channels pay besides, over all steps of all episodes."""
+        steps, episodes = max(int(self.steps.sum()), 1), max(len(self.steps), 1)
+        total = self.paid.sum(axis=0)
+        lines = len(env.line_names)
+        raw = np.append(self.raw.sum(axis=0) / steps, np.full(lines, np.nan))
+        joined = np.append(joined_terms(env), np.zeros(lines, bool)).astype(bool)
+        paid = np.where(joined, np.nan, total)
+        share = np.abs(paid) / max(float(np.abs(total).sum()), 1e-12)
+        columns = (raw, paid / steps, paid / steps / env.control_dt, paid / episodes, share)
+        rows = np.stack(columns, axis=1).tolist()
+        return {name: TermShare(*row) for name, row in zip(paid_names(env), rows, strict=True)}
 
 
 class _Sums:
@@ -81,7 +84,8 @@ class _Sums:
         self.steps = np.zeros(n, np.int64)
         self.success, self.terminated = np.zeros(n, bool), np.zeros(n, bool)
         self.metrics = np.zeros((n, len(env.metric_names)))
-        self.raw, self.weighted = np.zeros((2, n, len(env.term_names)))
+        self.raw = np.zeros((n, len(env.term_names)))
+        self.paid = np.zeros((n, len(paid_names(env))))
         self.energy, self.distance = np.zeros(n), np.zeros(n)
         self.measured = np.zeros(n, np.int64)
 
@@ -91,7 +95,7 @@ class _Sums:
         self.steps += now
         self.metrics += np.where(now[:, None], last["metrics"], 0)
         self.raw += np.where(now[:, None], self.env.raw, 0)
-        self.weighted += np.where(now[:, None], self.env.weighted, 0)
+        self.paid += np.where(now[:, None], np.concatenate([self.env.weighted, self.env.lines], axis=1), 0)
         ended = now & (terminated | truncated)
         # a task that says nothing of success wants an episode to last
         won = np.asarray(last["success"], bool) if self.env.task.success else ~terminated
@@ -133,7 +137,7 @@ class _Sums:
             self.terminated[rows],
             metrics,
             self.raw[rows],
-            self.weighted[rows],
+            self.paid[rows],
             power,
             transport,
         )
@@ -185,5 +189,5 @@ def _join(tallies: list[Tally]) -> Tally:
         parts = [getattr(t, name) for t in tallies]
         return None if any(p is None for p in parts) else np.concatenate(parts)
 
-    plain = {name: together(name) for name in ("steps", "success", "terminated", "metrics", "raw", "weighted")}
+    plain = {name: together(name) for name in ("steps", "success", "terminated", "metrics", "raw", "paid")}
     return Tally(**plain, power=where_measured("power"), transport=where_measured("transport"))

@@ -109,9 +109,11 @@ def print_summary(found: Evaluation, spec: RunSpec) -> None:
     table = make_table(title, [""], ["policy", "95 % interval", *found.controls])
     for name, (value, interval) in _figures(found).items():
         table.add_row(name, value, interval, *(f.get(name, ("-", ""))[0] for f in others))
-    terms = make_table("reward terms of the policy", ["term"], ["raw", "per second", "share"])
+    terms = make_table("what the policy is paid", ["term"], ["raw", "a step", "a second", "an episode", "share"])
     for name, term in found.terms.items():
-        terms.add_row(name, f"{term.raw:.4g}", f"{term.per_second:.4g}", f"{term.share:.1%}")
+        numbers = (term.raw, term.per_step, term.per_second, term.per_episode)
+        cells = ("-" if math.isnan(x) else f"{x:.3g}" for x in numbers)
+        terms.add_row(name, *cells, "-" if math.isnan(term.share) else f"{term.share:.1%}")
     console = Console()
     console.print(table)
     console.print(terms)

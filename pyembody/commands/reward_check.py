@@ -104,11 +104,11 @@ def print_check(checked: Checked, allow: tuple[str, ...], json: Path | None) -> 
 
     from .files import write_json
     from .findings import findings_table
-    from .reward_tables import audit_table
+    from .reward_tables import audit_tables
 
     console = Console()
     if checked.audit is not None:
-        console.print(audit_table(checked.audit))
+        console.print(*audit_tables(checked.audit), sep="\n")
     if checked.findings:
         console.print(findings_table(checked.findings, allow))
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from typing import TYPE_CHECKING
 
 from .tables import make_table
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..analysis.audit import Audit
+    from ..analysis.statistics import Mean
     from ..program import CompiledTask
     from ..program.critic import Pay
     from ..spec import Robot, Task
@@ -75,15 +77,35 @@ def _bound(value: float, pay: Pay) -> str:
     return "open" if abs(value) >= abs(pay.factor) * UNKNOWN else f"{value + 0.0:.3g}"
 
 
-def audit_table(audit: Audit) -> Table:
-    """Return what each term pays each policy a second, its interval's half-width, and its share of all pay."""
-    title = "audit: pay per second ± 95 %, and share of all pay and cost"
+def audit_tables(audit: Audit) -> tuple[Table, Table]:
+    """Return what each term pays each policy a second with its 95 % interval's half-width, and its share of all pay.
+
+    Terms stand below their channels, and numbers are short: four policies fit a terminal of 80 columns.
+    """
     names = list(audit.terms)
-    table = make_table(title, ["term"], [])
-    for name in names:
-        table.add_column(name, justify="right")
-    for term in audit.term_names:
-        cells = [(a.per_second, a.share) for a in (audit.terms[n][term] for n in names)]
-        table.add_row(term, *(f"{m.mean:.3g} ± {(m.high - m.low) / 2:.1g}  {share:.0%}" for m, share in cells))
-    table.add_row("[bold]all channels[/]", *(f"{audit.totals[n].mean:.3g}" for n in names))
-    return table
+    pays = make_table("audit: pay per second ± 95 %", ["term"], names)
+    shares = make_table("audit: share of all pay and cost", ["term"], names)
+    channel = ""
+    for full in audit.term_names:
+        owner, _, term = full.partition(".")
+        if owner != channel:
+            channel = owner
+            for table in (pays, shares):
+                table.add_row(f"[bold]{owner}[/]")
+        found = [audit.terms[n][full] for n in names]
+        pays.add_row(f" {term}", *(_with_interval(a.per_second) for a in found))
+        shares.add_row(f" {term}", *("-" if isnan(a.share) else f"{a.share:.0%}" for a in found))
+    pays.add_row("[bold]all channels[/]", *(_with_interval(audit.totals[n]) for n in names))
+    return pays, shares
+
+
+def _with_interval(mean: Mean) -> str:
+    return "-" if isnan(mean.mean) else f"{short(mean.mean, 3)}±{short((mean.high - mean.low) / 2, 1)}"
+
+
+def short(value: float, digits: int) -> str:
+    """Return a number in at most 7 characters: exponents without zeros, for all below a hundredth, cost a digit."""
+    if value and not 0.01 <= abs(value) < 1000:
+        mantissa, _, exponent = f"{value:.{max(digits - 2, 0)}e}".partition("e")
+        return f"{mantissa}e{int(exponent)}"
+    return f"{value:.{digits}g}"

@@ -65,8 +65,9 @@ LEARNING = (
     "actions are noisy on purpose, so that the evaluation is better. The lower scale is wall clock."
 )
 TERMS = (
-    "raw: mean of the term's expression. reward / s: what it pays (+) or takes away (\N{MINUS SIGN}) each second, "
-    "before the channel's weight. share: its part of all that is paid and taken away; sizes add up to 100 %, blue to "
+    "raw: mean of the term's expression. reward / step, / s, / episode: what it pays (+) or takes away "
+    "(\N{MINUS SIGN}) each step, second and episode, before the channel's weight; terms that are multiplied, say, "
+    "have one line together. share: its part of all that is paid and taken away; sizes add up to 100 %, blue to "
     "the right pays, red to the left takes away, and the longest bar is the largest share."
 )
 TERM_BARS = "What each term pays (right) or takes away (left) each second, before the channel's weight."

@@ -7,9 +7,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from html import escape
+from typing import Any
 
 from .plots import INK
 
+NOTHING, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 CSS = """
 :root { color-scheme: light dark; --paper: #f6f7f9; --card: #ffffff; --ink: #1b2430; --faint: #66748a; --line: #e1e6ee;
   --accent: #2f7de1; --penalty: #d6584a; --shade: #eef2f8; }
@@ -129,3 +131,15 @@ def figure(svg: str, caption: str) -> str:
 def details(title: str, text: str) -> str:
     """Return plain text that opens on a click."""
     return f"<details><summary>{escape(title)}</summary><pre>{escape(text)}</pre></details>"
+
+
+def percent(value: Any) -> str:
+    """Return a share as text, a dash for None."""
+    return NOTHING if value is None else f"{100 * float(value):.1f} %"
+
+
+def number(value: Any) -> str:
+    """Return a number as text with three digits, a dash for None, anything else as it is."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return NOTHING if value is None else str(value)
+    return (f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}").replace("-", MINUS)

@@ -233,7 +233,8 @@ def _terms(evaluation: Any, rows: list[Row]) -> dict[str, float]:
     iterations.
     """
     if isinstance(evaluation, dict) and isinstance(evaluation.get("terms"), dict):
-        return {name: float(term.get("per_second") or 0) for name, term in evaluation["terms"].items()}
+        paid = {name: term.get("per_second") for name, term in evaluation["terms"].items()}
+        return {name: float(value) for name, value in paid.items() if value is not None}
     tail = rows[-10:]
     return {name: float(np.nanmean(series(tail, "terms", name))) for name in names(rows, "terms")}
 

@@ -22,21 +22,19 @@ from .explain import (
     GAIT_DIAGRAM,
     LEARNING,
     OVERLAY,
-    TERM_BARS,
-    TERMS,
     VELOCITIES,
     definition,
     metric_line,
     unfolded,
 )
 from .overlay import LEAST_TURN, LEAST_VELOCITY, SHARE
-from .page import card, details, document, explained, figure, paragraph, section, signed_bar, table
+from .page import NOTHING, card, details, document, explained, figure, number, paragraph, percent, section, table
 from .plots import pool_window, run_figures
 from .run_files import Row, read_json, read_metrics, wall_clock
+from .terms import terms_section
 
 MAX_VIDEO = 64 << 20  # bytes; a larger video is linked instead of being held inside the page
 CLOSE = f"{SHARE:.0%} of the commanded speed (at least {LEAST_VELOCITY:g} m/s, {LEAST_TURN:g} rad/s)"
-NOTHING, MINUS, ZERO = "\N{EN DASH}", "\N{MINUS SIGN}", "0.0 %"
 HEADLINES = ("linear_velocity_error", "yaw_rate_error")
 
 
@@ -60,7 +58,7 @@ def write_report(run: Path | str, *, progress: Progress | None = None) -> Path:
         _video(run, spec),
         _evaluation(run, evaluation, spec),
         _learning(figures, rows),
-        _terms(evaluation, figures, spec),
+        terms_section(evaluation, rows, figures, spec),
         _episode(figures),
         _gait(evaluation),
         _specs(spec),
@@ -131,8 +129,8 @@ def _headline(evaluation: Row | None) -> str:
     for key in ("success", "fall_rate"):
         rate = evaluation.get(key) or {}
         if rate.get("rate") is not None:
-            note = f"{100 * rate['low']:.1f} to {_percent(rate['high'])}, n = {rate['n']}"
-            cards.append(card(FIGURES[key].label, _percent(rate["rate"]), note, FIGURES[key].text))
+            note = f"{100 * rate['low']:.1f} to {percent(rate['high'])}, n = {rate['n']}"
+            cards.append(card(FIGURES[key].label, percent(rate["rate"]), note, FIGURES[key].text))
     chosen = [n for n in HEADLINES if n in evaluation] or list(evaluation.get("metric_names") or [])[:2]
     for name in chosen:
         mean, line = evaluation.get(name) or {}, metric_line(name)
@@ -197,58 +195,12 @@ def _interval(value: Any) -> str:
     if "rate" in value:
         if value["rate"] is None:
             return NOTHING
-        mean, low, high = (_percent(value[k]) for k in ("rate", "low", "high"))
+        mean, low, high = (percent(value[k]) for k in ("rate", "low", "high"))
         return f"{mean}<small>{low} to {high}</small>"
     if value.get("mean") is None:
         return NOTHING
-    mean, low, high = (_number(value[k]) for k in ("mean", "low", "high"))
+    mean, low, high = (number(value[k]) for k in ("mean", "low", "high"))
     return f"{mean}<small>{low} to {high}</small>"
-
-
-def _terms(evaluation: Row | None, figures: dict[str, str], spec: Row) -> str:
-    """Return what each term pays; of the evaluation, or else of the end of training as bars
-    alone.
-    """
-    terms = (evaluation or {}).get("terms")
-    if not terms:
-        picture = figure(figures["terms"], TERM_BARS) if "terms" in figures else ""
-        return section("Reward terms at the end of training", picture)
-    channels = (spec.get("task") or {}).get("channels") or {}
-    largest = max((float(t.get("share") or 0) for t in terms.values()), default=0.0) or 1.0
-    rows: list[list[str]] = []
-    shown = ""
-    for name, t in terms.items():
-        owner, _, term = name.partition(".")
-        channel = channels.get(owner) or {}
-        if owner != shown:
-            rows.append([explained(f"channel {owner}", _channel_line(channel))])
-            shown = owner
-        rows.append(_term_row(term or name, t, (channel.get("terms") or {}).get(term) or {}, largest))
-    return section("Reward terms", paragraph(TERMS), table(["term", "raw", "weight", "reward / s", "share"], rows))
-
-
-def _term_row(name: str, figures: Row, spec: Row, largest: float) -> list[str]:
-    """Return the cells of a term: what it is, its figures with their sign, a bar relative to the largest share."""
-    pays, share = float(figures.get("per_second") or 0), float(figures.get("share") or 0)
-    sign = MINUS if pays < 0 else "+" if pays > 0 else ""
-    percent = _percent(share)
-    bar = signed_bar((-share if pays < 0 else share) / largest)
-    about = " \N{EM DASH} ".join(str(spec[k]) for k in ("doc", "expr") if spec.get(k))
-    return [
-        explained(name, about),
-        _number(figures.get("raw")),
-        _number(spec.get("weight")),
-        f"{sign}{_number(abs(pays))}",
-        f"{'' if percent == ZERO else sign}{percent}{bar}",
-    ]
-
-
-def _channel_line(channel: Row) -> str:
-    """Return a channel's weight and how far it looks ahead."""
-    if not channel:
-        return ""
-    weight, gamma = channel.get("weight", 1.0), channel.get("gamma", 0.99)
-    return f"weight {_number(weight)} of its advantages; gamma {gamma:g}"
 
 
 def _gait(evaluation: Row | None) -> str:
@@ -258,14 +210,14 @@ def _gait(evaluation: Row | None) -> str:
     shown = {
         "clear_swings": _interval(gait.get("clear_swings")),
         "swing_peak": _interval(gait.get("swing_peak")),
-        "foot_peaks": _by_foot(gait.get("foot_peaks"), _number),
-        "step_frequency": _number(gait.get("step_frequency")),
-        "duty": _by_foot(gait.get("duty"), _percent),
-        "only_feet": _percent(gait.get("only_feet")),
-        "base_height": _number(gait.get("base_height")),
-        "height_ratio": _percent(gait.get("height_ratio")),
+        "foot_peaks": _by_foot(gait.get("foot_peaks"), number),
+        "step_frequency": number(gait.get("step_frequency")),
+        "duty": _by_foot(gait.get("duty"), percent),
+        "only_feet": percent(gait.get("only_feet")),
+        "base_height": number(gait.get("base_height")),
+        "height_ratio": percent(gait.get("height_ratio")),
         "drift": _interval(gait.get("drift")),
-        "all_feet_down": _percent(gait.get("all_feet_down")),
+        "all_feet_down": percent(gait.get("all_feet_down")),
     }
     rows = [[explained(GAIT[k].title, GAIT[k].text), v] for k, v in shown.items() if v not in ("", NOTHING)]
     return section(
@@ -302,13 +254,3 @@ def _next(run: Path) -> str:
         ]
     )
     return section("What to run next", f"<pre>{escape(commands)}</pre>")
-
-
-def _percent(value: Any) -> str:
-    return NOTHING if value is None else f"{100 * float(value):.1f} %"
-
-
-def _number(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return NOTHING if value is None else str(value)
-    return (f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}").replace("-", MINUS)
