@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,7 +32,8 @@ class TermAudit:
     """One term under one policy: pay per second with its 95 % interval, raw extremes, and shares.
 
     `nonzero` of steps with a raw value off 0, `share` of the sum of absolute pays, `saturated` of steps within 2 % of
-    a bound of the raw value (NaN for a term that is not bounded by ±1).
+    a bound of the raw value (NaN for a term that is not bounded by ±1). A term that is joined with others has no pay of
+    its own (NaN): the combination of its channel, listed after the terms, has it.
     """
 
     per_second: Mean
@@ -91,7 +93,8 @@ def audit_task(
     paid = {name: [p for _, p in parts] for name, parts in runs.items()}
     paid["frozen"] = [_frozen(env, states, p) for states, p in runs["hold"]]
     started = {name: [s.started for s, _ in runs.get(name, runs["hold"])] for name in paid}
-    return _report(env, known, {n: _joined(p, started[n]) for n, p in paid.items()})
+    pick = _Columns(known, env)
+    return _report(env, known, {n: _audited(p, started[n], pick) for n, p in paid.items()})
 
 
 def _policies(robot: Robot, seeds: Sequence[int], reference: Policy | None) -> dict[str, Policy]:
@@ -124,10 +127,26 @@ def _frozen(env: VectorEnv, states: States, paid: Mapping[str, Array]) -> dict[s
     return States(still, started).pays(env.program) | {"terminated": np.zeros_like(paid["terminated"])}
 
 
-def _joined(parts: Sequence[Mapping[str, Array]], started: Sequence[Array]) -> Audited:
+class _Columns:
+    """Where each of the `known` pays stands: terms in raw and weighted, combinations of channels in the lines."""
+
+    def __init__(self, known: list[Pay], env: VectorEnv) -> None:
+        lines = known[len(env.term_names) :]
+        self.line = [env.line_names.index(f"{p.channel}.{p.name}") for p in lines]
+        self.factor = np.array([p.factor or 1.0 for p in lines], np.float32)
+
+    def pays(self, paid: Mapping[str, Array]) -> tuple[Array, Array]:
+        """Return raw and paid values [T, N, known]."""
+        if not self.line:
+            return paid["raw"], paid["weighted"]
+        lines = paid["lines"][..., self.line]
+        raw = np.concatenate([paid["raw"], lines / self.factor], axis=-1)
+        return raw, np.concatenate([paid["weighted"], lines], axis=-1)
+
+
+def _audited(parts: Sequence[Mapping[str, Array]], started: Sequence[Array], pick: _Columns) -> Audited:
     """All seeds of a policy as one, first states left out."""
-    raw = np.concatenate([p["raw"] for p in parts], axis=1)
-    weighted = np.concatenate([p["weighted"] for p in parts], axis=1)
+    raw, weighted = (np.concatenate(values, axis=1) for values in zip(*(pick.pays(p) for p in parts), strict=True))
     channels = np.concatenate([p["channels"] for p in parts], axis=1)
     return Audited(raw, weighted, channels, ~np.concatenate(list(started), axis=1))
 
@@ -141,7 +160,7 @@ def _report(env: VectorEnv, known: list[Pay], audited: dict[str, Audited]) -> Au
         correlation = np.corrcoef(raw.T).reshape(len(known), len(known))
     correlation[(spread == 0) | ~np.isfinite(spread)] = np.nan
     findings = ordered(list(judge(known, audited, correlation, env.control_dt)))
-    return Audit(terms, env.term_names, correlation, tuple(findings), totals)
+    return Audit(terms, tuple(terms["hold"]), correlation, tuple(findings), totals)
 
 
 def _terms(env: VectorEnv, known: list[Pay], a: Audited) -> dict[str, TermAudit]:
@@ -150,13 +169,13 @@ def _terms(env: VectorEnv, known: list[Pay], a: Audited) -> dict[str, TermAudit]
     share = total / max(float(total.sum()), 1e-12)
     raw = a.raw[a.valid]
     return {
-        name: TermAudit(
-            bootstrap_mean(means[:, k]),
+        f"{pay.channel}.{pay.name}": TermAudit(
+            bootstrap_mean([] if pay.joined else means[:, k]),
             float(raw[:, k].min()),
             float(raw[:, k].max()),
             float((raw[:, k] != 0).mean()),
-            float(share[k]),
-            saturation(raw[:, k], known[k]),
+            math.nan if pay.joined else float(share[k]),
+            saturation(raw[:, k], pay),
         )
-        for k, name in enumerate(env.term_names)
+        for k, pay in enumerate(known)
     }

@@ -40,10 +40,13 @@ def judge(known: list[Pay], audited: Mapping[str, Audited], correlation: Array, 
     yield from _idle(known, audited, dt)
     pooled = np.concatenate([a.raw[a.valid] for a in audited.values()]).astype(np.float64)
     for k, pay in enumerate(known):
+        if pay.joined:  # its channel's combination pays
+            continue
         yield from _idle_term(k, pay, audited)
         yield from _flat(pay, pooled[:, k])
         yield from _saturated(k, pay, audited)
-        yield from _rate(k, pay, audited)
+        if pay.term.expr:
+            yield from _rate(k, pay, audited)
     yield from _dominant(known, audited)
     yield from _same(known, correlation)
 
@@ -206,7 +209,7 @@ def _dominant(known: list[Pay], audited: Mapping[str, Audited]) -> Iterator[Find
 def _same(known: list[Pay], correlation: Array) -> Iterator[Finding]:
     for i, pay in enumerate(known):
         for j in range(i):
-            if known[j].channel == pay.channel and abs(correlation[i, j]) > SAME:
+            if pay.term.expr and known[j].channel == pay.channel and abs(correlation[i, j]) > SAME:
                 message = f"moves with {known[j].channel}.{known[j].name}: correlation {correlation[i, j]:.3f}"
                 fix = "keep one of the two"
                 yield Finding(

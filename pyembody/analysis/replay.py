@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .record import Policy
 
 Array = npt.NDArray[Any]
+PAID = ("raw", "weighted", "channels", "lines")
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,10 @@ class States:
     started: Array
 
     def pays(self, program: CompiledProgram) -> dict[str, Array]:
-        """Return `raw` and `weighted` terms [T, N, K] and `channels` [T, N, C] of a program, 0 at first states."""
-        names = [n for n in ("raw", "weighted", "channels") if n in program.groups]
+        """Return `raw` and `weighted` terms [T, N, K], `channels` [T, N, C] and, if there are any, `lines` [T, N, L] of
+        a program, 0 at first states.
+        """
+        names = [n for n in PAID if n in program.groups]
         signals = {name: values.reshape(*self.started.shape, -1) for name, values in self.signals.items()}
         return program.only(names).evaluate_log(signals, self.started).groups
 
@@ -39,14 +42,14 @@ def watch(
 
     `more` names further signals to write down. `env` must finish episodes in the step after
     (AutoresetMode.NEXT_STEP), so that last states are seen. The pay is `raw` and `weighted` [T, N, K], `channels`
-    [T, N, C], 0 at first states, and `terminated` [T, N].
+    [T, N, C], `lines` [T, N, L], 0 at first states, and `terminated` [T, N].
     """
     names = list(dict.fromkeys([*(s.name for s in env.program.inputs), *more]))
     for name in names:  # a signal that is asked for the first time is filled by the reset
         env.signal(name)
     observations, _ = env.reset(seed=seed)
     rows: dict[str, list[Array]] = {name: [env.signal(name).copy()] for name in names}
-    paid: dict[str, list[Array]] = {k: [np.zeros_like(getattr(env, k))] for k in ("raw", "weighted", "channels")}
+    paid: dict[str, list[Array]] = {k: [np.zeros_like(getattr(env, k))] for k in PAID}
     started, terminations = [np.ones(env.num_envs, np.bool_)], [np.zeros(env.num_envs, np.bool_)]
     ended = np.zeros(env.num_envs, np.bool_)
     for _ in range(steps):

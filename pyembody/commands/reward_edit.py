@@ -17,9 +17,12 @@ from .pair import compile_pair
 from .tables import make_table
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from rich.table import Table
 
     from ..analysis.record import Policy
+    from ..analysis.replay import States
     from ..program import CompiledTask
     from ..spec import Robot, Task
 
@@ -104,15 +107,14 @@ class RewardEdit:
         states, _ = watch(env, self._policy(env), steps, 0, [s.name for s in after.inputs])
         env.close()
         valid = ~states.started
-        pays = [states.pays(p)["weighted"][valid].mean(axis=0, dtype=float) / p.dt for p in (before, after)]
-        named = [dict(zip(p.term_names, pay, strict=True)) for p, pay in zip((before, after), pays, strict=True)]
+        named = [_pay_per_second(states, p, valid) for p in (before, after)]
         title = f"pay per second on {int(valid.sum())} recorded steps"
         table = make_table(title, ["term"], ["before", "after", "change"])
-        for name in dict.fromkeys([*before.term_names, *after.term_names]):
+        for name in dict.fromkeys(name for n in named for name in n):
             old, new = (n.get(name) for n in named)
             if old != new:
                 table.add_row(name, *_cells(old, new))
-        table.add_row("[bold]all terms[/]", *_cells(*(float(p.sum()) for p in pays)))
+        table.add_row("[bold]all[/]", *_cells(*(sum(n.values()) for n in named)))
         return table
 
     def _policy(self, env: Any) -> Policy:
@@ -128,6 +130,14 @@ class RewardEdit:
             return policy
         rng, width = np.random.default_rng(0), env.action.shape[1]
         return lambda x: rng.uniform(-1, 1, (len(x), width)).astype(np.float32)
+
+
+def _pay_per_second(states: States, program: CompiledTask, valid: NDArray[np.bool_]) -> dict[str, float]:
+    """Mean pay a second of each term, and of what channels pay besides, over the steps that are `valid` [T, N]."""
+    groups = states.pays(program)
+    lines = [(name, groups["lines"][..., k]) for k, name in enumerate(program.line_names)]
+    terms = [(name, groups["weighted"][..., k]) for k, name in enumerate(program.term_names)]
+    return {name: float(values[valid].mean(dtype=float)) / program.dt for name, values in [*terms, *lines]}
 
 
 def _cells(old: float | None, new: float | None) -> tuple[str, str, str]:

@@ -53,7 +53,8 @@ def parameters_table(program: CompiledTask) -> Table:
 def pay_table(task: Task, robot: Robot, program: CompiledTask) -> Table:
     """Return what each term pays: for one unit of its raw value in a step and an episode, and its bounds a step.
 
-    A bound that needs a signal whose range is not known is left open.
+    A bound that needs a signal whose range is not known is left open. Terms that are multiplied, say, have a line
+    together, by the name of the combination.
     """
     from ..envs.critique import model_bounds
     from ..envs.provided import provided_signals
@@ -68,6 +69,9 @@ def pay_table(task: Task, robot: Robot, program: CompiledTask) -> Table:
     table = make_table(title, ["channel", "term"], ["a step", "an episode", "least", "most"])
     for pay in known:
         times = 1 if pay.term.scale == "event" else steps
+        if pay.joined:
+            table.add_row(pay.channel, pay.name, *["-"] * 4)
+            continue
         least, most = (_bound(v, pay) for v in (pay.low, pay.high))
         table.add_row(pay.channel, pay.name, f"{pay.factor:.3g}", f"{pay.factor * times:.3g}", least, most)
     return table

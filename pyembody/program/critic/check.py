@@ -13,7 +13,7 @@ import numpy as np
 
 from ...spec.check import check_task
 from ...spec.errors import SpecError
-from ...spec.load import convert
+from ...spec.load import convert, load_robot
 from ...spec.robot import Mirror, Robot
 from ...spec.signal import Signal
 from ...spec.standalone import read_standalone
@@ -26,7 +26,7 @@ from .hazards import Kind, hazards
 from .interval import MAX
 from .refusals import finding_of
 from .rules import Context
-from .terms import pays, structure, unbounded, zeros
+from .terms import joined, other_step, pays, structure, unbounded, zeros
 from .walk import Analysis, param_ranges
 
 MAX_ERRORS = 20
@@ -95,9 +95,19 @@ def examine(task: Task, program: CompiledTask, bounds: Mapping[str, Bound]) -> l
     near, free = (_keys(_numbers(task, program, analyse(task, program, bounds, a))) for a in (NEAR, float(MAX)))
     found = [_judged(f, near if kind == "possible" else free) for kind, f in _numbers(task, program, wide)]
     found += _over_ranges(task, program, bounds, {_key(f) for f in found})
-    found += structure(task, program, pays(task, program, wide), wide)
+    paid = pays(task, program, wide)
+    found += structure(task, program, paid, wide)
+    found += other_step(program, paid, _tuned_step(task, program))
     boundless = analyse(task, program, bounds, float(MAX), float(MAX))
     return found + list(unbounded(pays(task, program, boundless)))
+
+
+def _tuned_step(task: Task, program: CompiledTask) -> float:
+    """The control step of the robot that the task was made for; the program's own where that is not known."""
+    try:
+        return load_robot(task.robot).control.control_dt if task.robot else program.dt
+    except SpecError:
+        return program.dt
 
 
 def analyse(
@@ -126,8 +136,8 @@ def analyse(
 
 
 def _numbers(task: Task, program: CompiledTask, analysis: Analysis) -> list[tuple[Kind, Finding]]:
-    found = list(hazards(analysis))
-    return found + [("possible", f) for f in zeros(pays(task, program, analysis), analysis)]
+    paid = pays(task, program, analysis)
+    return list(hazards(analysis)) + [("possible", f) for f in (*zeros(paid, analysis), *joined(task, paid))]
 
 
 def _key(finding: Finding) -> Key:

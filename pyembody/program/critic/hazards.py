@@ -38,7 +38,7 @@ def hazards(analysis: Analysis) -> Iterator[tuple[Kind, Finding]]:
     for node, args, found, place in analysis.visited:
         if node.op == "scaled":
             yield from _kernel(args, found, place)
-        elif node.op == "hamacher":
+        elif node.op == "hamacher" and place is not None:  # a channel's own has none: its terms are looked at
             yield from _shares(args, place)
         elif node.op in ("lt", "le", "gt", "ge") and id(node) in analysis.places:
             conditions.setdefault(id(node), []).append((args, found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -21,7 +22,11 @@ CONSTANT = ("literal", "constant", "param")
 
 @dataclass(frozen=True)
 class Pay:
-    """One term: its channel, name, value, range, and the factor from value to pay a step."""
+    """What a channel is paid by: its channel, name, value, range, factor from value to pay a step, and place.
+
+    One for each term, also what stages pay, and one for the combination of a channel that is no sum. A term of such a
+    channel is `joined`: its factor is 0, the combination has the pay. Without a text of its own `term.expr` is empty.
+    """
 
     channel: str
     name: str
@@ -29,11 +34,8 @@ class Pay:
     node: Node
     range: Range
     factor: float
-
-    @property
-    def path(self) -> str:
-        """Where the term's text is."""
-        return f"channels.{self.channel}.terms.{self.name}.expr"
+    path: str
+    joined: bool = False
 
     @property
     def span(self) -> tuple[int, int]:
@@ -43,26 +45,52 @@ class Pay:
     @property
     def low(self) -> float:
         """The least pay a step."""
-        return min(self.factor * self.range.low, self.factor * self.range.high) + 0.0 if self.factor else 0.0
+        return min(self.factor * end for end in self.ends) + 0.0 if self.factor else 0.0
 
     @property
     def high(self) -> float:
         """The most pay a step."""
-        return max(self.factor * self.range.low, self.factor * self.range.high) + 0.0 if self.factor else 0.0
+        return max(self.factor * end for end in self.ends) + 0.0 if self.factor else 0.0
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The range's ends within the term's clip."""
+        low, high = self.term.clip or (-math.inf, math.inf)
+        return min(max(self.range.low, low), high), min(max(self.range.high, low), high)
 
 
 def pays(task: Task, program: CompiledTask, analysis: Analysis) -> list[Pay]:
-    """Return every term with its range, in the order of the file; what stages pay is bounded as it is."""
+    """Return what pays with its range: every term in the order of `term_names`, then the combinations of channels."""
     found = []
     stores = program.groups["raw"].stores if "raw" in program.groups else ()  # errors may have left no term
-    for (_, guard), full in zip(stores, program.term_names, strict=True):
+    for (_, raw), full in zip(stores, program.term_names, strict=True):
         channel, _, name = full.partition(".")
-        term = task.channels[channel].terms.get(name)
-        if term is None:
+        term, node = task.channels[channel].terms.get(name), raw.args[0] if raw.op == "guard" else raw
+        if term is None:  # what stages pay
+            paid = Term("", scale="event")
+            found.append(Pay(channel, name, paid, node, analysis.range(node), 1.0, "staging"))
             continue
-        factor = term.weight * (program.dt if term.scale == "rate" else 1.0)
-        found.append(Pay(channel, name, term, guard.args[0], analysis.range(guard.args[0]), factor))
-    return found
+        joined = task.channels[channel].combine != "sum"
+        factor = 0.0 if joined else term.weight * _steps(term.scale, program)
+        path = f"channels.{channel}.terms.{name}.expr"
+        found.append(Pay(channel, name, term, node, analysis.range(node), factor, path, joined))
+    return found + list(_combinations(task, program, analysis))
+
+
+def _steps(scale: str, program: CompiledTask) -> float:
+    return program.dt if scale == "rate" else 1.0
+
+
+def _combinations(task: Task, program: CompiledTask, analysis: Analysis) -> Iterator[Pay]:
+    """What the terms of a channel that is no sum pay together."""
+    stores = program.groups["lines"].stores if "lines" in program.groups else ()
+    for (_, line), full in zip(stores, program.line_names, strict=True):
+        channel, _, name = full.partition(".")
+        c = task.channels[channel]
+        if c.combine != "sum" and name == c.combine:
+            value = line.args[1]  # of gain times step times value
+            paid, factor = Term("", weight=c.gain, scale=c.scale), c.gain * _steps(c.scale, program)
+            yield Pay(channel, name, paid, value, analysis.range(value), factor, f"channels.{channel}.combine")
 
 
 def unbounded(terms: list[Pay]) -> Iterator[Finding]:
@@ -76,8 +104,8 @@ def unbounded(terms: list[Pay]) -> Iterator[Finding]:
 
 def structure(task: Task, program: CompiledTask, terms: list[Pay], analysis: Analysis) -> Iterator[Finding]:
     """Yield what the terms' forms say."""
-    yield from _twice(terms, analysis)
-    for pay in terms:
+    yield from _twice([p for p in terms if p.term.expr], analysis)
+    for pay in (p for p in terms if p.term.expr and not p.joined):
         yield from _affine(pay)
         yield from shaping(pay.node, pay.path, pay.span, task.channels[pay.channel].gamma, task, program, analysis)
     yield from _early(task, program, terms, analysis)
@@ -111,7 +139,7 @@ def _constant(node: Node) -> bool:
 
 def zeros(terms: list[Pay], analysis: Analysis) -> Iterator[Finding]:
     """W-ZERO: one factor of a product of shares can be 0 and hide what the others say."""
-    for pay in terms:
+    for pay in (p for p in terms if p.term.expr):
         factors = [f for f in _factors(pay.node) if not _constant(f)]
         ranges = [analysis.range(f) for f in factors]
         shares = [(f, r) for f, r in zip(factors, ranges, strict=True) if r.low >= 0 and r.high <= 1 and not _gate(f)]
@@ -122,6 +150,38 @@ def zeros(terms: list[Pay], analysis: Analysis) -> Iterator[Finding]:
                 message = "this factor can be exactly 0 while the others are not: the product then says nothing of them"
                 fix = "max(factor, 0.01), a kernel that never ends (long_tail, laplace), or a sum"
                 yield Finding("W-ZERO", "W", pay.path, message, span, "a factor above 0", "0 in its range", fix=fix)
+
+
+def joined(task: Task, terms: list[Pay]) -> Iterator[Finding]:
+    """W-ZERO and E-BOUND of the terms of a channel that multiplies them."""
+    for name, channel in task.channels.items():
+        members = [p for p in terms if p.joined and p.channel == name and p.term.weight and not _constant(p.node)]
+        if channel.combine not in ("product", "geomean", "hamacher"):
+            continue
+        # a root of a number below 0 is none
+        least = -1.0 if channel.combine == "product" and all(p.term.weight % 1 == 0 for p in members) else 0.0
+        for pay in members:
+            low, high = pay.ends
+            if low < least or high > 1:
+                got, legal, fix = f"[{low:.4g}, {high:.4g}]", f"[{least:g}, 1]", "clip = [0, 1], or a kernel"
+                message = f"a factor of a {channel.combine} is in {got}, not provably in {legal}"
+                yield Finding("E-BOUND", "E", pay.path, message, pay.span, legal, got, fix=fix)
+            elif low == 0 and len(members) > 1 and not _gate(pay.node):
+                message = f"can be exactly 0 while the others are not: the {channel.combine} then says nothing of them"
+                fix = "max(x, 0.01), a kernel that never ends (long_tail, laplace), or a sum"
+                yield Finding("W-ZERO", "W", pay.path, message, pay.span, "a factor above 0", "0 in its range", fix=fix)
+
+
+def other_step(program: CompiledTask, terms: list[Pay], tuned: float) -> Iterator[Finding]:
+    """W-RATE: what is paid a step, whatever its length, pays another amount a second than where it was tuned."""
+    if abs(tuned - program.dt) <= 1e-6 * tuned:
+        return
+    times = tuned / program.dt
+    for pay in (p for p in terms if p.term.scale == "none" and p.term.weight and not p.joined):
+        expected, got = f"a step of {tuned:g} s", f"{program.dt:g} s"
+        message = f"pays each step alike: tuned at {expected}, it pays {times:.3g} times as much a second at {got}"
+        fix = f'scale = "rate" and the weight divided by {tuned:g}'
+        yield Finding("W-RATE", "W", pay.path, message, pay.span, expected, got, fix=fix)
 
 
 def _factors(node: Node) -> list[Node]:

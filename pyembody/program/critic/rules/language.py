@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...types import Node
-from ..interval import INF, Range, hull, make, point, top
+from ..interval import INF, Range, hull, make, point, top, widen
 from .base import Context, each, rule, shape_of
 from .memory import remembering
 
@@ -14,11 +14,24 @@ each("as_number", lambda a: a)
 
 @rule("power_by", lanewise=True)
 def _power(_context: Context, _node: Node, args: tuple[Range, ...]) -> Range:
-    """Shares stay shares under exponents of at least 0; nothing is said about others."""
+    """Powers of numbers of at least 0, or under whole exponents, are extreme at ends or at 0: each argument alone rises
+    or falls. Nothing is said of exponents below 0.
+    """
     x, w = args
-    share = (x.lo >= 0) & (x.hi <= 1) & (w.lo >= 0)
-    fine = (x.lo >= 0) & (w.lo >= 0) & ~w.nan
-    return make(np.where(x.lo >= 0, 0, -INF), np.where(share, 1, INF), x.nan | ~fine)
+    whole = (w.lo == w.hi) & (w.lo == np.floor(w.lo))
+    fine = (w.lo >= 0) & ~w.nan & ((x.lo >= 0) | whole)
+    base, exponent = (np.stack(np.broadcast_arrays(*ends)).astype(float) for ends in _corners(x, w))
+    with np.errstate(all="ignore"):
+        ends = np.power(np.where(fine, base, 0), np.where(fine, exponent, 1))
+    low, high = np.where(fine, ends.min(axis=0), -INF), np.where(fine, ends.max(axis=0), INF)
+    return widen(make(low, high, x.nan | ~fine))
+
+
+def _corners(x: Range, w: Range) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
+    """Bases and exponents of the candidates: the ends of both, and 0 if the base may pass it."""
+    middle = np.clip(np.zeros_like(x.lo), x.lo, x.hi)
+    bases = (x.lo, x.lo, x.hi, x.hi, middle)
+    return bases, (w.lo, w.hi, w.lo, w.hi, w.hi)
 
 
 @rule("table", lanewise=True)
