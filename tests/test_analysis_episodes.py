@@ -55,8 +55,7 @@ class ScriptedEnv:
         self.channels, self.metrics = np.zeros((n, 2), np.float32), np.zeros((n, 1), np.float32)
         self.success = np.zeros(n, bool)
         self.steps = np.zeros(n, int)
-        self.line_names: tuple[str, ...] = ()
-        self.weighted_of_step = [0.3, -0.1]
+        self.line_names, self.weighted_of_step = (), [0.3, -0.1]
         self.lines = np.zeros((n, 0), np.float32)
         self.fields = {"qpos": np.tile([0.0, 0, HEIGHT, 1, 0, 0, 0], (n, 1))}
         self.batch = SimpleNamespace(bind=lambda name: self.fields[name])

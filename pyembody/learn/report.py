@@ -56,10 +56,8 @@ def summarise(
         "explained_variance": _named(env.channel_names, mean_explained),
     }
     metrics |= _policy(learner, losses, moments)
-    metrics["Term"] = terms
-    metrics["time"] = {"environment": tally.environment_s} | tally.inside
-    metrics["time"] |= {"policy": tally.policy_s} | seconds
-    return metrics
+    inside = {"environment": tally.environment_s} | tally.inside | {"policy": tally.policy_s}
+    return metrics | {"Term": terms, "time": inside | seconds}
 
 
 def _policy(learner: Learner, losses: Losses, moments: Array) -> Metrics:
