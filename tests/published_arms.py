@@ -47,6 +47,19 @@ def push(h: list[Rows]) -> Array:
     return np.where(far < 0.05, 10, reward)
 
 
+def hammer(h: list[Rows]) -> Array:
+    start, s = h[0], h[-1]
+    handle = s["hammer"].copy()
+    reached = np.abs(handle[:, 0] - s["hand"][:, 0]) < 0.14 / 2
+    handle[reached, 0] = s["hand"][reached, 0]
+    grab = grasp([start | {"obj": start["hammer"]}, s | {"obj": handle}], 0.02, 0.01)
+    head = s["hammer"] + [0.16, 0.06, 0]
+    place = 0.1 * (head[:, 2] > 0.02) + 0.9 * long_tail(norm(s["goal"] - head), 0, 0.02, 0.2)
+    level = np.maximum(1 - norm(s["hammer_turn"] - [1, 0, 0, 0]) / 0.4, 0)
+    reward = (2 * grab + 6 * place) * level
+    return np.where((s["nail"] > 0.09) & (reward > 5), 10, reward)
+
+
 def door_open(h: list[Rows]) -> Array:
     s = h[-1]
     door = s["handle"] + [-0.05, 0, 0]
@@ -228,6 +241,11 @@ ARMS = {
     "mw_reach": Published(reach, 0.2, near={"tcp": "goal"}),
     "mw_push": Published(
         push, 0.1, {"action": 1.0, "opening": 1.0}, near={"tcp": "obj", "pad_l": "obj", "pad_r": "obj"}
+    ),
+    "mw_hammer": Published(
+        hammer, 0.02, {"action": 1.0, "nail": 0.2, "hammer_turn": 0.05},
+        near={"hand": "hammer", "tcp": "hammer", "pad_l": "hammer", "pad_r": "hammer"},
+        shift={"hammer_turn": np.array([1.0, 0, 0, 0]), "goal": np.array([0.16, 0.06, 0])},
     ),
     "mw_door_open": Published(
         door_open, 0.3, {"action": 1.0, "hinge": 1.0}, near={"hand": "handle"}, shift={"hand": 0.3, "hinge": -1.0}

@@ -55,11 +55,19 @@ def test_expression_beyond_a_limit_has_its_code(code: str) -> None:
     assert caught.value.code == code
 
 
-def test_lets_count_written_out() -> None:
-    lets = {"a0": "x + 1"} | {f"a{i}": f"a{i - 1} + a{i - 1}" for i in range(1, 7)}
-    compile_expression("a5", SIGNALS, let=lets)
-    with pytest.raises(SpecError, match="with \\[let\\] written out, expected at most 256 parts") as caught:
-        compile_expression("a6 + a6", SIGNALS, let=lets)
+def test_a_let_counts_once_however_often_it_is_used() -> None:
+    lets = {"a0": "x + 1"} | {f"a{i}": f"a{i - 1} * a{i - 1}" for i in range(1, 12)}
+    compile_expression("a9 + a9", SIGNALS, let=lets)
+    with pytest.raises(SpecError, match="at most 4096 parts with every \\[let\\] written out, got 8191") as caught:
+        compile_expression("a10 + a10", SIGNALS, let=lets)
+    assert caught.value.code == "limit_nodes"
+
+
+def test_different_parts_of_lets_count_together() -> None:
+    lets = {f"a{i}": " + ".join(f"sqrt(x + {100 * i + j})" for j in range(20)) for i in range(4)}
+    compile_expression("a0 + a1 + a2 + a0", SIGNALS, let=lets)
+    with pytest.raises(SpecError, match="at most 256 parts, each \\[let\\] counted once, got 3") as caught:
+        compile_expression("a0 + a1 + a2 + a3", SIGNALS, let=lets)
     assert caught.value.code == "limit_nodes"
 
 

@@ -16,8 +16,8 @@ from .operations import OPERATIONS, Operation
 from .operations.leaves import literal
 from .outside import Outside
 from .subscript import select
-from .syntax import MAX_DEPTH, MAX_NODES, parse
-from .types import Node, Place, Type
+from .syntax import MAX_DEPTH, MAX_NODES, MAX_WRITTEN, parse
+from .types import Node, Place, Type, distinct_parts
 from .units import ONE, UnitError, UnitSolver
 
 BINARY = {"Add": "add", "Sub": "sub", "Mult": "mul", "Div": "div", "Mod": "mod", "Pow": "pow"}
@@ -212,9 +212,10 @@ class Checker:
         t = operation.rule(call)
         size = 1 + sum(n.size for n in call.args)
         depth = 1 + max((n.depth for n in call.args), default=0)
+        node = Node(name, tuple(call.args), t, call.static, size=size, depth=depth)
         if not self.pure_factors:
-            _check_size(size, depth, at)
-        return Node(name, tuple(call.args), t, call.static, size=size, depth=depth)
+            _check_size(node, at)
+        return node
 
     def _expand(self, operation: Operation, call: Call) -> Node:
         """The node of an operation that the language itself defines."""
@@ -238,9 +239,10 @@ class Checker:
             node = replace(node, type=replace(node.type, integer=False))
         size = 1 + sum(n.size for n in call.args)
         depth = 1 + max((n.depth for n in call.args), default=0)
+        node = replace(node, size=size, depth=depth, parts=tuple(call.args))
         if not self.pure_factors:
-            _check_size(size, depth, call.place)
-        return replace(node, size=size, depth=depth)
+            _check_size(node, call.place)
+        return node
 
     def at(self, tree: ast.expr) -> str:
         """Return the place of a part of the text."""
@@ -251,14 +253,16 @@ class Checker:
         return SpecError(f"{self.at(tree)}: {message}")
 
 
-def _check_size(size: int, depth: int, place: str) -> None:
-    """Refuse an expression that is too large with its lets written out; a definition counts as one part."""
+def _check_size(node: Node, place: str) -> None:
+    """Refuse an expression that is too large with its lets; a definition counts as one part."""
+    parts = distinct_parts(node) if node.size > MAX_NODES else node.size
     for what, got, most, code in (
-        ("parts", size, MAX_NODES, "limit_nodes"),
-        ("levels", depth, MAX_DEPTH, "limit_depth"),
+        ("parts, each [let] counted once", parts, MAX_NODES, "limit_nodes"),
+        ("parts with every [let] written out", node.size, MAX_WRITTEN, "limit_nodes"),
+        ("levels with every [let] written out", node.depth, MAX_DEPTH, "limit_depth"),
     ):
         if got > most:
-            raise SpecError(f"{place}: with [let] written out, expected at most {most} {what}, got {got}", code)
+            raise SpecError(f"{place}: expected at most {most} {what}, got {got}", code)
 
 
 @lru_cache(maxsize=512)

@@ -79,7 +79,8 @@ class Node:
 
     `raw` is true for a signal, or a subscript of one, that is read from the environment's own
     array: differences of
-    two such values, and their changes over time, are taken in double.
+    two such values, and their changes over time, are taken in double. `parts` are the arguments as they were written,
+    where a definition stands in their place; `size` counts a part as often as it is used, `distinct_parts` once.
     """
 
     op: str
@@ -89,6 +90,18 @@ class Node:
     raw: bool = False
     size: int = 1
     depth: int = 1
+    parts: tuple[Node, ...] | None = None
+
+
+def distinct_parts(node: Node) -> int:
+    """Return how many different parts an expression has: a [let] counts once, as it is computed once."""
+    seen, todo = {id(node)}, [node]
+    while todo:
+        one = todo.pop()
+        fresh = {id(n): n for n in (one.args if one.parts is None else one.parts) if id(n) not in seen}
+        seen |= fresh.keys()
+        todo += fresh.values()
+    return len(seen)
 
 
 @dataclass(frozen=True)

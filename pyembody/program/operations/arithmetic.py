@@ -180,9 +180,12 @@ def _sign_rule(call: Call) -> Type:
 
 
 def powered(call: Call, unit: Unit, exponent: Fraction) -> Unit:
-    """Return a power of a unit. Raises SpecError for exponents that are no quarters, thirds or halves."""
+    """Return a power of a unit. Raises SpecError for exponents that are no quarters, thirds or halves.
+
+    Units that are still unknown, those of plain numbers and of parameters, may have any.
+    """
     result = call.solver.resolve(unit) ** exponent
-    if any(power.denominator > MAX_DENOMINATOR for _, power in result.powers):
+    if any(p.denominator > MAX_DENOMINATOR for name, p in result.powers if not name.startswith("?")):
         call.fail(f"expected exponents of units in quarters, thirds or halves, got {result}")
     return result
 
