@@ -103,6 +103,8 @@ REFUSED = {  # text: what the message must say
 LEGAL = {  # text: unit of the result
     "height - 0.3": "m",
     "sqrt(sqrt(height)) * height ** 0.75": "m",
+    "sqrt(sqrt(sqrt(0.5 * 2))) * height": "m",
+    "sqrt(sqrt(sqrt(sqrt(height / height))))": "1",
     "room == 3": "1",
     "episodic_count(room)": "1",
     "base_pos[2] > 0.3": "1",
@@ -195,6 +197,35 @@ def test_let_may_not_hide_a_signal_or_an_operation() -> None:
     for name in ("height", "gauss", "dt"):
         with pytest.raises(SpecError, match="choose another one"):
             compile_expression("speed", SIGNALS, let={name: "1"})
+
+
+@pytest.mark.parametrize(
+    ("signal", "message"),
+    [
+        (Signal("x", "vector", 3, frame="wrold"), "signal x: frame: unknown frame 'wrold', did you mean 'world'?"),
+        (Signal("x", "vector", 3, frame="hnad"), "signal x: frame: unknown frame 'hnad', did you mean 'hand'?"),
+        (Signal("x", "quat", 4, frame="worlds", local="hand"), "frame: unknown frame 'worlds', did you mean 'world'?"),
+        (Signal("x", "quat", 4, frame="world", local="boddy"), "local: unknown frame 'boddy', did you mean 'body'?"),
+        (Signal("x", "vector", 3, frame="zzz"), "(known: body, foot, hand, world, yaw); a quat with local = 'zzz'"),
+    ],
+)
+def test_a_misspelt_frame_is_no_new_body(signal: Signal, message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        compile_expression("height", {**SIGNALS, "x": signal})
+    assert message in str(caught.value)
+
+
+def test_bodies_are_frames() -> None:
+    bodies = Signal("mass", axis="bodies", labels=("torso", "bod1"), unit="kg", source="s")
+    speed = Signal("speed", "vector", 3, unit="m/s", frame="torso", source="s")
+    turn = Signal("turn", "quat", 4, frame="torso", local="bod1", source="s")
+    compile_expression("norm(speed)", {s.name: s for s in (bodies, speed, turn)})
+
+
+def test_parameter_under_roots_of_any_depth_is_a_plain_number() -> None:
+    program = compile_expression("sqrt(sqrt(sqrt(p))) * height", SIGNALS, params={"p": 2.0})
+    core = CoreRun(program, 1)
+    assert core.step({"height": np.array([[10.0]])})["value"][0, 0] == pytest.approx(10 * 2**0.125)
 
 
 def test_derived_signal_must_be_what_it_declares() -> None:

@@ -11,6 +11,7 @@ from ..spec.errors import SpecError, unknown
 from ..spec.signal import Signal
 from .call import Call
 from .checker import Checker
+from .frames import check_frames
 from .operations import OPERATIONS
 from .outside import Outside
 from .syntax import names, parse
@@ -54,6 +55,7 @@ class Scope:
         self._nodes: dict[str, Node] = {}
         self._early: dict[str, Node] = {}
         self._open: list[str] = []
+        check_frames(signals)
         for name in lets:
             self.check_name(name, f"{place}: let.{name}")
 

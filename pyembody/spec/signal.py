@@ -8,7 +8,7 @@ from msgspec import Struct
 
 Kind = Literal["bool", "scalar", "integer", "vector", "quat"]
 Frame = str
-"""`world`, `body`, `yaw` (level, heading of the base), the name of a body, or "" for any."""
+"""`world`, `body`, `yaw` (level, heading of the base), the `local` of a quat, a label of the axis `bodies`, or ""."""
 
 POLAR = (1.0, -1.0, 1.0)
 """Signs of a mirrored polar vector (position, velocity, force): the lateral component turns over."""
