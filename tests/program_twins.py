@@ -48,22 +48,12 @@ class CoreRun:
 
     def __init__(self, program: CompiledProgram, n: int, threads: int = 1) -> None:
         self.inputs = {s.name: np.zeros((n, s.lanes), DTYPES.get(s.name, np.float64)) for s in program.inputs}
-        kinds = {"f4": np.float32, "u1": np.uint8}
-        self.outputs = {g.name: np.zeros((n, g.width), kinds[g.dtype]) for g in program.groups.values()}
-        self.flags, self.bad_term = np.zeros(n, np.uint32), np.full(n, -1, np.int32)
+        bound = program.outputs(n)
+        self.outputs, self.flags, self.bad_term = bound.groups, bound.flags, bound.bad_term
         self.params = program.defaults.copy()
         built = program.build()
         self.state = _core.State(built, n)
-        self.evaluator = _core.Evaluator(
-            built,
-            self.state,
-            list(self.inputs.values()),
-            list(self.outputs.values()),
-            self.params,
-            self.flags,
-            self.bad_term,
-            threads,
-        )
+        self.evaluator = bound.evaluator(built, self.state, list(self.inputs.values()), self.params, threads)
 
     def reset(self, signals: Mapping[str, Array], mask: Array) -> dict[str, Array]:
         """Return the outputs after a reset of the rows of `mask`."""

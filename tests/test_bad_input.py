@@ -194,7 +194,7 @@ def test_the_core_refuses_to_work_after_fork(env: VectorEnv) -> None:
     child = os.fork()
     if child == 0:
         try:
-            env._evaluator.step()
+            env.running.evaluator.step()
             os.write(writer, b"worked")
         except RuntimeError as error:
             os.write(writer, str(error).encode())

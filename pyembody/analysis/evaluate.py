@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from .gait import SETTLE_S, STAND_S, Gait, GaitTracker
 from .held import Held, hold
-from .record import Policy, Progress
+from .record import Policy, Progress, use_statistics
 from .signals import CONTACT_FORCE, need_signal
 from .statistics import Mean, Rate, bootstrap_mean, wilson
 from .tally import Tally, TermShare, run_episodes
@@ -89,10 +89,12 @@ def evaluate(
     Each seed resets all rows of `env` and judges the first episode of as many rows as needed, so
     that short episodes are not counted more often than long ones. With `controls`, zero and random
     actions are judged on the same seeds. With a command `held`, the velocities reached under it are
-    measured in a rollout of its own. The same seeds give the same figures. Raises ValueError if
+    measured in a rollout of its own. Rewards normalise as they did when the policy was trained. The
+    same seeds give the same figures. Raises ValueError if
     `env` has too few rows.
     """
     counts = _split(env, episodes, seeds)
+    use_statistics(env, policy)
     tracker = GaitTracker(env) if GaitTracker.fits(env) else None
     tally = run_episodes(env, policy, counts, "policy", tracker, progress)
     gait = None if tracker is None else tracker.finish()

@@ -124,6 +124,13 @@ class Recording:
         return Recording(signals=signals, **plain)
 
 
+def use_statistics(env: VectorEnv, policy: Policy) -> None:
+    """Let rewards normalise as in the training of a policy that comes from a checkpoint; others change nothing."""
+    statistics = getattr(policy, "statistics", None)
+    if statistics is not None:
+        env.load_statistics(statistics)
+
+
 def record(
     env: VectorEnv,
     policy: Policy,
@@ -146,7 +153,7 @@ def record(
     if not seconds > 0:
         raise ValueError(f"seconds: expected a positive duration, got {seconds}")
     schedule = _schedule(env, command)
-
+    use_statistics(env, policy)
     for name in RECORDED_SIGNALS:  # a signal that is asked for the first time is filled by the reset
         read_signal(env, name)
     observations, _ = env.reset(seed=seed)

@@ -21,6 +21,18 @@ def take_actions(actions: ArrayLike, limit: float, out: NDArray[np.float32]) -> 
     np.clip(given, -most, most, out=out, casting="same_kind" if given.dtype.kind == "f" else "unsafe")
 
 
+def command_target(command: ArrayLike | None, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
+    """Return a command as float32, `[3]` or of `shape` [N, 3]; None for None. Raises ValueError."""
+    if command is None:
+        return None
+    target = np.asarray(command, np.float32)
+    if target.shape not in ((3,), shape):
+        raise ValueError(f"command: expected (3,) or {shape}, got {target.shape}")
+    if not np.isfinite(target).all():
+        raise ValueError("command: expected finite numbers")
+    return target
+
+
 def reset_mask(mask: object, n: int) -> NDArray[np.bool_]:
     """Return which rows [N] to reset: all of them for None. Raises ValueError for anything but a mask of some."""
     if mask is None:

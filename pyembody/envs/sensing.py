@@ -11,15 +11,20 @@ from .commands import Rows
 class Sensing:
     """Adds uniform noise of half-width `noise` [O] to `frame` [N, O] and keeps the last `history` frames.
 
-    `output` is [N, history * O] float32, newest frame first; with history 1 it is `frame` itself.
+    `output` is [N, history * O] float32, newest frame first; with history 1 it is `frame` itself. The history goes on
+    from that of `before`.
     """
 
-    def __init__(self, frame: NDArray[np.float32], noise: NDArray[np.float32], history: int) -> None:
+    def __init__(
+        self, frame: NDArray[np.float32], noise: NDArray[np.float32], history: int, before: Sensing | None = None
+    ) -> None:
         self.frame, self.noise, self.history = frame, noise, history
         n, width = frame.shape
         self.frames = frame[:, None, :] if history == 1 else np.zeros((n, history, width), np.float32)
         self.output = frame if history == 1 else self.frames.reshape(n, history * width)
         self._noisy = np.flatnonzero(noise)
+        if before is not None and history > 1:
+            self.frames[:] = before.frames
 
     def step(self, rng: np.random.Generator) -> None:
         """Take in a new frame in every row."""

@@ -18,12 +18,14 @@ WORD = (1 << 64) - 1
 
 def save(env: VectorEnv) -> dict[str, NDArray[Any]]:
     """Return copies of all arrays that hold the state of `env`, random numbers included."""
-    return {name: array.copy() for name, array in _live(env).items()} | {"random": _random_state(env._rng)}
+    copies = {name: array.copy() for name, array in _live(env).items()}
+    return copies | env._learned.saved_versions() | {"random": _random_state(env._rng)}
 
 
 def load(env: VectorEnv, state: Mapping[str, NDArray[Any]]) -> None:
     """Put `env` into a saved state. Raises SpecError naming an array that is missing or of another shape."""
     live = _live(env)
+    env._learned.check_versions(state)
     for name, array in live.items():
         if name not in state:
             raise SpecError(f"environment state: missing array '{name}'")
@@ -42,15 +44,16 @@ def load(env: VectorEnv, state: Mapping[str, NDArray[Any]]) -> None:
 def _live(env: VectorEnv) -> dict[str, NDArray[Any]]:
     """The arrays themselves, by name."""
     arrays: dict[str, NDArray[Any]] = {
-        "physics": env.batch.state, "memory": env._memory.array, "params": env.params, "steps": env._steps,
+        "physics": env.batch.state, "memory": env.running.state.array, "params": env.params, "steps": env._steps,
         "done": env._done, "action": env.action, "delay.steps": env._delay.steps, "delay.past": env._delay.past,
         "sensing.frames": env._sensing.frames,
     }
     arrays |= {f"output.{name}": array for name, array in env.outputs.items()}
     arrays |= {f"model.{name}": array for name, array in env._randomizer.fields.items()}
-    arrays |= env._learned.arrays | {"moments": env._moments.array, "truncation": env._truncation}
+    arrays |= env._learned.arrays | {"moments": env.running.moments.array, "truncation": env._truncation}
     if env._commands:
         arrays |= {f"command.{k}": getattr(env._commands, k) for k in ("command", "target", "timer", "moving", "held")}
+    arrays |= env.running.rows
     if env._clock:
         arrays |= {f"clock.{k}": getattr(env._clock, k) for k in ("phase", "clock", "leg_phase")}
     if env._pushes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import mujoco
@@ -16,13 +16,12 @@ from gymnasium.vector.utils import batch_space
 from mujoco.batch import Batch, SimulationError
 from numpy.typing import ArrayLike, NDArray
 
-from .. import _core
-from ..program import compile_task
+from ..program import Carried, compile_task
 from ..program.rewards import MEMORY, UNTRUSTED
 from ..spec.robot import Robot
 from ..spec.task import Task
 from . import snapshot
-from .arguments import reset_mask, take_actions
+from .arguments import command_target, reset_mask, take_actions
 from .bindings import Bindings
 from .commands import CommandSource, GaitClock, Rows
 from .faults import Faults
@@ -33,8 +32,10 @@ from .provided import provided_signals
 from .pushes import Pushes
 from .quiet import quiet
 from .randomize import Randomizer
+from .running import Running
 from .sensing import Delay, Sensing
 from .starts import Starts
+from .swap import swap
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -74,7 +75,7 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         self.task, self.robot, self.num_envs = task, robot, num_envs
         self.metadata = {"autoreset_mode": autoreset_mode, "render_modes": []}
         self._mode = autoreset_mode
-        self._threads = threads or len(os.sched_getaffinity(0))
+        self.threads = threads or len(os.sched_getaffinity(0))
         self._seed, self._first_env = seed, first_env
         self._np_random: np.random.Generator | None = None
         self.control_dt = robot.control.control_dt
@@ -82,14 +83,18 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         self.seconds = {"physics": 0.0, "program": 0.0}
         self._make_physics(execution, randomize)
         self._make_signals(randomize)
-        self._make_program()
+        self.signals = provided_signals(robot, task, self.bindings.constants)
+        program = compile_task(task, self.signals, dt=self.control_dt, mirror=robot.mirror)
+        self.faults, self.scheduled, self.frozen_statistics = Faults(), dict[str, float](), False
+        self.gather_statistics: Callable[[Floats], Floats] | None = None
+        self.use(Running(program, self.bindings, num_envs, self.threads), task)
         self._make_spaces()
 
     def _make_physics(self, execution: bool, randomize: bool) -> None:
         task, robot = self.task, self.robot
         self.built = build_model(robot, task, execution=execution)
         self.model: mujoco.MjModel = self.built.model
-        self.batch = Batch(self.model, self.num_envs, self._threads)
+        self.batch = Batch(self.model, self.num_envs, self.threads)
         self._bad = self.batch.warning[:, mujoco.mjtWarning.mjWARN_BADQPOS : mujoco.mjtWarning.mjWARN_BADQACC + 1, 1]
         self._starts = Starts(task.reset, self.built, self.batch)
         randomize_spec = task.randomize if randomize else type(task.randomize)()
@@ -112,41 +117,28 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
             own |= {"command": self._commands.command, "moving": self._commands.moving}
         if self._clock:
             own |= {"clock": self._clock.clock, "leg_phase": self._clock.leg_phase}
-        self._bindings = Bindings(self.built, self.batch, own)
+        self.bindings = Bindings(self.built, self.batch, own)
 
-    def _make_program(self) -> None:
-        signals = provided_signals(self.robot, self.task, self._bindings.constants)
-        program = compile_task(self.task, signals, dt=self.control_dt, mirror=self.robot.mirror)
-        self.program, n = program, self.num_envs
+    def use(self, running: Running, task: Task, before: Sensing | None = None) -> None:
+        """Let a program pay from now on; `swap_program` is the way for users."""
+        self.task, self.running, n = task, running, self.num_envs
+        self.program = program = running.program
         self.channel_names, self.term_names = program.channel_names, program.term_names
         self.metric_names, self.termination_names = program.metric_names, program.termination_names
-        self.params = program.defaults.copy()
-        self.outputs = {
-            name: np.zeros((n, group.width), np.uint8 if group.dtype == "u1" else np.float32)
-            for name, group in program.groups.items()
-        }
-        self.raw, self.weighted = self.outputs["raw"], self.outputs["weighted"]
-        self.channels = self.outputs["channels"]
         self.line_names = program.line_names
+        self.params, self.outputs = running.params, running.outputs.groups
+        self.raw, self.weighted, self.channels = (self.outputs[name] for name in ("raw", "weighted", "channels"))
         self.lines: Floats = self.outputs.get("lines", np.zeros((n, 0), np.float32))
         self.metrics: Floats = self.outputs.get("metrics", np.zeros((n, 0), np.float32))
-        self.success: Bools = self.outputs["success"][:, 0].view(np.bool_)
-        self._terminated: Bools = self.outputs["terminated"][:, 0].view(np.bool_)
-        self.flags, self.bad_term = np.zeros(n, np.uint32), np.full(n, -1, np.int32)
-        core = program.build()
-        self._memory = _core.State(core, n)
-        self._moments, self.frozen_statistics = program.make_moments(), False
-        self.scheduled = dict[str, float]()
-        self._evaluator = _core.Evaluator(
-            core, self._memory, self._bindings.inputs(program.inputs), list(self.outputs.values()),
-            self.params, self.flags, self.bad_term, self._threads,
-        )
+        success, terminated = (self.outputs[name][:, 0].view(np.bool_) for name in ("success", "terminated"))
+        self.success: Bools = success
+        self._terminated: Bools = terminated
+        self.flags, self.bad_term = running.outputs.flags, running.outputs.bad_term
         noise = np.concatenate([np.full(b.width, b.noise, np.float32) for b in program.observation_layout["policy"]])
-        self._sensing = Sensing(self.outputs["policy"], noise, self.task.history)
+        self._sensing = Sensing(self.outputs["policy"], noise, self.task.history, before)
         self.observations: Floats = self._sensing.output
         self.critic_observations: Floats = self.outputs.get("critic", self.observations)
         self.mirror = mirror_map(self.task, self.robot, program)
-        self.faults = Faults()
 
     def _make_spaces(self) -> None:
         n = self.num_envs
@@ -156,14 +148,11 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         self.single_action_space = spaces.Box(-limit, limit, (self.action.shape[1],), np.float32)
         self.observation_space = batch_space(self.single_observation_space, n)
         self.action_space = batch_space(self.single_action_space, n)
-        self._steps = np.zeros(n, np.int64)
-        self._done = np.zeros(n, np.bool_)
+        self._steps, self._done = np.zeros(n, np.int64), np.zeros(n, np.bool_)
         self._started = False
         self.final_observations = np.zeros_like(self.observations)
         shared = self.critic_observations is self.observations
-        self.final_critic_observations = (
-            self.final_observations if shared else np.zeros_like(self.critic_observations)
-        )
+        self.final_critic_observations = self.final_observations if shared else np.zeros_like(self.critic_observations)
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
@@ -202,19 +191,21 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
                 self._clock.advance(self._commands.moving)
         self._steps += 1
         self._learned.advance()
-        self._bindings.refresh()
-        self._truncation[:, 0] = (self._steps >= self.max_steps) | self._bindings.off_ground()
+        self.bindings.refresh()
+        self._truncation[:, 0] = (self._steps >= self.max_steps) | self.bindings.off_ground()
         start = time.perf_counter()
-        self._evaluator.step()
+        self.running.evaluator.step()
         if not self.frozen_statistics and self.program.moment_params:
-            self._moments.update(self.outputs["statistics"], self.params)
+            values: Floats = self.outputs["statistics"]
+            values = self.gather_statistics(values) if self.gather_statistics else values
+            self.running.moments.update(values, self.params)
         self.seconds["program"] += time.perf_counter() - start
         self._sensing.step(self._rng)
         return self._finish(diverged)
 
     def _finish(self, diverged: Bools) -> tuple[Floats, NDArray[np.float64], Bools, Bools, dict[str, Any]]:
         if self.flags.any():
-            self._record_faults()
+            self.faults.record(self.running, self._steps)
         ending = UNTRUSTED if self.task.guard == "terminate" else MEMORY
         terminated = self._terminated | diverged | ((self.flags & ending) != 0)
         truncated = self._truncation[:, 0] & ~terminated
@@ -280,17 +271,9 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         self._steps[rows] = 0
         self._truncation[rows] = False
         self.batch.forward(ids=rows)
-        self._bindings.refresh()
-        self._evaluator.reset(mask)
+        self.bindings.refresh()
+        self.running.evaluator.reset(mask)
         self._sensing.reset(self._rng, rows)
-
-    def _record_faults(self) -> None:
-        for row in np.flatnonzero(self.flags & UNTRUSTED):
-            term = int(self.bad_term[row])
-            name = self.program.guard_names[term] if term >= 0 else "memory"
-            self.faults.record(name, int(row), int(self._steps[row]), self._bindings.arrays)
-            if self.task.guard == "raise":
-                raise FloatingPointError(f"{name}: not finite in environment {row}, step {self._steps[row]}")
 
     def _info(self) -> dict[str, Any]:
         return {
@@ -303,29 +286,45 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         """Hold the command's target at `command` ([3] or [N, 3]; still slew-limited), or release it with None."""
         if self._commands is None:
             raise ValueError(f"command: task {self.task.name} has no commands")
-        target = None if command is None else np.asarray(command, np.float32)
-        if target is not None and target.shape not in ((3,), self.command.shape):
-            raise ValueError(f"command: expected (3,) or {self.command.shape}, got {target.shape}")
-        if target is not None and not np.isfinite(target).all():
-            raise ValueError("command: expected finite numbers")
-        self._commands.hold(target)
+        self._commands.hold(command_target(command, self.command.shape))
 
-    def set_params(self, edits: Mapping[str, float]) -> None:
-        """Change parameters and weights of the running program; the next step uses them. Raises SpecError."""
-        self.program.set_params(self.params, edits)
+    def set_params(self, edits: Mapping[str, ArrayLike]) -> None:
+        """Change parameters and weights, from the next step on; a `per_env` one may be an array [N]. Raises SpecError."""
+        self.program.set_params(self.params, edits, self.running.rows)
+
+    def swap_program(self, task: Task) -> Carried:
+        """Let another text of the running task pay, judge and observe from the next step on; episodes go on.
+
+        Memories of expressions that both have go on, others begin from the present signals; weights and parameters of
+        one name, and statistics of one value, keep what they are. Return which memories went on. Raises SpecError for
+        a task that simulates otherwise, has other channels or observes other blocks.
+        """
+        if not self._started:
+            raise RuntimeError("swap_program: call reset first")
+        return swap(self, task)
+
+    @property
+    def stage(self) -> NDArray[np.int32]:
+        """The number of each environment's stage [N]; zeros for a task without stages."""
+        return self.outputs.get("stage", np.zeros((self.num_envs, 1)))[:, 0].astype(np.int32)
+
+    def load_statistics(self, moments: ArrayLike) -> None:
+        """Put the running statistics of `normalise` [3, K] of a training in force, for good. Raises SpecError."""
+        self.running.load_moments(moments)
+        self.frozen_statistics = True
 
     def follow_schedules(self, steps: float) -> None:
         """Set the parameters that the task schedules to their values after `steps` environment steps of training."""
         self.scheduled = self.program.scheduled(steps)
         self.set_params(self.scheduled)
 
-    def set_learned(self, name: str, values: ArrayLike) -> None:
-        """Write a learned signal [N]; it is paid until it is older than its `max_age`. Raises SpecError, ValueError."""
-        self._learned.write(name, values)
+    def set_learned(self, name: str, values: ArrayLike, version: str = "") -> None:
+        """Write a learned signal [N] of the task's `version`; it is paid until older than `max_age`. Raises SpecError."""
+        self._learned.write(name, values, version)
 
     def signal(self, name: str) -> NDArray[Any]:
         """Return the present values [N, lanes] of a signal that the program or the robot reads from the simulation."""
-        return self._bindings.array(name)
+        return self.bindings.array(name)
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """Return copies of everything that changes while the environments run, random numbers included."""

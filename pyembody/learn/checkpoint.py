@@ -19,6 +19,8 @@ from .files import pack, remove_folder, unpack, write_synced
 
 Array = npt.NDArray[Any]
 MODEL = "model.safetensors"
+STATISTICS = "rewards.statistics"
+"""The array of the model that holds the running statistics of `normalise`."""
 KEEP = 3
 
 

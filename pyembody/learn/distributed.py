@@ -7,8 +7,10 @@ import socket
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
+import numpy as np
 import torch
 import torch.distributed as dist
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
@@ -42,6 +44,11 @@ class Group:
             return out.copy_(values)
         dist.all_gather(list(out.chunk(self.size)), values)
         return out
+
+    def gather_rows(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the rows `[N, ...]` of all ranks below each other, `[size * N, ...]`, in rank order."""
+        own = torch.from_numpy(values)
+        return self.gather(own, torch.empty(self.size * len(own), *own.shape[1:])).numpy()
 
     def any(self, flag: bool) -> bool:
         """Return whether the flag is set on any rank."""

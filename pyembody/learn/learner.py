@@ -42,6 +42,8 @@ class Learner:
             config, features, critic_features, actions, env.channel_names, seed
         )
         group.broadcast(self.networks.flat)
+        if group.size > 1 and hasattr(env, "gather_statistics"):
+            env.gather_statistics = group.gather_rows  # all ranks normalise alike
         # with ranks beside it a process has its one core
         threads = 1 if group.size > 1 else len(os.sched_getaffinity(0))
         self.engine = make_engine(config.engine, self.networks, threads)

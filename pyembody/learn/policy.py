@@ -47,6 +47,8 @@ class Policy:
             }
         self._critic = Critic(arrays, meta.activation, meta.observation_clip, place)
         self.observation_size = width
+        self.statistics: Array | None = arrays.get(checkpoint.STATISTICS)
+        """Running statistics `[3, K]` of the `normalise` in the rewards that it was trained with, None without."""
 
     def __call__(self, observations: Array) -> Array:
         """Return actions `[N, A]` float32 for observations `[N, O]` float32. Raises ValueError for another shape."""

@@ -69,6 +69,7 @@ def _model(learner: Learner) -> dict[str, Array]:
         arrays |= {f"{name}.{k}": v.numpy() for k, v in normaliser.state().items()}
     arrays |= {f"optimiser.{k}": v.numpy() for k, v in learner.optimiser.state().items()}
     arrays["running_std"] = learner.running_std
+    arrays |= _statistics(learner.env)
     mirror = learner.env.mirror
     if mirror is not None:
         arrays |= {
@@ -76,6 +77,12 @@ def _model(learner: Learner) -> dict[str, Array]:
             for k in ("obs_index", "obs_sign", "critic_index", "critic_sign", "action_index", "action_sign")
         }
     return arrays
+
+
+def _statistics(env: Any) -> dict[str, Array]:
+    """The running statistics of a task's `normalise`, if it has any."""
+    moments = env.running.moments.array if hasattr(env, "running") else np.zeros((3, 0))
+    return {checkpoint.STATISTICS: moments} if moments.size else {}
 
 
 def _own(learner: Learner) -> dict[str, Array]:

@@ -13,6 +13,7 @@ from .groups import walk
 if TYPE_CHECKING:
     from .. import _core
     from .compiled import CompiledProgram
+    from .moments import Moments
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,36 @@ def carry_state(
     )
 
 
+def carry_moments(old: CompiledProgram, before: Moments, new: CompiledProgram, after: Moments) -> None:
+    """Copy the running statistics of every value that both programs normalise."""
+    numbers: dict[tuple[object, ...], int] = {}
+    known = {key: i for i, key in enumerate(_normalised(old, numbers))}
+    for i, key in enumerate(_normalised(new, numbers)):
+        if key in known:
+            after.array[:, i] = before.array[:, known[key]]
+
+
+def _normalised(program: CompiledProgram, numbers: dict[tuple[object, ...], int]) -> list[int]:
+    """What a program normalises, by number."""
+    keys, _ = _numbered(program, numbers)
+    _, _, groups, stores, *_ = program.lane_program
+    return [keys[node] for node, group, _ in stores if groups[group][0] == "statistics"]
+
+
 def _memories(program: CompiledProgram, numbers: dict[tuple[object, ...], int]) -> dict[int, _Memory]:
-    """Every memory of a program by the number of what it computes: expressions over the same signals and
+    """Every memory of a program by the number of what it computes."""
+    nodes = program.lane_program[0]
+    keys, read = _numbered(program, numbers)
+    return {
+        keys[node]: _Memory(f"{nodes[node][0]}({', '.join(sorted(read[node]))})", slot, slots)
+        for node, slot, slots in program.build().state_nodes
+    }
+
+
+def _numbered(
+    program: CompiledProgram, numbers: dict[tuple[object, ...], int]
+) -> tuple[list[int], list[frozenset[str]]]:
+    """The number of what each node computes, and the names that it reads: expressions over the same signals and
     parameters have one number in all programs that share `numbers`, which takes in what is new.
     """
     nodes, inputs, params = program.lane_program[0], program.inputs, list(program.params)
@@ -79,10 +108,7 @@ def _memories(program: CompiledProgram, numbers: dict[tuple[object, ...], int]) 
         parts = (op, *names, "|", *(keys[a] for a in args), "|", lanes, *same, "|", *map(repr, floats), program.dt)
         keys.append(numbers.setdefault(parts, len(numbers)))
         read.append(frozenset(names).union(*(read[a] for a in args)))
-    return {
-        keys[node]: _Memory(f"{nodes[node][0]}({', '.join(sorted(read[node]))})", slot, slots)
-        for node, slot, slots in program.build().state_nodes
-    }
+    return keys, read
 
 
 def _kernel_names(program: CompiledProgram) -> dict[int, str]:

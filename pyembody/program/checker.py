@@ -85,7 +85,7 @@ class Checker:
         node = self._typed(tree)
         if not (self.pure_factors or isinstance(tree, ast.Name)):
             end = tree.end_col_offset or tree.col_offset
-            self.names.places[id(node)] = Place(node, self.place, tree.col_offset, end)
+            self.names.places[id(node)] = Place(node, self.place, tree.col_offset, end, tree)
         return node
 
     def _typed(self, tree: ast.expr) -> Node:

@@ -14,12 +14,13 @@ from ..spec.errors import SpecError, unknown
 from ..spec.robot import Mirror
 from ..spec.signal import Signal
 from ..spec.tables import Schedule
-from .carry import Carried, carry_state
+from .carry import Carried, carry_moments, carry_state
 from .lanes import LaneNode, state_numbers
 from .log import Arrays, Log, evaluate_log
 from .lower import GroupRow, Store, lower
 from .mirror import mirror_map
 from .moments import Moments
+from .outputs import Outputs
 from .params import ParamInfo, set_params
 from .reference import Group, ReferenceEvaluator
 from .schedules import schedule_value
@@ -141,7 +142,8 @@ class CompiledProgram:
         in the first step, unless a `state` goes on, which is carried further in place.
         `params` `[P, n]` are P sets of parameters like `defaults`: all are evaluated in one pass,
         which shares whatever does not depend on them, and the shapes begin with P. A log of one step
-        is a batch.
+        is a batch. Parameters that are `per_env` are signals `param.NAME` `[T, N]`; those that are not
+        given are what `params` (of many sets: `defaults`) says.
 
         Raises ValueError naming what is missing, expected and got.
         """
@@ -161,19 +163,34 @@ class CompiledProgram:
         """
         return carry_state(old, old_state, self, state)
 
+    def outputs(self, n: int) -> Outputs:
+        """Return the arrays that this program writes for `n` environments."""
+        return Outputs.zeros(self.groups.values(), n)
+
     def reference(self, n: int) -> ReferenceEvaluator:
         """Return the NumPy twin for `n` environments."""
-        return ReferenceEvaluator(
-            list(self.groups.values()), self.inputs, self.defaults, self.dt, n
-        )
+        own = {p.rows_name: p.index for p in self.params.values() if p.per_env}
+        return ReferenceEvaluator(list(self.groups.values()), self.inputs, self.defaults, self.dt, n, own)
 
-    def set_params(self, buffer: NDArray[np.float32], edits: Mapping[str, float]) -> None:
+    def set_params(
+        self,
+        buffer: NDArray[np.float32],
+        edits: Mapping[str, ArrayLike],
+        rows: Mapping[str, NDArray[np.float32]] | None = None,
+    ) -> None:
         """Write parameters into a buffer like `defaults`, all or none; a short name is legal if it
-        is unique.
+        is unique. One that is `per_env` goes into its array of `rows` too, and may be `[N]`.
 
         Raises SpecError for an unknown name, with the nearest one, and for a value out of range.
         """
-        set_params(self.params, buffer, edits)
+        set_params(self.params, buffer, edits, rows or {})
+
+    def param_rows(self, n: int, buffer: NDArray[np.float32] | None = None) -> dict[str, NDArray[np.float32]]:
+        """Return the inputs `[N, 1]` of parameters that are `per_env`, filled with what the buffer (or `defaults`)
+        holds; the evaluator reads them like signals.
+        """
+        values = self.defaults if buffer is None else buffer
+        return {p.rows_name: np.full((n, 1), values[p.index], np.float32) for p in self.params.values() if p.per_env}
 
     def mirror(self, group: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return (index, sign) of a group: `x[..., index] * sign` is what the mirrored robot would
@@ -221,6 +238,10 @@ class CompiledTask(CompiledProgram):
     def scheduled(self, steps: float) -> dict[str, float]:
         """Return the parameters that follow a schedule, at a number of environment steps."""
         return {name: schedule_value(schedule, steps) for name, schedule in self.schedules.items()}
+
+    def carry_moments(self, moments: Moments, old: CompiledProgram, old_moments: Moments) -> None:
+        """Copy into `moments`, this program's, the statistics that `old` has of values that both normalise."""
+        carry_moments(old, old_moments, self, moments)
 
     def make_moments(self) -> Moments:
         """Return the running statistics of the task's `normalise`, none yet."""

@@ -17,8 +17,8 @@ from .checker import FLOAT_MAX, Checker
 from .compiled import Block, CompiledTask
 from .groups import make_group, scale_params, walk
 from .outside import Outside, learned_signal
-from .params import ParamTable, find
-from .pipeline import Rewards, any_of, false, number
+from .params import ParamTable, find, rows_signals
+from .pipeline import PipelineBuilder, any_of, false, number
 from .reference import Group
 from .schedules import check_schedule
 from .scope import Scope, missing
@@ -53,7 +53,7 @@ class _TaskCompiler:
         self.scope = Scope(signals, task.let, self.place, dt, outside)
         self.params = ParamTable(self.scope.solver)
         self.scope.make_moments = self._make_moments
-        self.rewards = Rewards(task, self.params, dt, self.place)
+        self.rewards = PipelineBuilder(task, self.params, dt, self.place)
         self.terms = {
             (c, t): term
             for c, channel in task.channels.items()
@@ -119,7 +119,7 @@ class _TaskCompiler:
         return CompiledTask(
             dt=self.dt,
             groups={g.name: g for g in groups},
-            signals=self.signals if not learned else {**self.signals, **learned},
+            signals={**self.signals, **learned, **rows_signals(params)},
             params=params,
             robot_mirror=self.mirror,
             observation_layout=layout,
@@ -293,7 +293,7 @@ class _TaskCompiler:
     def _terminated(
         self, fallen: Node, observations: Mapping[str, tuple[list[Node], list[float]]], metrics: list[Node]
     ) -> Node:
-        """Terminations, or a term, output or signal that was not finite, if the task says so."""
+        """Terminations, or a term, output or signal that was not finite, unless the task only pays nothing for it."""
         outputs = [n for nodes, _ in observations.values() for n in nodes] + metrics
         read = [make_group("read", [*self.rewards.out.raw, *outputs, fallen], "f4")]
         for signal in hidden_signals(read, self.guards):
@@ -301,7 +301,7 @@ class _TaskCompiler:
             self.guard_names.append(f"signal {base.static['name']}")
             self.guards.append(Node("watch", (signal,), SCALAR, {"term": len(self.guard_names) - 1}))
         bad = Node("flagged", tuple(self.guards), BOOL, {})
-        return any_of([fallen, bad]) if self.task.guard == "terminate" else any_of([fallen])
+        return any_of([fallen]) if self.task.guard == "zero" else any_of([fallen, bad])
 
     def _terminal_conditions(self, terminated: Node) -> dict[str, Node]:
         if self.staging is not None:

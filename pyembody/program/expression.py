@@ -9,7 +9,7 @@ from ..spec.task import Parameter
 from .checker import Checker
 from .compiled import CompiledProgram
 from .groups import scale_params, walk
-from .params import ParamTable
+from .params import ParamTable, rows_signals
 from .reference import Group
 from .scope import Scope
 from .syntax import parse
@@ -38,5 +38,6 @@ def compile_expression(
     group = Group(
         "value", node.type.lanes, "u1" if node.type.kind == "bool" else "f4", True, ((0, node),)
     )
-    program = CompiledProgram(dt, {"value": group}, signals, table.finish(scale_params(walk([group]))), None)
+    infos = table.finish(scale_params(walk([group])))
+    program = CompiledProgram(dt, {"value": group}, {**signals, **rows_signals(infos)}, infos, None)
     return program.limited("expression")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..spec.signal import Signal
+from .outputs import KINDS
 
 if TYPE_CHECKING:
     from .. import _core
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 Arrays = Mapping[str, NDArray[Any]]
 LINE = 64
-KINDS: dict[str, Any] = {"f4": np.float32, "u1": np.uint8}
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,9 @@ def evaluate_log(
     """Return the groups of a log; see `CompiledProgram.evaluate_log`."""
     from .. import _core
 
-    inputs = log_inputs(program.inputs, signals)
+    held = params if params.ndim == 1 else program.defaults
+    own = {p.rows_name: held[p.index] for p in program.params.values() if p.per_env}
+    inputs = log_inputs(program.inputs, signals, own)
     mask = log_resets(inputs, resets, state is not None)
     sets = params.ndim == 2
     shape = (len(params), *mask.shape) if sets else mask.shape
@@ -68,23 +70,32 @@ def empty_lines(shape: Sequence[int], dtype: Any) -> NDArray[Any]:
     return lines
 
 
-def log_inputs(signals: Sequence[Signal], given: Arrays) -> list[NDArray[Any]]:
-    """Return the arrays `[T, N, lanes]` of signals in order; `[T, N]` is legal for one lane.
+def log_inputs(signals: Sequence[Signal], given: Arrays, own: Mapping[str, float]) -> list[NDArray[Any]]:
+    """Return the arrays `[T, N, lanes]` of signals in order; `[T, N]` is legal for one lane, `[T, N, elements,
+    components]` for signals over an axis. What only `own` has is one number everywhere.
 
     Raises ValueError naming the signal that is missing or of another shape than the first one.
     """
-    arrays: list[NDArray[Any]] = []
+    arrays = {s.name: _log_rows(s, np.asarray(given[s.name])) for s in signals if s.name in given}
+    steps = next((a.shape[:2] for a in arrays.values() if a.ndim == 3), None)
     for signal in signals:
-        if signal.name not in given:
-            raise ValueError(f"signals: expected '{signal.name}', got {', '.join(given)}")
-        array = np.asarray(given[signal.name])
-        array = array[..., None] if array.ndim == 2 and signal.lanes == 1 else array
-        steps = arrays[0].shape[:2] if arrays else array.shape[:2]
-        expected = (*steps, signal.lanes) if len(steps) == 2 else ("T", "N", signal.lanes)
+        if signal.name not in arrays:
+            if signal.name not in own or steps is None:
+                raise ValueError(f"signals: expected '{signal.name}', got {', '.join(given)}")
+            arrays[signal.name] = np.full((*steps, 1), own[signal.name], np.float32)
+        array, expected = arrays[signal.name], (*(steps or ("T", "N")), signal.lanes)
         if array.shape != expected:
             raise ValueError(f"signals: {signal.name}: expected shape {expected}, got {array.shape}")
-        arrays.append(array)
-    return arrays
+    return [arrays[s.name] for s in signals]
+
+
+def _log_rows(signal: Signal, array: NDArray[Any]) -> NDArray[Any]:
+    """The array as `[T, N, lanes]`, if its shape is one of the legal ones."""
+    if array.ndim == 2 and signal.lanes == 1:
+        return array[..., None]
+    if signal.axis and array.shape[2:] == (signal.count, signal.width):
+        return array.reshape(*array.shape[:2], signal.lanes)
+    return array
 
 
 def log_resets(

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..spec.errors import SpecError, unknown
+from ..spec.signal import Signal
 from ..spec.task import Parameter
 from .types import Node, Type
 from .units import UnitSolver, parse_unit
@@ -21,7 +22,8 @@ LARGEST = float(np.finfo(np.float32).max)
 class ParamInfo:
     """One number of the buffer: where it is, its default, unit and legal range. `positive` ones are
     kernel scales. `path` is where the task's data says it, as `channels.style.floor`; empty for what
-    no file says.
+    no file says. One that is `per_env` is read from the input `rows_name` instead; the buffer holds what
+    environments have that were given nothing else.
     """
 
     name: str
@@ -33,6 +35,12 @@ class ParamInfo:
     positive: bool = False
     doc: str = ""
     path: str = ""
+    per_env: bool = False
+
+    @property
+    def rows_name(self) -> str:
+        """The input that holds a value for each environment."""
+        return rows_name(self.name)
 
     def check(self, value: float) -> None:
         """Raise SpecError unless `value` is legal."""
@@ -58,12 +66,12 @@ class ParamTable:
         """
         p = given if isinstance(given, Parameter) else Parameter(float(given))
         unit = parse_unit(p.unit, place) if p.unit else self._solver.fresh()
-        static = {"index": len(self._nodes), "name": name, "unit": p.unit}
+        static = {"index": len(self._nodes), "name": name, "unit": p.unit, "per_env": p.per_env}
         node = Node("param", (), Type(units=(unit,)), static)
         low, high = -math.inf if p.low is None else p.low, math.inf if p.high is None else p.high
         self._nodes[name] = (
             node,
-            ParamInfo(name, len(self._nodes), p.value, p.unit, low, high, doc=p.doc, path=path),
+            ParamInfo(name, len(self._nodes), p.value, p.unit, low, high, doc=p.doc, path=path, per_env=p.per_env),
         )
         return node
 
@@ -93,17 +101,44 @@ def find(infos: Mapping[str, ParamInfo], name: str) -> ParamInfo:
 
 
 def set_params(
-    infos: Mapping[str, ParamInfo], buffer: NDArray[np.float32], edits: Mapping[str, float]
+    infos: Mapping[str, ParamInfo],
+    buffer: NDArray[np.float32],
+    edits: Mapping[str, ArrayLike],
+    rows: Mapping[str, NDArray[np.float32]],
 ) -> None:
-    """Write edits into a buffer, all or none. Raises SpecError for an unknown name or a value out
-    of range.
+    """Write edits into a buffer and into the `rows` `[N, 1]` of parameters that have one value an
+    environment, all or none. Raises SpecError for an unknown name or a value out of range.
     """
     if buffer.shape != (len(infos),) or buffer.dtype != np.float32:
         raise ValueError(
             f"buffer: expected float32 ({len(infos)},), got {buffer.dtype} {buffer.shape}"
         )
-    found = [(find(infos, name), float(value)) for name, value in edits.items()]
-    for info, value in found:
-        info.check(value)
-    for info, value in found:
-        buffer[info.index] = value
+    found = [(info, _checked(info, value, rows)) for info, value in ((find(infos, n), v) for n, v in edits.items())]
+    for info, values in found:
+        if values.ndim == 0:
+            buffer[info.index] = values
+        if info.rows_name in rows:
+            rows[info.rows_name][:, 0] = values
+
+
+def _checked(info: ParamInfo, value: ArrayLike, rows: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
+    """The value as an array: `[]`, or `[N]` for a parameter that has one an environment."""
+    values = np.asarray(value, np.float64)
+    if values.ndim and not info.per_env:
+        raise SpecError(f"{info.name}: expected one number, got {values.shape}; it is not per_env")
+    n = len(rows[info.rows_name]) if info.rows_name in rows else values.size
+    if values.shape not in ((), (n,)):
+        raise SpecError(f"{info.name}: expected one number or ({n},), got {values.shape}")
+    for bound in (values.min(), values.max()):
+        info.check(float(bound))
+    return values
+
+
+def rows_name(name: str) -> str:
+    """Return the input of a parameter that has one value an environment."""
+    return f"param.{name}"
+
+
+def rows_signals(infos: Mapping[str, ParamInfo]) -> dict[str, Signal]:
+    """Return the inputs `[N, 1]` of the parameters that have one value an environment."""
+    return {p.rows_name: Signal(p.rows_name, unit=p.unit) for p in infos.values() if p.per_env}

@@ -32,7 +32,7 @@ class Pipeline:
     line_names: list[str] = field(default_factory=list)
 
 
-class Rewards:
+class PipelineBuilder:
     """Builds the pipeline of a task. Parameters are declared first; terms are added in file order."""
 
     def __init__(self, task: Task, params: ParamTable, dt: float, place: str) -> None:

@@ -32,7 +32,8 @@ class Group:
 class ReferenceEvaluator:
     """Evaluates groups for `rows` environments, remembering between steps as the language says.
 
-    `flags` `[N]` uint32 (see `Flag`) and `bad_term` `[N]` int32 are set by each step.
+    `flags` `[N]` uint32 (see `Flag`) and `bad_term` `[N]` int32 are set by each step. Inputs in `own` are
+    parameters, by their index: they need not be given.
     """
 
     def __init__(
@@ -42,10 +43,12 @@ class ReferenceEvaluator:
         params: NDArray[np.float32],
         dt: float,
         rows: int,
+        own: Mapping[str, int] | None = None,
     ) -> None:
         self.groups, self.dt, self.rows = groups, dt, rows
         self.inputs = {s.name: s for s in inputs}
         self.params = params.copy()
+        self._own = own or {}
         self.mask: NDArray[np.bool_] | None = None
         self.flags = np.zeros(rows, np.uint32)
         self.bad_term = np.full(rows, -1, np.int32)
@@ -98,6 +101,15 @@ class ReferenceEvaluator:
         marks = np.array(flags)
         return groups, marks[:, 0].astype(np.uint32), marks[:, 1].astype(np.int32)
 
+    def value(self, node: Node) -> Array:
+        """Return what a node of the program was in the last step or reset, `[N, axis, components]`."""
+        with np.errstate(all="ignore"):
+            return self._value(node)
+
+    def remembers(self, node: Node) -> bool:
+        """Return whether a node has a memory that was written."""
+        return id(node) in self._memory
+
     def memory(self, node: Node) -> dict[str, Array]:
         """Return the state of a node by slot name."""
         return self._memory.setdefault(id(node), {})
@@ -137,9 +149,12 @@ class ReferenceEvaluator:
         return outputs
 
     def _read(self, signal: Signal, signals: Mapping[str, ArrayLike]) -> Array:
-        if signal.name not in signals:
+        if signal.name in signals:
+            values = np.asarray(signals[signal.name]).astype(np.float64)
+        elif signal.name in self._own:
+            values = np.full(self.rows, self.params[self._own[signal.name]], np.float64)
+        else:
             raise ValueError(f"signals: expected '{signal.name}', got {', '.join(signals)}")
-        values = np.asarray(signals[signal.name]).astype(np.float64)
         values = values[:, None] if values.ndim == 1 else values
         if values.shape != (self.rows, signal.lanes):
             expected = (self.rows, signal.lanes)

@@ -12,12 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 from ..spec.errors import SpecError
 from ..spec.signal import Signal
 from ..spec.standalone import read_standalone
-from .arrays import rows_of
+from .arrays import as_numpy, rows_of
+from .bound import BoundProgram
+from .carry import Carried
 from .compiler import compile_task
-from .operations import OPERATIONS
+from .offender import Offender, first_offender
 from .params import ParamInfo, find
-from .rewards import Floats, Outputs, Rewards
-from .scope import BUILTINS
+from .rewards import Floats, Rewards, RewardView
+from .scope import check_word
 
 if TYPE_CHECKING:
     from .. import _core
@@ -54,10 +56,12 @@ class RewardProgram:
         if not SHORTEST <= step <= LONGEST:
             raise SpecError(f"{text.place}: dt: expected {SHORTEST:g} to {LONGEST:g} seconds, got {step}")
         table = {**(signals or {}), **text.signals}
-        _check_signals(table, text.place)
+        for name in table:
+            check_word(name, f"{text.place}: signals.{name}")
         self.task, self.dt, self.threads = text.task, float(step), threads
         self.compiled = compile_task(text.task, table, dt=self.dt)
-        self.signals: tuple[Signal, ...] = self.compiled.inputs
+        own = self.compiled.param_rows(0)
+        self.signals: tuple[Signal, ...] = tuple(s for s in self.compiled.inputs if s.name not in own)
         self.term_names, self.channel_names = self.compiled.term_names, self.compiled.channel_names
         self.termination_names, self.metric_names = self.compiled.termination_names, self.compiled.metric_names
         self.guard_names, self.line_names = self.compiled.guard_names, self.compiled.line_names
@@ -65,14 +69,16 @@ class RewardProgram:
         self.moments = self.compiled.make_moments()
         self._values: Floats = self.compiled.defaults.copy()
         self._core = self.compiled.build()
+        self._rows: dict[int, dict[str, Floats]] = {}
         self._state: _core.State | None = None
 
     # --- weights and parameters -------------------------------------------------------------------
 
-    def set(self, edits: str | Mapping[str, float], value: float | None = None) -> None:
+    def set(self, edits: str | Mapping[str, ArrayLike], value: ArrayLike | None = None) -> None:
         """Change a weight or parameter, `set("lin_vel.weight", 2.0)`, or several, all or none, from a mapping.
 
-        The next step uses them, everywhere where this program is bound. A short name is legal if it is unique.
+        The next step uses them, everywhere where this program is bound. A short name is legal if it is unique. A
+        parameter that is `per_env` may be an array `[N]`: a value for each row of all batches of N.
         Raises SpecError for an unknown name, with the nearest one, and for a value out of range.
         """
         if isinstance(edits, str):
@@ -80,6 +86,9 @@ class RewardProgram:
                 raise TypeError(f"set: {edits}: expected a value")
             edits = {edits: value}
         self.compiled.set_params(self._values, edits)
+        for n in {*self._rows, *(np.size(v) for v in edits.values() if np.ndim(v))}:
+            fitting = {name: v for name, v in edits.items() if np.ndim(v) == 0 or np.size(v) == n}
+            self.compiled.set_params(self._values, fitting, self._param_rows(n))
 
     def get(self, name: str) -> float:
         """Return the present value of a weight or parameter. Raises SpecError for an unknown name."""
@@ -136,11 +145,53 @@ class RewardProgram:
 
         It has a state of its own and writes the same arrays at each step.
         """
-        rows = rows_of(self.signals, signals)
-        return self._bind(rows, self._core_state(_count(rows, signals)))
+        inputs = self._inputs(signals)
+        return self._bind(inputs, self._core_state(_count(inputs, signals)))
+
+    def evaluate_log(self, signals: Mapping[str, ArrayLike], resets: ArrayLike | None = None) -> Rewards:
+        """Return the rewards of a whole log in one call: signals `[T, N, ...]` by name, shapes `[T, N, ...]` out.
+
+        Where `resets` `[T, N]` is true an episode starts: the signals are those of its first state, and nothing is
+        paid. Without it every row starts in the first step. The present weights and parameters are used; `reset` and
+        `step` know nothing of the log. Raises ValueError naming the signal that is missing or of another shape.
+        """
+        program = self.compiled
+        arrays = {s.name: as_numpy(s.name, signals[s.name]) for s in program.inputs if s.name in signals}
+        shape = next((a.shape[:2] for a in arrays.values() if a.ndim > 1), (0, 0))
+        for name, rows in self._param_rows(shape[1]).items():
+            arrays.setdefault(name, np.tile(rows, (shape[0], 1, 1)))
+        log = program.evaluate_log(arrays, resets, params=self._values, threads=self.threads)
+        assert log.bad_term is not None
+        bad = log.bad_term
+
+        def offender(*at: int) -> Offender | None:
+            row = {name: array[at].reshape(1, -1) for name, array in arrays.items()}
+            return first_offender(program, int(bad[at]), row, self._values)
+
+        return RewardView(program, log.groups, log.flags, bad).finish(offender)
+
+    def take_over(self, old: RewardProgram, signals: Mapping[str, Any]) -> Carried:
+        """Go on where another program is: memories of expressions that both have are its, others begin from the present
+        signals; weights and parameters of one name keep the value they have there. Returns which memories went on.
+
+        Raises ValueError if `old` was never reset or has other rows, SpecError for a parameter out of range here.
+        """
+        if old._state is None:
+            raise ValueError("old: expected a program that was reset or stepped, got one that has no rows yet")
+        kept = [name for name in self.params if name in old.params]
+        self.set({name: old.get(name) for name in kept})
+        self.reset(signals)
+        assert self._state is not None
+        carried = self.compiled.carry_state(self._state, old.compiled, old._state)
+        self.compiled.carry_moments(self.moments, old.compiled, old.moments)
+        self.moments.write(self._values)
+        for name, rows in old._param_rows(old._state.n).items():
+            if name in self._param_rows(old._state.n):
+                self._rows[old._state.n][name][:] = rows
+        return carried
 
     def _bound(self, signals: Mapping[str, Any], new: bool) -> BoundProgram:
-        rows = rows_of(self.signals, signals)
+        rows = self._inputs(signals)
         n = _count(rows, signals)
         if self._state is None or self._state.n != n:
             if not new:
@@ -155,41 +206,21 @@ class RewardProgram:
 
         return _core.State(self._core, n)
 
-    def _bind(self, rows: list[NDArray[Any]], state: _core.State) -> BoundProgram:
-        from .. import _core
+    def _bind(self, inputs: list[NDArray[Any]], state: _core.State) -> BoundProgram:
+        return BoundProgram(self.compiled, self._core, state, inputs, self._values, self.threads)
 
-        outputs = Outputs(self.compiled, state.n)
-        evaluator = _core.Evaluator(
-            self._core, state, rows, outputs.arrays, self._values, outputs.flags, outputs.bad_term, self.threads
-        )
-        return BoundProgram(evaluator, state, outputs)
+    def _inputs(self, signals: Mapping[str, Any]) -> list[NDArray[Any]]:
+        """The arrays of all inputs in order: signals, and parameters that have a value for each row."""
+        rows = rows_of(self.signals, signals)
+        if len(self.signals) == len(self.compiled.inputs):
+            return rows
+        given = dict(zip((s.name for s in self.signals), rows, strict=True)) | self._param_rows(_count(rows, signals))
+        return [given[s.name] for s in self.compiled.inputs]
 
-
-class BoundProgram:
-    """A reward program on fixed arrays: `step` reads what they hold now and rewrites `rewards`."""
-
-    def __init__(self, evaluator: _core.Evaluator, state: _core.State, outputs: Outputs) -> None:
-        self._evaluator, self._state, self._outputs = evaluator, state, outputs
-        self._all = np.ones(state.n, np.bool_)
-        self.rewards: Rewards = outputs.rewards
-
-    @property
-    def state(self) -> NDArray[np.float64]:
-        """What the N rows remember, a view `[slots, N]`."""
-        return self._state.array
-
-    def reset(self, mask: ArrayLike | None = None) -> dict[str, Floats]:
-        """Begin episodes of the rows of `mask` `[N]` bool (all without it); return the observations by group."""
-        rows = self._all if mask is None else np.asarray(mask)
-        if rows.shape != self._all.shape or rows.dtype != np.bool_:
-            raise ValueError(f"mask: expected bool {self._all.shape}, got {rows.dtype} {rows.shape}")
-        self._evaluator.reset(np.ascontiguousarray(rows))
-        return dict(self.rewards.observations)
-
-    def step(self) -> Rewards:
-        """Evaluate all rows; return `rewards`, whose arrays are the same ones at each step."""
-        self._evaluator.step()
-        return self._outputs.finish()
+    def _param_rows(self, n: int) -> dict[str, Floats]:
+        if n not in self._rows:
+            self._rows[n] = self.compiled.param_rows(n, self._values)
+        return self._rows[n]
 
 
 def _count(rows: list[NDArray[Any]], given: Mapping[str, Any]) -> int:
@@ -199,12 +230,3 @@ def _count(rows: list[NDArray[Any]], given: Mapping[str, Any]) -> int:
     for value in given.values():
         return int(value.shape[0])
     raise ValueError("signals: expected at least one array, to know the number of rows")
-
-
-def _check_signals(table: Mapping[str, Signal], place: str) -> None:
-    for name in table:
-        kind = "a built-in" if name in BUILTINS else "an operation" if name in OPERATIONS else ""
-        if kind and not (kind == "an operation" and not OPERATIONS[name].public):
-            raise SpecError(f"{place}: signals.{name}: is the name of {kind}; choose another one")
-
-

@@ -61,10 +61,9 @@ class Scope:
 
     def check_name(self, name: str, place: str) -> None:
         """Raise SpecError if a let's or parameter's name already means something else."""
-        kinds = {"an operation": OPERATIONS, "a signal": self._signals, "a built-in": BUILTINS}
-        for kind, taken in kinds.items():
-            if name in taken and not (kind == "an operation" and not OPERATIONS[name].public):
-                raise SpecError(f"{place}: '{name}' is the name of {kind}; choose another one")
+        check_word(name, place)
+        if name in self._signals:
+            raise SpecError(f"{place}: '{name}' is the name of a signal; choose another one")
 
     def known(self, name: str) -> bool:
         """True if a name can be looked up."""
@@ -188,6 +187,13 @@ class Scope:
             text = {"step": "count_steps(True)", "time": "step * dt"}[name]
             self._nodes[name] = checker.check(parse(text, place))
         return self._nodes[name]
+
+
+def check_word(name: str, place: str) -> None:
+    """Raise SpecError if a name is a word of the language."""
+    kind = "an operation" if name in OPERATIONS and OPERATIONS[name].public else "a built-in" if name in BUILTINS else ""
+    if kind:
+        raise SpecError(f"{place}: '{name}' is the name of {kind}; choose another one")
 
 
 def signal_type(signal: Signal, place: str) -> Type:

@@ -4,6 +4,7 @@ read.
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -106,9 +107,10 @@ def distinct_parts(node: Node) -> int:
 
 @dataclass(frozen=True)
 class Place:
-    """Where in a task's texts a node was written: columns `start` to `end`, from 0, of the text at `path`."""
+    """Where in a task's texts a node was written: columns `start` to `end`, from 0, of the text at `path`; and as what."""
 
     node: Node
     path: str
     start: int
     end: int
+    tree: ast.expr

@@ -92,7 +92,7 @@ class Template(Struct, frozen=True, forbid_unknown_fields=True):
     expr: str
     weight: float = 1.0
     scale: Literal["rate", "event", "none"] = "rate"
-    params: dict[str, float | dict[str, float | str]] = field(default_factory=dict)
+    params: dict[str, float | dict[str, float | str | bool]] = field(default_factory=dict)
     max_abs: Positive = 1e6
     clip: tuple[float, float] | None = None
     doc: str = ""

@@ -15,13 +15,17 @@ Combine = Literal["sum", "product", "geomean", "min", "hamacher"]
 
 
 class Parameter(Struct, frozen=True, forbid_unknown_fields=True):
-    """A number that may change while a program runs: value, unit, legal range, and what it is for."""
+    """A number that may change while a program runs: value, unit, legal range, and what it is for.
+
+    With `per_env` every environment may have a value of its own.
+    """
 
     value: float
     unit: str = ""
     low: float | None = None
     high: float | None = None
     doc: str = ""
+    per_env: bool = False
 
 
 class Term(Struct, frozen=True, forbid_unknown_fields=True):

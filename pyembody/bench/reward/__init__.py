@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ... import _core
 from ...program import CompiledTask, compile_task
 from ...spec import Signal, Task, convert
-from .bound import BoundProgram
+from .bound import TimedProgram
 
 DT = 0.02
 Floats = NDArray[np.float32]
@@ -90,7 +90,7 @@ def legged_weights() -> Floats:
 
 def bind_rows(
     program: CompiledTask, rows: Floats, threads: int = 1, core: _core.Program | None = None
-) -> BoundProgram:
+) -> TimedProgram:
     """Return the program bound to the columns of `rows` `[N, 100]`, read in place; `core` instead of its own build."""
     signals = {name: rows[:, columns] for name, columns in COLUMNS.items()}
-    return BoundProgram(program, signals, threads, core or program.build())
+    return TimedProgram(program, signals, threads, core or program.build())

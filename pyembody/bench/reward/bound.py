@@ -11,7 +11,7 @@ from ... import _core
 from ...program import CompiledTask
 
 
-class BoundProgram:
+class TimedProgram:
     """`step()` evaluates every row of the bound signals; `outputs` are its groups by name."""
 
     def __init__(
@@ -22,18 +22,9 @@ class BoundProgram:
         core: _core.Program,
     ) -> None:
         n = len(next(iter(signals.values())))
-        kinds = {"f4": np.float32, "u1": np.uint8}
-        self.outputs = {g.name: np.zeros((n, g.width), kinds[g.dtype]) for g in program.groups.values()}
+        bound = program.outputs(n)
+        self.outputs = bound.groups
         self.params = program.defaults.copy()
-        self.flags, self.bad_term = np.zeros(n, np.uint32), np.full(n, -1, np.int32)
         self._state = _core.State(core, n)
-        self.step = _core.Evaluator(
-            core,
-            self._state,
-            [signals[s.name] for s in program.inputs],
-            list(self.outputs.values()),
-            self.params,
-            self.flags,
-            self.bad_term,
-            threads,
-        ).step
+        inputs = [signals[s.name] for s in program.inputs]
+        self.step = bound.evaluator(core, self._state, inputs, self.params, threads).step

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..call import Call
 from ..lanes import Builder, Lanes
+from ..params import rows_name
 from ..types import Node, Type
 from .base import Array, Flag, Frame, any_lane, made_by_compiler, operation
 from .reductions import lane_sum
@@ -32,10 +33,19 @@ def _lower_literal(builder: Builder, node: Node, _values: list[Lanes]) -> Lanes:
 
 
 def _param(frame: Frame, node: Node, _values: list[Array]) -> Array:
+    if node.static["per_env"]:
+        return frame.raw(_rows(node)).astype(np.float32)
     return _shaped(frame, node, frame.params[node.static["index"]])
 
 
-def _lower_param(builder: Builder, node: Node, _values: list[Lanes]) -> Lanes:
+def _rows(node: Node) -> Node:
+    """The input of a parameter that has one value an environment."""
+    return Node("signal", (), node.type, {"name": rows_name(node.static["name"])})
+
+
+def _lower_param(builder: Builder, node: Node, values: list[Lanes]) -> Lanes:
+    if node.static["per_env"]:
+        return _lower_signal(builder, _rows(node), values)
     return Lanes(builder.emit("param", (), 1, (node.static["index"],)))
 
 
