@@ -275,7 +275,8 @@ def test_a_term_that_is_not_finite_is_recorded_once_with_its_inputs_and_ends_the
     first = env.faults.first["task.broken"]
     assert (first.env, first.step) == (0, 1)
     assert len(first.signals["base_lin_vel_world"]) == 3
-    assert first.part.startswith("1 / (base_lin_vel[0] - base_lin_vel[0]) = inf (base_lin_vel[0] - base_lin_vel[0] = 0)")
+    zero = "base_lin_vel[0] - base_lin_vel[0]"
+    assert first.part.startswith(f"1 / ({zero}) = inf ({zero} = 0), in ")
 
 
 def test_a_models_own_floor_carries_the_robot(tmp_path: Path) -> None:

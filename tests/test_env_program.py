@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from pyembody.analysis import evaluate
 from pyembody.envs import VectorEnv
 from pyembody.spec import SpecError, Task, convert, load_robot
 
@@ -85,6 +86,37 @@ def test_moments_follow_the_rows_unless_frozen() -> None:
     mean = list(env.program.params).index("normalise.1.mean")
     assert moved[-1]["params"][mean] != 0
     assert still[-1]["params"][mean] == 0
+
+
+def test_an_evaluation_normalises_as_the_training_did() -> None:
+    env = make()
+
+    class Trained:
+        """A policy that came from a checkpoint."""
+
+        statistics = np.array([[100.0], [0.25], [400.0]])
+
+        def __call__(self, observations: np.ndarray) -> np.ndarray:
+            return np.zeros((len(observations), 1), np.float32)
+
+    evaluate(env, Trained(), 2, (0,))
+    names = [f"normalise.1.{what}" for what in ("mean", "std")]
+    assert [env.params[env.program.params[n].index] for n in names] == [0.25, 2.0]
+    with pytest.raises(SpecError, match=r"statistics: expected \(3, 1\), a column for each 'normalise', got \(3, 2\)"):
+        env.load_statistics(np.zeros((3, 2)))
+
+
+def test_a_learned_signal_of_another_version_is_refused() -> None:
+    learned = {"progress": TASK["learned"]["progress"] | {"version": "2"}}
+    env, other, plain = make(learned=learned), make(learned=learned), make()
+    env.set_learned("progress", np.zeros(4), version="2")
+    for wrong in ("1", ""):
+        with pytest.raises(SpecError, match=f"learned.progress: version: expected '2', got '{wrong}'"):
+            env.set_learned("progress", np.zeros(4), version=wrong)
+    other.load_state_dict(env.state_dict())
+    for here, saved, expected, got in ((env, plain, "2", ""), (plain, env, "", "2")):
+        with pytest.raises(SpecError, match=f"learned.progress: version: expected '{expected}', got '{got}'"):
+            here.load_state_dict(saved.state_dict())
 
 
 def test_saved_environments_go_on_with_the_same_bits() -> None:

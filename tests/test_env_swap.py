@@ -16,7 +16,9 @@ TERMS = {
     "smooth": {"expr": "normsq(delta(joint_vel))"},
     "normal": {"expr": "normalise(joint_pos[0], 0.001)", "scale": "none"},
 }
-STAGES = [{"name": "wait", "until": "time >= 0.06"}, {"name": "go", "until": "time >= 0.2"}, {"name": "end", "terminal": True}]
+STAGES = [
+    {"name": "wait", "until": "time >= 0.06"}, {"name": "go", "until": "time >= 0.2"}, {"name": "end", "terminal": True}
+]
 TASK: dict[str, Any] = {
     "name": "swapped",
     "robot": "cartpole",
@@ -91,8 +93,8 @@ def test_a_swap_changes_what_is_paid_and_nothing_of_the_simulation() -> None:
     ("change", "message"),
     [
         ({"history": 1}, "swapped: history: expected what the running task says"),
-        ({"channels": {"other": {"terms": TERMS}}}, "channel names: expected those of the running task, task, got other"),
-        ({"observations": {"policy": {"x": "joint_pos"}}}, "observation layout: expected those of the running task, policy"),
+        ({"channels": {"other": {"terms": TERMS}}}, "channel names: expected those .*, task, got other"),
+        ({"observations": {"policy": {"x": "joint_pos"}}}, "observation layout: expected those of the running"),
         ({"channels": {"task": {"terms": {"a": {"expr": "jiont_pos[0]"}}}}}, "did you mean 'joint_pos'"),
     ],
 )

@@ -10,12 +10,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
+from pyembody.analysis import record
+from pyembody.envs import VectorEnv
 from pyembody.learn import checkpoint, create_run, load_policy, read_run, resume, train
 from pyembody.learn.distributed import open_store
 from pyembody.spec import Train, load_robot, load_task
+from pyembody.spec.task import Term
 from test_learn_run import without_times
 
 SMALL = Train(
@@ -38,8 +42,14 @@ sys.exit("torch._dynamo" in sys.modules)  # torch's compiler costs a second to l
 """
 
 
-def new_run(tmp_path: Path) -> Path:
-    return create_run(load_task("velocity"), load_robot("go2"), SMALL, 0, (), tmp_path)
+def new_run(tmp_path: Path, *terms: str) -> Path:
+    """A new run of velocity, with more terms."""
+    task = load_task("velocity")
+    channel = task.channels["task"]
+    more = {f"more{i}": Term(text, 0.01, "none") for i, text in enumerate(terms)}
+    channel = msgspec.structs.replace(channel, terms=channel.terms | more)
+    task = msgspec.structs.replace(task, channels=task.channels | {"task": channel})
+    return create_run(task, load_robot("go2"), SMALL, 0, (), tmp_path)
 
 
 def model_of(run: Path) -> dict[str, np.ndarray]:
@@ -47,7 +57,7 @@ def model_of(run: Path) -> dict[str, np.ndarray]:
 
 
 def test_two_processes_repeat_themselves_and_resume_bit_for_bit(tmp_path: Path) -> None:
-    whole, parts = new_run(tmp_path), new_run(tmp_path)
+    whole, parts = (new_run(tmp_path, "normalise(base_pos[2], 0.001)") for _ in range(2))
     train(whole, iterations=2, workers=2, progress=False)
     train(parts, iterations=1, workers=2, progress=False)
     resume(parts, iterations=2, progress=False)
@@ -62,6 +72,24 @@ def test_two_processes_repeat_themselves_and_resume_bit_for_bit(tmp_path: Path) 
     assert np.isfinite(
         load_policy(whole)(np.zeros((1, load_policy(whole).observation_size), np.float32))
     ).all()
+
+
+def test_all_processes_normalise_rewards_alike_and_keep_that_with_the_policy(tmp_path: Path) -> None:
+    runs = [new_run(tmp_path, "normalise(base_pos[2], 0.001)") for _ in range(2)]
+    for run, workers in zip(runs, (1, 2), strict=True):
+        train(run, iterations=1, workers=workers, progress=False)
+    states = [checkpoint.load(checkpoint.latest(runs[1]), rank)[2] for rank in range(2)]
+    moments, policy = states[0]["env.moments"], load_policy(runs[1])
+    np.testing.assert_array_equal(moments, states[1]["env.moments"])
+    assert moments[0, 0] == SMALL.num_envs * SMALL.horizon and policy.statistics is not None
+    np.testing.assert_array_equal(moments, policy.statistics)
+    one = load_policy(runs[0]).statistics
+    assert one is not None and one[0, 0] == moments[0, 0]
+    np.testing.assert_allclose(one[1], moments[1], rtol=0.05)
+    env = VectorEnv(read_run(runs[1]).task, load_robot("go2"), 2, threads=1)
+    record(env, policy, seconds=2 * env.control_dt)
+    np.testing.assert_array_equal(env.state_dict()["moments"], moments)
+    assert env.params[env.program.params["normalise.1.mean"].index] == np.float32(moments[1, 0])
 
 
 def started(run: Path) -> subprocess.Popen[str]:

@@ -22,8 +22,9 @@ class Learned:
         self._versions, self._dt = {name: spec.version for name, spec in specs.items()}, np.float32(dt)
 
     def write(self, name: str, values: ArrayLike, version: str) -> None:
-        """Write values [N] of age 0. Raises SpecError for an unknown name or another version than the task's, ValueError
-        for another shape.
+        """Write values [N] of age 0.
+
+        Raises SpecError for an unknown name or another version than the task's, ValueError for another shape.
         """
         if name not in self._versions:
             raise unknown("learned", "signal", name, self._versions)

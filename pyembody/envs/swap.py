@@ -1,4 +1,4 @@
-"""Another program for running environments: what a task pays and judges changes between two steps, nothing else does."""
+"""Another program for running environments: what a task pays and judges changes between two steps, nothing else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from .vector import VectorEnv
 
 SIMULATED = (
-    "episode", "command", "clock", "reset", "randomize", "push", "terrain", "symmetry", "delay_steps", "history", "learned"
+    "episode", "command", "clock", "reset", "randomize", "push", "terrain", "symmetry", "delay_steps", "history",
+    "learned",
 )
 """What a task tells the simulation."""
 
@@ -30,8 +31,8 @@ def swap(env: VectorEnv, task: Task) -> Carried:
     for what in ("channel_names", "observation_layout"):
         here, there = getattr(old.program, what), getattr(program, what)
         if here != there:
-            kind = what.replace("_", " ")
-            raise SpecError(f"{task.name}: {kind}: expected those of the running task, {_shown(here)}, got {_shown(there)}")
+            place, wanted = f"{task.name}: {what.replace('_', ' ')}", "those of the running task"
+            raise SpecError(f"{place}: expected {wanted}, {_shown(here)}, got {_shown(there)}")
     new = Running(program, env.bindings, env.num_envs, env.threads)
     _keep_params(old, new)
     carried = _keep_state(old, new)

@@ -289,7 +289,7 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         self._commands.hold(command_target(command, self.command.shape))
 
     def set_params(self, edits: Mapping[str, ArrayLike]) -> None:
-        """Change parameters and weights, from the next step on; a `per_env` one may be an array [N]. Raises SpecError."""
+        """Change parameters and weights, from the next step on; `per_env` ones may be arrays [N]. Raises SpecError."""
         self.program.set_params(self.params, edits, self.running.rows)
 
     def swap_program(self, task: Task) -> Carried:
@@ -319,7 +319,7 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         self.set_params(self.scheduled)
 
     def set_learned(self, name: str, values: ArrayLike, version: str = "") -> None:
-        """Write a learned signal [N] of the task's `version`; it is paid until older than `max_age`. Raises SpecError."""
+        """Write a learned signal [N] of the task's `version`; paid until older than `max_age`. Raises SpecError."""
         self._learned.write(name, values, version)
 
     def signal(self, name: str) -> NDArray[Any]:

@@ -1,7 +1,7 @@
 """Where a number that is not finite came from: the innermost part of an expression that has one.
 
-Found by evaluating the twin on the inputs of that one row. What a memory held before is not among them, so a number that
-only its past explains is put down to the memories.
+Found by evaluating the twin on the inputs of that one row. What a memory held before is not among them: nothing is said
+of a number that only the past explains.
 """
 
 from __future__ import annotations

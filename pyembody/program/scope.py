@@ -191,8 +191,9 @@ class Scope:
 
 def check_word(name: str, place: str) -> None:
     """Raise SpecError if a name is a word of the language."""
-    kind = "an operation" if name in OPERATIONS and OPERATIONS[name].public else "a built-in" if name in BUILTINS else ""
-    if kind:
+    known = OPERATIONS.get(name)
+    kind = "an operation" if known is not None and known.public else "a built-in"
+    if name in BUILTINS or (known is not None and known.public):
         raise SpecError(f"{place}: '{name}' is the name of {kind}; choose another one")
 
 

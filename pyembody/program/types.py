@@ -107,7 +107,7 @@ def distinct_parts(node: Node) -> int:
 
 @dataclass(frozen=True)
 class Place:
-    """Where in a task's texts a node was written: columns `start` to `end`, from 0, of the text at `path`; and as what."""
+    """Where and as what a node was written in a task: columns `start` to `end`, from 0, of the text at `path`."""
 
     node: Node
     path: str
