@@ -26,6 +26,7 @@ TABLES = (
     'guard = "zero"', 'guard = "raise"', 'success = "on"',
     '[terminations]\nt = "NUM > 0"', '[metrics]\nm = "NUM"', '[observations.policy]\no = "VEC"',
     '[params]\nk = NUMBER', '[params.k]\nvalue = NUMBER\nlow = NUMBER\nunit = "m"',
+    '[params.k]\nvalue = NUMBER\nper_env = true\n[channels.p.terms]\nt = { expr = "NUM * k" }',
     '[terminal.t]\nvalue = NUMBER', '[terminal.t]\nvalue = 1\nwhen = "on"\nmode = "set"\nchannel = "a"',
     '[tables.k]\nvalues = [NUMBER, 1]', '[learned.k]\nlow = NUMBER\nhigh = 1',
     '[schedules]\n"t0.weight" = { from = 1, to = NUMBER, start = 0, end = NUMBER }',
