@@ -99,6 +99,53 @@ def test_the_command_asks_for_legal_edits_only(tmp_path: Path, capsys: pytest.Ca
     assert [e.values for e in read_edits(run)] == [{FORCE: pytest.approx(-0.2)}]
 
 
+NEW = {"channels.effort.terms.fast": {"expr": "square(joint_vel[0])", "weight": -0.5}}
+SLOW = {"channels.effort.terms.fast.expr": "abs(ema(joint_vel[0], 0.2))"}
+
+
+def test_texts_and_terms_change_while_a_run_trains_and_survive_a_resume(tmp_path: Path) -> None:
+    whole, parts, plain = (new_run(tmp_path) for _ in range(3))
+    for run, stops in ((whole, (8,)), (parts, (4, 8))):
+        train(run, iterations=2, progress=False)
+        request_edit(run, {"effort.fast.weight": -2.0}, NEW)
+        resume(run, iterations=3, progress=False)
+        request_edit(run, {}, SLOW)
+        for iterations in stops:
+            resume(run, iterations=iterations, progress=False)
+    shutil.rmtree(parts / "checkpoints" / "000008")
+    (parts / "checkpoints").mkdir(exist_ok=True)
+    resume(parts, iterations=8, progress=False)
+    train(plain, iterations=8, progress=False)
+    assert without_times(whole) == without_times(parts)
+    first, second = arrays(whole), arrays(parts)
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+    rows, before = without_times(whole), without_times(plain)
+    assert rows[:2] == before[:2]
+    assert ["effort.fast" in row["terms"] for row in rows] == [False] * 2 + [True] * 6
+    assert rows[2]["terms"]["task.upright"] == before[2]["terms"]["task.upright"]
+    assert all(row["terms"]["effort.fast"] < 0 for row in rows[2:])
+
+
+def test_texts_of_a_run_are_asked_for_by_their_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = new_run(tmp_path)
+    for bad, message in (
+        ("channels.effort.terms.force.expr=norm(joint_vel", "not an expression"),
+        ("channels.effort.terms.force.expr=log(0 * joint_vel[0] - 1)", "edits: E-"),
+        ('channels.effort.terms.force={"expr": "1"}', "this term is there; change its places"),
+        ("channels.effort.terms.froce.expr=1", "did you mean 'force'"),
+        ("force.weight=heavy", "a text is named by its place"),
+    ):
+        assert main(["reward", "edit", str(run), bad]) == 2
+        assert message in capsys.readouterr().err
+    assert main(["reward", "edit", str(run), 'channels.effort.terms.fast={"expr": "square(joint_vel[0])"}']) == 0
+    assert main(["reward", "edit", str(run), "channels.effort.terms.fast.weight=-0.5", "force.weight=0"]) == 0
+    assert "effort.fast.weight = -0.5 from the next iteration" in capsys.readouterr().out
+    train(run, iterations=1, progress=False)
+    (row,) = read_metrics(run)
+    assert row["terms"]["effort.fast"] < 0 and row["terms"]["effort.force"] == 0.0
+
+
 def test_two_workers_apply_an_edit_at_the_same_iteration(tmp_path: Path) -> None:
     config = msgspec.structs.replace(SMALL, num_envs=64, workers=2)
     run = create_run(load_task("balance"), load_robot("cartpole"), config, 0, (), tmp_path)

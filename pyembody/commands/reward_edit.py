@@ -27,13 +27,15 @@ if TYPE_CHECKING:
     from ..spec import Robot, Task
 
 ROWS = 32
+TEXTS = ("channels.", "let.", "metrics.", "terminations.", "terminal.", "success")
+"""How the places of a task begin that a running training may change, besides its weights and parameters."""
 
 
 @dataclass(frozen=True)
 class RewardEdit:
     """Change a task's numbers and texts, and see first what the change does to the pay of the same states.
 
-    Of a run folder: change weights and parameters of its training, from its next iteration on.
+    Of a run folder: change weights, parameters, expressions and terms of its training, from its next iteration on.
     """
 
     target: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="TASK|RUN")]
@@ -181,22 +183,41 @@ def places(task: Task, program: CompiledTask, pairs: Sequence[tuple[str, Any]]) 
 
 
 def edit_run(target: str, out: Path, pairs: Sequence[tuple[str, Any]]) -> int:
-    """Ask a run's training to change parameters before its next iteration; nothing is asked if one is not legal."""
-    from ..learn import read_run, request_edit
-    from ..program.params import find
+    """Ask a run's training for changes before its next iteration; nothing is asked if one is not legal."""
+    from ..envs.critique import critique
+    from ..learn import read_edits, read_run, request_edit
+    from ..learn.live import changed_task, waiting_edits
     from .locate import locate
 
     folder = locate(target, out).folder
     spec = read_run(folder)
-    program = compile_pair(spec.task, spec.robot)
+    task = spec.task
+    for edit in [*read_edits(folder), *waiting_edits(folder)]:
+        task = changed_task(task, edit.changes)
+    numbers = {p.path: p.name for p in compile_pair(task, spec.robot).params.values()}
+    changes = {name: value for name, value in pairs if name.startswith(TEXTS) and name not in numbers}
+    task = changed_task(task, changes)
+    program = compile_pair(task, spec.robot)
+    wrong = [f for f in critique(task, spec.robot, program) if changes and f.severity == "E"]
+    if wrong:
+        raise CommandError(f"edits: {wrong[0]}")
+    values = _numbers(program, [(numbers.get(name, name), value) for name, value in pairs if name not in changes])
+    request_edit(folder, values, changes)
+    for name, shown in {**{k: f"{v:g}" for k, v in values.items()}, **changes}.items():
+        print(f"{name} = {shown} from the next iteration of {folder} on (one that has stopped: when it is resumed)")
+    return 0
+
+
+def _numbers(program: CompiledTask, pairs: Sequence[tuple[str, Any]]) -> dict[str, float]:
+    """Weights and parameters by full name. Raises SpecError, CommandError."""
+    from ..program.params import find
+
     values: dict[str, float] = {}
     for name, value in pairs:
         info = find(program.params, name)
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise CommandError(f"edits: {name}: expected a number, got '{value}': a running training keeps its texts")
+            hint = "a text is named by its place, such as channels.task.terms.track.expr"
+            raise CommandError(f"edits: {name}: expected a number, got '{value}' ({hint})")
         info.check(float(value))
         values[info.name] = float(value)
-    request_edit(folder, values)
-    for name, number in values.items():
-        print(f"{name} = {number:g} from the next iteration of {folder} on (one that has stopped: when it is resumed)")
-    return 0
+    return values

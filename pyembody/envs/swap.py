@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..program import Carried, compile_task
+from ..program import Carried, CompiledTask, compile_task
 from ..spec.errors import SpecError
 from ..spec.task import Task
 from .running import Running
@@ -23,16 +23,7 @@ SIMULATED = (
 
 def swap(env: VectorEnv, task: Task) -> Carried:
     """Let `task` take over in `env`; see `VectorEnv.swap_program`."""
-    for name in SIMULATED:
-        if getattr(task, name) != getattr(env.task, name):
-            raise SpecError(f"{task.name}: {name}: expected what the running task says; make a new environment for it")
-    old = env.running
-    program = compile_task(task, env.signals, dt=env.control_dt, mirror=env.robot.mirror)
-    for what in ("channel_names", "observation_layout"):
-        here, there = getattr(old.program, what), getattr(program, what)
-        if here != there:
-            place, wanted = f"{task.name}: {what.replace('_', ' ')}", "those of the running task"
-            raise SpecError(f"{place}: expected {wanted}, {_shown(here)}, got {_shown(there)}")
+    old, program = env.running, replacement(env, task)
     new = Running(program, env.bindings, env.num_envs, env.threads)
     _keep_params(old, new)
     carried = _keep_state(old, new)
@@ -41,6 +32,20 @@ def swap(env: VectorEnv, task: Task) -> Carried:
             new.outputs.groups[name][:] = old.outputs.groups[name]
     env.use(new, task, env._sensing)
     return carried
+
+
+def replacement(env: VectorEnv, task: Task) -> CompiledTask:
+    """Return the program of a task that may take over in `env`. Raises SpecError for one that may not."""
+    for name in SIMULATED:
+        if getattr(task, name) != getattr(env.task, name):
+            raise SpecError(f"{task.name}: {name}: expected what the running task says; make a new environment for it")
+    program = compile_task(task, env.signals, dt=env.control_dt, mirror=env.robot.mirror)
+    for what in ("channel_names", "observation_layout"):
+        here, there = getattr(env.program, what), getattr(program, what)
+        if here != there:
+            place, wanted = f"{task.name}: {what.replace('_', ' ')}", "those of the running task"
+            raise SpecError(f"{place}: expected {wanted}, {_shown(here)}, got {_shown(there)}")
+    return program
 
 
 def _keep_params(old: Running, new: Running) -> None:

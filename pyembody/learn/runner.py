@@ -149,13 +149,15 @@ def run_rank(job: Job, spec: RunSpec, group: Group) -> None:
     """Train as one rank of the group. Raises as `train` does."""
     shown = job.progress and group.rank == 0
     with stop_signals() as stop, Progress(spec, job.iterations, shown) as display:
+        live = LiveEdits(job.run, group)
         learner = _learner(job, spec, group)
+        if job.resumed:
+            live.restore(learner.env, checkpoint.read_meta(checkpoint.latest(job.run)).iteration)
         display.units = _units(learner.env)
         done = load_learner(job.run, spec, learner) if job.resumed else 0.0
         if group.rank == 0 and spec.layout is None:
             write_spec(job.run, msgspec.structs.replace(spec, layout=Layout(group.size)))
         start = time.perf_counter() - done
-        live = LiveEdits(job.run, group)
         with Logs(job.run, learner.iteration, group.rank == 0) as logs:
             while learner.iteration < job.iterations:
                 edits = live.apply(learner.env, learner.iteration + 1)
