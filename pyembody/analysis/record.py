@@ -125,8 +125,9 @@ class Recording:
 
 
 def use_statistics(env: VectorEnv, policy: Policy) -> None:
-    """Let rewards normalise as in the training of a policy that comes from a checkpoint; others change nothing, nor does
-    one whose training normalised another number of values.
+    """Let rewards normalise as in the training of a policy that comes from a checkpoint.
+
+    Other policies change nothing, nor does one whose training normalised another number of values.
     """
     statistics = getattr(policy, "statistics", None)
     if statistics is not None and statistics.shape == env.running.moments.array.shape:
