@@ -11,7 +11,7 @@ import pytest
 from program_twins import SIGNALS, Array, CoreRun, draw
 from pyembody import _core
 from pyembody.program import CompiledProgram, CompiledTask, compile_expression, compile_task
-from pyembody.spec import Task, convert
+from pyembody.spec import Parameter, Task, convert
 
 MEMORY = (
     "[sum(ema(foot[:, 0], 0.1)), norm(rate(v)) * dt, sum(air_time(contact)) / dt, running_mean(x), prev(y, 3), "
@@ -175,3 +175,18 @@ def test_wrong_resets_and_parameters_are_named() -> None:
         program.evaluate_log(signals, state=state)
     with pytest.raises(ValueError, match="expected None for sets of parameters"):
         program.evaluate_log(signals, params=drawn_params(program, 2), state=_core.State(program.build(), 5))
+
+
+def test_a_parameter_of_each_environment_is_a_signal_of_the_log_or_its_number() -> None:
+    program = compile_expression("x * gain", SIGNALS, params={"gain": Parameter(2.0, per_env=True)})
+    x = np.arange(12.0).reshape(4, 3)
+    no_start = np.zeros((4, 3), bool)
+
+    def value(params: Array | None = None, **more: Array) -> Array:
+        return program.evaluate_log({"x": x, **more}, no_start, params=params).groups["value"][..., 0]
+
+    each, sets = np.array([1.0, 2.0, 3.0]), np.array([[5.0], [6.0]], np.float32)
+    np.testing.assert_array_equal(value(), 2 * x)
+    np.testing.assert_array_equal(value(**{"param.gain": np.tile(each, (4, 1))}), x * each)
+    np.testing.assert_array_equal(value(sets[0]), 5 * x)
+    np.testing.assert_array_equal(value(sets), np.array([2 * x, 2 * x]))
