@@ -153,6 +153,7 @@ def run_rank(job: Job, spec: RunSpec, group: Group) -> None:
         learner = _learner(job, spec, group)
         if job.resumed:
             live.restore(learner.env, checkpoint.read_meta(checkpoint.latest(job.run)).iteration)
+            learner.collector.terms.start()
         display.units = _units(learner.env)
         done = load_learner(job.run, spec, learner) if job.resumed else 0.0
         if group.rank == 0 and spec.layout is None:

@@ -23,16 +23,27 @@ class TermLog:
     """
 
     def __init__(self, env: Any, horizon: int) -> None:
-        self.env, self.names = env, paid_names(env)
-        count, width = len(env.term_names), len(self.names)
-        self.raw = np.zeros((horizon, env.num_envs, count if hasattr(env, "raw") else 0), np.float32)
-        self.paid = np.zeros((horizon, env.num_envs, width), np.float32)
-        self.episode = np.zeros((env.num_envs, width))
-        self._ended, self._episodes = np.zeros(width), 0
+        self.env, self._horizon = env, horizon
+        self.names: tuple[str, ...] = ()
+        self.episode = np.zeros((env.num_envs, 0))
+        self._ended, self._episodes = np.zeros(0), 0
+        self.start()
 
     def start(self) -> None:
-        """Begin a horizon."""
+        """Begin a horizon, of the terms that the environment has now: what episodes paid goes on by name."""
+        if self.names != paid_names(self.env):
+            self._fit()
         self._ended[:], self._episodes = 0.0, 0
+
+    def _fit(self) -> None:
+        env, before = self.env, dict(zip(self.names, self.episode.T, strict=True))
+        self.names = paid_names(env)
+        rows, width = (self._horizon, env.num_envs), len(self.names)
+        self.raw = np.zeros((*rows, len(env.term_names) if hasattr(env, "raw") else 0), np.float32)
+        self.paid = np.zeros((*rows, width), np.float32)
+        self.episode, self._ended = np.zeros((env.num_envs, width)), np.zeros(width)
+        for k, name in enumerate(self.names):
+            self.episode[:, k] = before.get(name, 0.0)
 
     def keep(self, t: int, ended: Array) -> None:
         """Take in step t of the environment; `ended [N]` says whose episode that was the last of."""
