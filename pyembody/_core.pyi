@@ -133,6 +133,7 @@ class PpoGradient:
         log_std: _Floats,
         index: NDArray[np.int64],
         clip: float,
+        log_ratio_clip: float,
         entropy: float,
         value_weight: float,
         message: _Floats,

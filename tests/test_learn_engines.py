@@ -29,7 +29,7 @@ def learner_of(task_name: str, robot: str, engine: str, threads: int) -> Learner
     env = VectorEnv(task, load_robot(robot), ENVS, seed=0, threads=threads)
     env.reset(options={"stagger": True})
     learner = Learner(env, task, config, 0, Group())
-    learner.engine = make_engine(engine, learner.networks, threads)
+    learner.engine = make_engine(config, learner.networks, threads, ENVS)
     return learner
 
 
@@ -59,6 +59,5 @@ def test_threads_change_no_bit_of_a_training() -> None:
 
 def test_the_core_computes_unless_torch_is_asked_for() -> None:
     networks = learner_of("balance", "cartpole", "auto", 1).networks
-    assert isinstance(make_engine("auto", networks, 1), CoreEngine)
-    assert isinstance(make_engine("core", networks, 1), CoreEngine)
-    assert isinstance(make_engine("torch", networks, 1), TorchEngine)
+    for name, kind in (("auto", CoreEngine), ("core", CoreEngine), ("torch", TorchEngine)):
+        assert isinstance(make_engine(Train(engine=name), networks, 1, ENVS), kind)

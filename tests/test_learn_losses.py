@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from pyembody.learn import losses
+from pyembody.learn.batch import Batch
+from pyembody.spec import Train
 
 
 def test_log_prob_of_a_standard_normal_at_one() -> None:
@@ -72,3 +74,42 @@ def test_learning_rate_stays_in_its_range_and_still_without_a_target() -> None:
     assert losses.adapted_rate(1e-3, 0.0, 0.03, 1e-5, 1.2e-3) == 1.2e-3
     assert losses.adapted_rate(1e-5, 1.0, 0.03, 1e-5, 1e-2) == 1e-5
     assert losses.adapted_rate(1e-3, 1.0, 0.0, 1e-5, 1e-2) == 1e-3
+
+
+def test_the_entropy_band_is_flat_inside_and_smooth_outside() -> None:
+    # one action: its entropy is log std + 1.4189
+    middle = 0.5 * math.log(2 * math.pi * math.e)
+    for distance, cost, slope in ((0.0, 0.0, 0.0), (0.1, 0.0, 0.0), (0.5, 0.09, 0.6), (-0.5, 0.09, -0.6), (0.2, 0.0, 0.0)):
+        log_std = torch.tensor([distance], dtype=torch.float64, requires_grad=True)
+        band = losses.entropy_band(log_std, middle - 0.2, middle + 0.2)
+        (gradient,) = torch.autograd.grad(band, log_std)
+        assert band.item() == pytest.approx(cost, abs=1e-9) and gradient.item() == pytest.approx(slope, abs=1e-9)
+
+
+@pytest.mark.parametrize("band", [None, (-0.5, 0.1), (2.0, 3.0)])
+def test_one_weight_of_the_entropy_has_the_gradient_of_bonus_and_band(band: tuple[float, float] | None) -> None:
+    config = Train(entropy=0.01, entropy_band=band, entropy_band_weight=0.3)
+    log_std = torch.tensor([0.1, -0.4, 0.2], requires_grad=True)
+    out = losses.Outputs(torch.zeros(1, 3), torch.zeros(1, 1), log_std)
+    rows = Batch(*(torch.zeros(1, 3) for _ in range(4)), *(torch.zeros(1) for _ in range(2)), torch.zeros(1, 1), log_std)
+    total = losses.weighted_loss(torch.zeros(()), out, rows, config)
+    (gradient,) = torch.autograd.grad(total, log_std)
+    expected = -losses.entropy_pull(log_std.detach(), config)
+    assert gradient.tolist() == pytest.approx([expected] * 3, rel=1e-5)
+
+
+def test_a_log_ratio_beyond_its_clip_has_no_gradient() -> None:
+    new = torch.tensor([0.3, -0.3, 0.05], requires_grad=True)
+    loss = losses.policy_loss(new, torch.zeros(3), torch.tensor([-1.0, 1.0, 1.0]), 0.5, 0.1)
+    e = math.exp
+    assert loss.item() == pytest.approx(-(-e(0.1) + e(-0.1) + e(0.05)) / 3, rel=1e-6)
+    (gradient,) = torch.autograd.grad(loss, new)
+    assert gradient.tolist() == pytest.approx([0.0, 0.0, -e(0.05) / 3])
+
+
+def test_a_symmetric_policy_has_no_loss_of_symmetry() -> None:
+    index, sign = torch.tensor([1, 0]), torch.tensor([1.0, -1.0])
+    mean = torch.tensor([[1.0, 2.0]])
+    # mirrored: (x, y) -> (y, -x)
+    assert losses.symmetry_loss(mean, torch.tensor([[-2.0, 1.0]]), index, sign).item() == 0.0
+    assert losses.symmetry_loss(mean, torch.tensor([[0.0, 1.0]]), index, sign).item() == 4.0

@@ -37,16 +37,16 @@ def test_grouped_critics_equal_separate_modules() -> None:
             torch.testing.assert_close(mine.grad, theirs.grad[g], rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("critic", ["grouped", "shared"])
-def test_the_gradient_of_one_channel_touches_its_own_critic_only(critic: str) -> None:
-    nets = networks(critic=critic)
+@pytest.mark.parametrize("critics", ["separate", "heads"])
+def test_the_gradient_of_one_channel_touches_its_own_critic_only(critics: str) -> None:
+    nets = networks(critics=critics)
     nets.differentiate(
         nets.values(torch.randn(6, 7))[:, 1].sum()
         + 0.0 * nets.mean(torch.randn(6, 5)).sum()
         + 0.0 * nets.log_std.sum()
     )
     moved = [bool(row.abs().sum() > 0) for row in nets.critic_grads]
-    assert moved == ([False, True, False] if critic == "grouped" else [True])
+    assert moved == ([False, True, False] if critics == "separate" else [True])
     assert not nets.actor_grads.any()
 
 
@@ -69,9 +69,9 @@ def test_the_standard_deviation_is_kept_in_its_range() -> None:
     assert nets.log_std.exp().tolist() == pytest.approx([0.5, 0.5])
 
 
-@pytest.mark.parametrize("critic", ["grouped", "shared"])
-def test_values_survive_a_change_of_their_units(critic: str) -> None:
-    nets = networks(critic=critic)
+@pytest.mark.parametrize("critics", ["separate", "heads"])
+def test_values_survive_a_change_of_their_units(critics: str) -> None:
+    nets = networks(critics=critics)
     rows = torch.randn(20, 7)
     normaliser = ValueNormaliser(3)
     nets.rescale_values(*normaliser.update(torch.randn(50, 3), Group()))

@@ -64,7 +64,7 @@ def test_truncation_bootstraps_the_true_next_value() -> None:
     env = Countdown()
     rollout = Rollout(3, 1, 1, None, 1, 1, None)
     engine = TorchEngine(ActorCritic(toy_train(), 1, 1, 1, env.channel_names, 0))
-    Collector(env, rollout).collect(engine, ObservationNormaliser(1, 10.0), torch.Generator())
+    Collector(env, rollout, None).collect(engine, ObservationNormaliser(1, 10.0), torch.Generator())
     # the value of a state is ten times its observation: 10 and 20 inside, 30 at the end, never 10 000
     rollout.values.copy_(torch.from_numpy(rollout.policy.raw) * 10.0)
     rollout.fill_next_values(np.concatenate(rollout.policy.finals) * 10.0)
@@ -98,9 +98,9 @@ def solve(tmp_path: Path, scales: tuple[float, float], **changes: Any) -> float:
     return sum(float(env.step(policy(env.observations))[1].mean()) for _ in range(40))
 
 
-@pytest.mark.parametrize("critic", ["grouped", "shared"])
-def test_ppo_solves_the_point_mass(tmp_path: Path, critic: str) -> None:
-    assert solve(tmp_path, (1.0, 1.0), critic=critic) > SOLVED
+@pytest.mark.parametrize("critics", ["separate", "heads"])
+def test_ppo_solves_the_point_mass(tmp_path: Path, critics: str) -> None:
+    assert solve(tmp_path, (1.0, 1.0), critics=critics) > SOLVED
 
 
 def test_the_scale_of_a_channel_does_not_matter(tmp_path: Path) -> None:

@@ -49,10 +49,13 @@ class PointMass:
     def reset(
         self, *, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Start all episodes; with `stagger` at random ages."""
+        """Start all episodes; with `stagger` at random ages, with `group` alike in each group."""
         self._start(np.ones(self.num_envs, np.bool_))
         if options and options.get("stagger"):
             self.age[:] = self.rng.integers(0, HORIZON_STEPS, self.num_envs)
+        if options and "group" in options:
+            group = options["group"]
+            self.observations[:] = self.state[:] = np.repeat(self.state[::group], group, axis=0)
         return self.observations.copy(), {}
 
     def step(self, actions: np.ndarray) -> tuple[Any, Any, Any, Any, dict[str, Any]]:

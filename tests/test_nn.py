@@ -33,7 +33,7 @@ def trains(draw) -> Train:
     return Train(
         actor_hidden=draw(hidden),
         critic_hidden=draw(hidden),
-        critic=draw(st.sampled_from(["grouped", "shared"])),
+        critics=draw(st.sampled_from(["separate", "heads"])),
         activation=draw(st.sampled_from(ACTIVATIONS)),
         clip=draw(st.sampled_from([0.05, 0.2])),
         entropy=draw(st.sampled_from([0.0, 0.01])),
@@ -122,9 +122,9 @@ def test_means_and_values_equal_torch(drawn) -> None:
         assert_near(core.values(batch.critic_observations), networks.values(batch.critic_observations))
 
 
-@pytest.mark.parametrize("critic", ["grouped", "shared"])
-def test_the_number_of_threads_changes_no_bit(critic: str) -> None:
-    config, networks, batch, index = problem(Train(critic=critic), 50, 60, 12, 3, 3000, 0)
+@pytest.mark.parametrize("critics", ["separate", "heads"])
+def test_the_number_of_threads_changes_no_bit(critics: str) -> None:
+    config, networks, batch, index = problem(Train(critics=critics), 50, 60, 12, 3, 3000, 0)
     outputs = []
     for threads in (1, 2, 5):
         core = CoreEngine(networks, threads)

@@ -82,7 +82,8 @@ class BoundPpo {
              const py::object& critic_observations, const py::object& actions,
              const py::object& mean, const py::object& log_probs, const py::object& advantages,
              const py::object& targets, const py::object& log_std, const py::object& index,
-             float clip, float entropy, float value_weight, const py::object& message) {
+             float clip, float log_ratio_clip, float entropy, float value_weight,
+             const py::object& message) {
         const PpoNetworks& networks = gradient_.networks();
         const std::int64_t n = rows_of(observations, "observations");
         const std::int64_t a = networks.actor.outputs();
@@ -102,7 +103,7 @@ class BoundPpo {
         auto* m = writable<float>(message, "message", "float32", {networks.parameters + 2 + c});
         check_apart(message, "message", flat, "flat");
         const py::gil_scoped_release unlocked;
-        gradient_.run(f, batch, {clip, entropy, value_weight}, m);
+        gradient_.run(f, batch, {clip, log_ratio_clip, entropy, value_weight}, m);
     }
 
   private:
@@ -193,8 +194,9 @@ void register_nn(py::module_& module) {
         .def("run", &BoundPpo::run, py::arg("flat"), py::arg("observations"),
              py::arg("critic_observations"), py::arg("actions"), py::arg("mean"),
              py::arg("log_probs"), py::arg("advantages"), py::arg("targets"), py::arg("log_std"),
-             py::arg("index"), py::arg("clip"), py::arg("entropy"), py::arg("value_weight"),
-             py::arg("message"), "Writes gradient, KL, policy loss and value losses into message.");
+             py::arg("index"), py::arg("clip"), py::arg("log_ratio_clip"), py::arg("entropy"),
+             py::arg("value_weight"), py::arg("message"),
+             "Writes gradient, KL, policy loss and value losses into message.");
     module.def(
         "multiply_adds", &bind_multiply_adds, py::arg("repeats"), py::arg("threads") = 1,
         "Multiplies and adds on registers as fast as the processor can; gives back how often.");

@@ -28,6 +28,7 @@ struct PpoBatch {
 
 struct PpoSettings {
     float clip = 0.2F;
+    float log_ratio_clip = 20.0F;
     float entropy = 0.0F;
     float value_weight = 1.0F;
 };

@@ -7,9 +7,6 @@ namespace embody {
 namespace {
 
 constexpr float kLogSqrt2Pi = 0.918938533F;
-// exp(20) is beyond any clip already; an overflow to infinity would turn a clipped row's zero
-// gradient into NaN.
-constexpr float kMostLogRatio = 20.0F;
 
 std::int64_t channels_of(const PpoNetworks& n) { return n.critic.groups * n.critic.outputs(); }
 
@@ -66,8 +63,10 @@ void PpoPolicy::actor_row(std::int64_t row, const float* mean, float* delta, Ppo
     }
     // rho = exp(log pi - log pi_old); loss = -min(rho A, clamp(rho, 1 - clip, 1 + clip) A)
     const float log_ratio = (-0.5F * squares - constant_) - batch_.log_probs[at];
-    const bool capped = log_ratio > kMostLogRatio;
-    const float ratio = std::exp(capped ? kMostLogRatio : log_ratio);
+    // beyond any clip an overflow to infinity would turn a clipped row's zero gradient into NaN
+    const float most = settings_.log_ratio_clip;
+    const bool capped = log_ratio > most || log_ratio < -most;
+    const float ratio = std::exp(std::clamp(log_ratio, -most, most));
     const float advantage = batch_.advantages[at];
     const float gain = ratio * advantage;
     const float low = 1.0F - settings_.clip;

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from .gait import SETTLE_S, STAND_S, Gait, GaitTracker
 from .held import Held, hold
-from .record import Policy, Progress, use_statistics
+from .record import Policy, Progress, forget, use_statistics
 from .signals import CONTACT_FORCE, need_signal
 from .statistics import Mean, Rate, bootstrap_mean, wilson
 from .tally import Tally, TermShare, run_episodes
@@ -174,11 +174,13 @@ def _stand(env: VectorEnv, policy: Policy, seed: int, gait: Gait, progress: Prog
     """
     steps, settle = round(STAND_S / env.control_dt), round(SETTLE_S / env.control_dt)
     observations, _ = env.reset(seed=seed, options={"command": np.zeros(3, np.float32)})
+    forget(policy)
     alive, down, judged = np.ones(env.num_envs, bool), 0, 0
     start: Array | None = None
     end = min(steps, env.max_steps - 1)
     for t in range(end):
         observations, _, terminated, truncated, _ = env.step(policy(observations))
+        forget(policy, terminated | truncated)
         alive = alive & ~(np.asarray(terminated) | np.asarray(truncated))
         if t == settle:
             start = need_signal(env, "base_pos").copy()

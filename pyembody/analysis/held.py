@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .gait import SETTLE_S, STAND_S
-from .record import Policy, Progress
+from .record import Policy, Progress, forget
 from .signals import read_signal
 from .statistics import Mean, bootstrap_mean
 
@@ -47,12 +47,14 @@ def hold(
         return None
     asked = np.asarray(command, np.float32)
     observations, _ = env.reset(seed=seed, options={"command": asked})
+    forget(policy)
     steps = max(1, min(round(STAND_S / env.control_dt), env.max_steps - 1))
     settle = min(round(SETTLE_S / env.control_dt), steps // 2)
     alive, count = np.ones(env.num_envs, bool), np.zeros(env.num_envs)
     total = np.zeros((env.num_envs, 3))
     for t in range(steps):
         observations, _, terminated, truncated, _ = env.step(np.asarray(policy(observations), np.float32))
+        forget(policy, terminated | truncated)
         alive &= ~(np.asarray(terminated) | np.asarray(truncated))
         if t >= settle:
             total[alive] += _velocities(env)[alive]

@@ -134,6 +134,13 @@ def use_statistics(env: VectorEnv, policy: Policy) -> None:
         env.load_statistics(statistics)
 
 
+def forget(policy: Policy, ended: Array | None = None) -> None:
+    """Let a policy with memory begin anew where `ended [N]` bool, everywhere for None."""
+    begin: Callable[[Array | None], None] | None = getattr(policy, "forget", None)
+    if begin is not None:
+        begin(ended)
+
+
 def record(
     env: VectorEnv,
     policy: Policy,
@@ -160,6 +167,7 @@ def record(
     for name in RECORDED_SIGNALS:  # a signal that is asked for the first time is filled by the reset
         read_signal(env, name)
     observations, _ = env.reset(seed=seed)
+    forget(policy)
     rows = _run(env, policy, observations, steps, row, schedule, progress)
     if command is not None:
         env.set_command(None)
@@ -183,6 +191,7 @@ def _run(
         before = _state(env, row) | _values(env, policy, row)
         action = np.asarray(policy(observations), np.float32)
         observations, _, terminated, truncated, _ = env.step(action)
+        forget(policy, terminated | truncated)
         ended = {"terminated": terminated[row].copy(), "truncated": truncated[row].copy()}
         seen = before | _outcome(env, row) | ended | {"action": action[row].copy()}
         for name, value in seen.items():

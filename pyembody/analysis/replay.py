@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..program import CompiledProgram
+from .record import forget
 
 if TYPE_CHECKING:
     from ..envs.vector import VectorEnv
@@ -48,6 +49,7 @@ def watch(
     for name in names:  # a signal that is asked for the first time is filled by the reset
         env.signal(name)
     observations, _ = env.reset(seed=seed)
+    forget(policy)
     rows: dict[str, list[Array]] = {name: [env.signal(name).copy()] for name in names}
     paid: dict[str, list[Array]] = {k: [np.zeros_like(getattr(env, k))] for k in PAID}
     started, terminations = [np.ones(env.num_envs, np.bool_)], [np.zeros(env.num_envs, np.bool_)]
@@ -55,6 +57,7 @@ def watch(
     for _ in range(steps):
         started.append(ended)
         observations, _, terminated, truncated, _ = env.step(np.asarray(policy(observations), np.float32))
+        forget(policy, ended)
         for name in names:
             rows[name].append(env.signal(name).copy())
         for key, values in paid.items():

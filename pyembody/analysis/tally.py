@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..envs.paid import joined_terms, paid_names
 from .gait import GaitTracker
-from .record import Policy, Progress
+from .record import Policy, Progress, forget
 from .signals import read_signal
 from .statistics import finite
 
@@ -163,11 +163,13 @@ def run_episodes(
         read_signal(env, name)
     for k, (seed, rows) in enumerate(counts.items()):
         observations, _ = env.reset(seed=seed)
+        forget(policy)
         sums = _Sums(env, rows)
         if tracker is not None:
             tracker.start()
         for t in range(env.max_steps + 1):
             observations, _, terminated, truncated, info = env.step(np.asarray(policy(observations), np.float32))
+            forget(policy, terminated | truncated)
             alive = sums.add(np.asarray(terminated), np.asarray(truncated), info)
             if tracker is not None:
                 tracker.update(alive)

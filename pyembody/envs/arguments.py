@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from .commands import Rows
 
 
 def take_actions(actions: ArrayLike, limit: float, out: NDArray[np.float32]) -> None:
@@ -42,3 +46,17 @@ def reset_mask(mask: object, n: int) -> NDArray[np.bool_]:
     if not mask.any():
         raise ValueError("reset_mask: expected at least one True")
     return mask
+
+
+def parts_alike(rng: np.random.Generator, group: object, rows: Rows) -> Iterator[Rows]:
+    """Yield the first, second, ... members of all groups of neighbouring rows; each part draws the same numbers.
+
+    All rows at once for None. Raises ValueError unless `group` divides the rows.
+    """
+    size = 1 if group is None else group
+    if not isinstance(size, int) or size < 1 or len(rows) % size:
+        raise ValueError(f"group: expected a divisor of the {len(rows)} rows that are reset, got {group!r:.80}")
+    before = rng.bit_generator.state
+    for member in range(size):
+        rng.bit_generator.state = before
+        yield rows[member::size]

@@ -21,7 +21,7 @@ from ..program.rewards import MEMORY, UNTRUSTED
 from ..spec.robot import Robot
 from ..spec.task import Task
 from . import snapshot
-from .arguments import command_target, reset_mask, take_actions
+from .arguments import command_target, parts_alike, reset_mask, take_actions
 from .bindings import Bindings
 from .commands import CommandSource, GaitClock, Rows
 from .faults import Faults
@@ -160,16 +160,16 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         """Start new episodes and return (observations [N, O], info).
 
         Options: `reset_mask` bool [N] resets only those rows; `command` [3] or [N, 3] holds the command from then
-        on; `stagger` starts the episode clocks at random steps, so that rows do not end together.
+        on; `stagger` starts the episode clocks at random steps; `group` starts that many neighbours in the same state.
         """
         options = options or {}
-        mask = reset_mask(options.get("reset_mask"), self.num_envs)
+        rows = np.flatnonzero(reset_mask(options.get("reset_mask"), self.num_envs))
         if seed is not None or self._np_random is None:
             self._reseed(self._seed if seed is None else seed)
         if "command" in options:
             self.set_command(options["command"])
-        rows = np.flatnonzero(mask)
-        self._reset_rows(rows)
+        for alike in parts_alike(self._rng, options.get("group"), rows):
+            self._reset_rows(alike)
         self._done[rows] = False
         if options.get("stagger"):
             self._steps[rows] = self._rng.integers(0, self.max_steps, len(rows))

@@ -54,8 +54,12 @@ class Rollout:
         actions: int,
         channels: int,
         mirror: MirrorMap | None,
+        critics: int | None = None,
     ) -> None:
-        """`critic_features` None: the critics read the policy's observations, and no second copy is kept."""
+        """`critic_features` None: the critics read the policy's observations, and no second copy is kept.
+
+        `critics` is the number of values a row has, None for one per channel.
+        """
         self.horizon, self.envs = horizon, envs
         no = (None, None)
         own = (mirror.obs_index, mirror.obs_sign) if mirror is not None else no
@@ -70,10 +74,11 @@ class Rollout:
         self.rewards = np.zeros((horizon, envs, channels), np.float32)
         self.terminated = np.zeros((horizon, envs), np.bool_)
         self.truncated = np.zeros((horizon, envs), np.bool_)
-        self.values = torch.zeros(horizon + 1, envs, channels)
-        self.next_values = np.zeros((horizon, envs, channels), np.float32)
-        self.advantages = np.zeros((horizon, envs, channels), np.float32)
-        self.returns = np.zeros((horizon, envs, channels), np.float32)
+        values = channels if critics is None else critics
+        self.values = torch.zeros(horizon + 1, envs, values)
+        self.next_values = np.zeros((horizon, envs, values), np.float32)
+        self.advantages = np.zeros((horizon, envs, values), np.float32)
+        self.returns = np.zeros((horizon, envs, values), np.float32)
         self.combined = torch.zeros(horizon, envs)
 
     def clear(self) -> None:

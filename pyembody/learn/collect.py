@@ -15,6 +15,7 @@ from .buffers import Rollout
 from .engine import Engine
 from .normaliser import ObservationNormaliser
 from .ppo import NotFiniteError
+from .symmetry import MirrorMap
 from .terms import TermLog
 
 Array = npt.NDArray[Any]
@@ -40,9 +41,9 @@ class Collector:
     what its terms said and paid.
     """
 
-    def __init__(self, env: Any, rollout: Rollout) -> None:
-        self.env = env
-        self.rollout = rollout
+    def __init__(self, env: Any, rollout: Rollout, mirror: MirrorMap | None) -> None:
+        """`mirror` None: the policy sees what is there."""
+        self.env, self.rollout, self.mirror = env, rollout, mirror
         self.lengths = np.zeros(env.num_envs, np.int64)
         self.terms = TermLog(env, rollout.horizon)
         self._actions = np.zeros((env.num_envs, rollout.actions.shape[2]), np.float32)
@@ -58,6 +59,7 @@ class Collector:
         tally = Tally(np.zeros(len(env.channel_names)), np.zeros(len(env.metric_names)))
         rollout.clear()
         self.terms.start()
+        engine.begin()
         torch.randn(rollout.noise.shape, generator=generator, out=rollout.noise)
         std = engine.networks.log_std.detach().exp()
         before, faults = dict(getattr(env, "seconds", {})), _fault_count(env)
@@ -69,6 +71,7 @@ class Collector:
             _, _, terminated, truncated, info = env.step(self._actions)
             stepped = time.perf_counter()
             self._keep(t, terminated, truncated, info, tally)
+            engine.forget(terminated | truncated)
             tally.environment_s += stepped - acted
             tally.policy_s += acted - start + time.perf_counter() - stepped
         self._observe(rollout.horizon)
@@ -80,7 +83,7 @@ class Collector:
     def _observe(self, t: int) -> Array | None:
         """Store the present observations as step t; return which rows are mirrored."""
         env, rollout = self.env, self.rollout
-        flags: Array | None = env.mirror.flag(env.observations) if env.mirror is not None else None
+        flags: Array | None = self.mirror.flag(env.observations) if self.mirror is not None else None
         rollout.policy.store(t, env.observations, flags)
         if rollout.critic is not rollout.policy:
             rollout.critic.store(t, env.critic_observations, flags)
@@ -89,13 +92,13 @@ class Collector:
     def _act(
         self, t: int, engine: Engine, normaliser: ObservationNormaliser, std: Tensor
     ) -> None:
-        rollout, mirror = self.rollout, self.env.mirror
+        rollout, mirror = self.rollout, self.mirror
         flags = self._observe(t)
         rows = normaliser(torch.from_numpy(rollout.policy.raw[t]), out=rollout.policy.normalised[t])
         rollout.mean[t] = engine.mean(rows)
         torch.addcmul(rollout.mean[t], rollout.noise[t], std, out=rollout.actions[t])
         self._actions[:] = rollout.actions[t].numpy()
-        if flags is not None:
+        if flags is not None and mirror is not None:
             self._actions[flags] = self._actions[flags][:, mirror.action_index] * mirror.action_sign
 
     def _keep(
@@ -120,7 +123,7 @@ class Collector:
         if not rows.any():
             return
         finals = env.final_observations[rows]
-        flags = env.mirror.flag(finals) if env.mirror is not None else None
+        flags = self.mirror.flag(finals) if self.mirror is not None else None
         rollout.policy.store_finals(finals, flags)
         if rollout.critic is not rollout.policy:
             rollout.critic.store_finals(env.final_critic_observations[rows], flags)

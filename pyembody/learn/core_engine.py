@@ -12,12 +12,14 @@ from pyembody import _core
 from pyembody.spec import Train
 
 from .batch import Batch
+from .feed_forward import FeedForward
+from .losses import entropy_pull
 from .networks import ActorCritic, GroupedMLP
 
 Network: TypeAlias = tuple[int, int, str, list[tuple[int, int, int, int]]]
 
 
-class CoreEngine:
+class CoreEngine(FeedForward):
     """Evaluates and differentiates networks in the core with up to `threads` threads; results do not depend on them."""
 
     def __init__(self, networks: ActorCritic, threads: int) -> None:
@@ -50,7 +52,8 @@ class CoreEngine:
             _array(batch.log_std),
             _array(index),
             config.clip,
-            config.entropy,
+            config.log_ratio_clip,
+            entropy_pull(self.networks.log_std.detach(), config),
             config.value_weight,
             self._message,
         )

@@ -10,6 +10,7 @@ import torch
 
 from pyembody.spec import SpecError
 
+from .gru import read_memory
 from .networks import activate
 from .normaliser import ObservationNormaliser, ValueNormaliser
 
@@ -38,6 +39,7 @@ class Critic:
         self.observation_size = len(moments["mean"])
         self._normaliser = ObservationNormaliser(self.observation_size, clip)
         self._normaliser.load(moments)
+        self.memory = read_memory(arrays, "critic_memory", place)
         self._scale = ValueNormaliser(len(scale["mean"]))
         self._scale.load(scale)
 
@@ -46,7 +48,9 @@ class Critic:
         with torch.inference_mode():
             hidden = torch.from_numpy(np.ascontiguousarray(rows, np.float32))
             hidden = self._normaliser(hidden, out=torch.empty_like(hidden))
-            hidden = hidden.expand(self._layers[0][0].shape[0], *hidden.shape)
+            if self.memory is not None:
+                hidden = torch.from_numpy(self.memory(hidden.numpy()))
+            hidden = hidden.expand(self._layers[0][0].shape[0], *hidden.shape[-2:])
             for i, (weight, bias) in enumerate(self._layers):
                 hidden = torch.baddbmm(bias, hidden, weight)
                 if i < len(self._layers) - 1:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
+import numpy.typing as npt
+import torch
 from torch import Tensor
 
-from pyembody.spec import Train
+from pyembody.spec import SpecError, Train
 
 from .batch import Batch
+from .buffers import Rollout
 from .core_engine import CoreEngine
 from .networks import ActorCritic
+from .recurrent_engine import RecurrentEngine
 from .torch_engine import TorchEngine
 
 
@@ -19,16 +24,45 @@ class Engine(Protocol):
 
     networks: ActorCritic
 
-    def mean(self, observations: Tensor) -> Tensor:
-        """Return the mean action `[B, A]` of normalised observations `[B, O]`."""
+    def begin(self) -> None:
+        """A horizon begins: what is remembered of the steps before is where its gradient starts."""
 
-    def values(self, observations: Tensor) -> Tensor:
-        """Return values in normalised units `[B, C]` of normalised critic observations `[B, Oc]`."""
+    def mean(self, observations: Tensor) -> Tensor:
+        """Return the mean action `[N, A]` of the next normalised observations `[N, O]` of all environments."""
+
+    def forget(self, ended: npt.NDArray[Any]) -> None:
+        """The environments of `ended [N]` bool start new episodes."""
+
+    def horizon_values(self, rollout: Rollout, finals: Tensor) -> tuple[Tensor, Tensor]:
+        """Return values `[T + 1, N, C]` of a rollout and `[M, C]` of true successors `finals [M, Oc]`, normalised units."""
+
+    def minibatches(self, batch: Batch, config: Train, generator: torch.Generator) -> Sequence[Tensor]:
+        """Return the rows `[M]` int64 of the minibatches of one shuffled pass over the batch."""
 
     def gradients(self, batch: Batch, index: Tensor, config: Train) -> None:
         """Write the gradient of PPO's loss over the rows `index [M]` int64, and its statistics, into the message."""
 
+    def state(self) -> dict[str, Tensor]:
+        """Return live memory by name, of this rank's environments; part of a checkpoint."""
 
-def make_engine(name: str, networks: ActorCritic, threads: int) -> Engine:
-    """Return the engine `core` or `torch`; `auto` is the core, which has every network that a `Train` describes."""
-    return TorchEngine(networks) if name == "torch" else CoreEngine(networks, threads)
+
+def needs_torch(config: Train) -> str:
+    """Return the setting that the core's engine does not have, as `name = value`; empty if it has them all."""
+    if config.memory:
+        return f"memory = {config.memory}"
+    return "symmetry = 'loss'" if config.symmetry == "loss" else ""
+
+
+def make_engine(config: Train, networks: ActorCritic, threads: int, envs: int) -> Engine:
+    """Return the engine of the settings; `auto` is the core wherever it has what is asked for.
+
+    Raises SpecError if `core` is asked for what only torch has.
+    """
+    missing = needs_torch(config)
+    if config.engine == "core" and missing:
+        raise SpecError(f"engine: 'core' does not have {missing}: expected engine 'torch' or 'auto'")
+    if config.memory:
+        return RecurrentEngine(networks, config.horizon, envs)
+    if config.engine == "torch" or missing:
+        return TorchEngine(networks)
+    return CoreEngine(networks, threads)

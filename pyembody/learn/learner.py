@@ -12,11 +12,13 @@ import torch
 from torch import Tensor
 
 from pyembody import _core
-from pyembody.spec import Task, Train
+from pyembody.spec import SpecError, Task, Train
 
 from .adam import Adam
+from .advantages import Advantages, CriticAdvantages, GroupAdvantages
 from .batch import Batch
 from .buffers import Rollout, flat
+from .channels import Channels
 from .collect import Collector, Tally
 from .distributed import Group
 from .engine import make_engine
@@ -25,6 +27,8 @@ from .networks import ActorCritic
 from .normaliser import ObservationNormaliser, ValueNormaliser
 from .ppo import Losses, update
 from .report import Metrics, summarise
+from .reward_scale import reward_scale
+from .symmetry import MirrorMap, mirror_rows
 
 Array = npt.NDArray[Any]
 
@@ -35,18 +39,20 @@ class Learner:
     def __init__(self, env: Any, task: Task, config: Train, seed: int, group: Group) -> None:
         self.env, self.config, self.group = env, config, group
         own = env.critic_observations is not env.observations
+        self.mirror = _mirror(env, config)
         features, actions = env.observations.shape[1], env.single_action_space.shape[0]
         critic_features = env.critic_observations.shape[1]
-        channels = [task.channels[name] for name in env.channel_names]
+        self.channels = Channels(task, env.channel_names, config)
+        critics = len(self.channels.names)
         self.networks = ActorCritic(
-            config, features, critic_features, actions, env.channel_names, seed
+            config, features, critic_features, actions, self.channels.names, seed
         )
         group.broadcast(self.networks.flat)
         if group.size > 1 and hasattr(env, "gather_statistics"):
             env.gather_statistics = group.gather_rows  # all ranks normalise alike
         # with ranks beside it a process has its one core
         threads = 1 if group.size > 1 else len(os.sched_getaffinity(0))
-        self.engine = make_engine(config.engine, self.networks, threads)
+        self.engine = make_engine(config, self.networks, threads, env.num_envs)
         self.optimiser = Adam(self.networks.flat, config.learning_rate)
         self.rollout = Rollout(
             config.horizon,
@@ -54,30 +60,29 @@ class Learner:
             features,
             critic_features if own else None,
             actions,
-            len(channels),
-            env.mirror,
+            len(env.channel_names),
+            self.mirror,
+            critics,
         )
-        self.collector = Collector(env, self.rollout)
+        self.collector = Collector(env, self.rollout, self.mirror)
         self.normaliser = ObservationNormaliser(features, config.observation_clip)
         self.critic_normaliser = (
             ObservationNormaliser(critic_features, config.observation_clip)
             if own
             else self.normaliser
         )
-        self.value_normaliser = ValueNormaliser(len(channels))
+        self.value_normaliser = ValueNormaliser(critics)
         self.generator = torch.Generator().manual_seed(_stream_seed(seed, group.rank))
-        self.gamma, self.lam, self.weights = (
-            np.array([getattr(c, k) for c in channels], np.float32)
-            for k in ("gamma", "lam", "weight")
+        self.scale = reward_scale(config, env.channel_names, self.channels.reward_gamma, env.num_envs)
+        self.running_std = np.zeros(critics)
+        self.advantages: Advantages = (
+            CriticAdvantages(self.channels, config, group, env.num_envs, self.running_std)
+            if config.advantage == "gae"
+            else GroupAdvantages(self.channels, config, group, env)
         )
-        floors = [config.std_floor if c.floor is None else c.floor for c in channels]
-        self.floor = np.array(floors, np.float32)
-        self.running_std = np.zeros(len(channels))
         self.iteration = 0
         self.steps = 0
         self.episode_length = 0.0
-        self._gathered = torch.zeros(group.size * config.horizon, env.num_envs, len(channels))
-        self._combined = np.zeros(self._gathered.shape[:2], np.float32)
 
     @property
     def learning_rate(self) -> float:
@@ -89,6 +94,8 @@ class Learner:
         start = time.perf_counter()
         if hasattr(self.env, "follow_schedules"):
             self.env.follow_schedules(self.steps)
+        if self.advantages.begin(self.env):
+            self._start_anew()
         tally = self.collector.collect(self.engine, self.normaliser, self.generator)
         collected = time.perf_counter()
         moments = self._targets()
@@ -104,28 +111,32 @@ class Learner:
 
     def _targets(self) -> Array:
         """Compute values, advantages and value targets; return the moments of raw advantages `[C, 4]`."""
-        rollout, group = self.rollout, self.group
+        rollout, channels = self.rollout, self.channels
+        ended = rollout.terminated | rollout.truncated
+        self.scale(rollout.rewards, ended, self.iteration, self.group)
+        paid = channels.pay(rollout.rewards)
         with torch.inference_mode():
             self._evaluate_critics()
         _core.gae(
-            rollout.rewards,
+            paid,
             rollout.values[:-1].numpy(),
             rollout.next_values,
             rollout.terminated,
             rollout.truncated,
-            self.gamma,
-            self.lam,
+            channels.gamma,
+            channels.lam,
             rollout.advantages,
             rollout.returns,
         )
-        advantages = group.gather(torch.from_numpy(rollout.advantages), self._gathered).numpy()
-        moments: Array = _core.normalise_advantages(
-            advantages, self.floor, self.running_std, self.iteration == 0
-        )
-        _core.combine(advantages, self.weights, True, self._combined)
-        rank = slice(group.rank * rollout.horizon, (group.rank + 1) * rollout.horizon)
-        rollout.combined.copy_(torch.from_numpy(self._combined[rank]))
-        return moments
+        return self.advantages(rollout, paid, self.iteration == 0)
+
+    def _start_anew(self) -> None:
+        """The environments were reset."""
+        everywhere = np.ones(self.env.num_envs, np.bool_)
+        self.collector.lengths[:] = 0
+        self.collector.terms.episode[:] = 0
+        self.engine.forget(everywhere)
+        self.scale.forget(everywhere)
 
     def _evaluate_critics(self) -> None:
         """Values of all rows at once, and of the true successors of truncated rows."""
@@ -134,17 +145,13 @@ class Learner:
             self.normaliser(torch.from_numpy(critic.raw[-1]), out=critic.normalised[-1])
         else:
             self.critic_normaliser(torch.from_numpy(critic.raw), out=critic.normalised)
-        self.rollout.values.copy_(
-            self._values(flat(critic.normalised)).view_as(self.rollout.values)
-        )
         finals = np.concatenate([*critic.finals, np.zeros((0, critic.raw.shape[2]), np.float32)])
         rows = torch.from_numpy(finals)
-        self.rollout.fill_next_values(
-            self._values(self.critic_normaliser(rows, out=torch.empty_like(rows))).numpy()
-        )
-
-    def _values(self, rows: Tensor) -> Tensor:
-        return self.value_normaliser.denormalise(self.engine.values(rows))
+        self.critic_normaliser(rows, out=rows)
+        values, final_values = self.engine.horizon_values(self.rollout, rows)
+        denormalise = self.value_normaliser.denormalise
+        self.rollout.values.copy_(denormalise(values))
+        self.rollout.fill_next_values(denormalise(final_values).numpy())
 
     def _batch(self) -> Batch:
         """The rows of this rank, with value targets in the critics' units."""
@@ -164,7 +171,20 @@ class Learner:
             flat(rollout.combined),
             self.value_normaliser.normalise(targets),
             log_std,
+            self.advantages.rows(rollout),
+            *self._mirrored(),
         )
+
+    def _mirrored(self) -> tuple[Tensor | None, tuple[Tensor, Tensor] | None]:
+        """What the mirrored robot sees, normalised, and how its actions are mirrored back, for the loss of symmetry."""
+        if self.config.symmetry != "loss":
+            return None, None
+        mirror, rows = self.env.mirror, self.rollout.policy.raw[:-1].copy()
+        mirror_rows(rows, np.ones(rows.shape[:2], np.bool_), mirror.obs_index, mirror.obs_sign)
+        mirrored = torch.from_numpy(rows)
+        self.normaliser(mirrored, out=mirrored)
+        index, sign = torch.from_numpy(mirror.action_index), torch.from_numpy(mirror.action_sign)
+        return flat(mirrored), (index, sign)
 
     def _update(self, batch: Batch) -> Losses:
         return update(self.engine, self.optimiser, batch, self.config, self.generator, self.group)
@@ -186,6 +206,17 @@ class Learner:
         metrics = summarise(self, tally, losses, moments, 1.0 - unexplained, seconds)
         self.episode_length = metrics["episode_length"]
         return metrics
+
+
+def _mirror(env: Any, config: Train) -> MirrorMap | None:
+    """The mirror of a policy that only sees one of two mirrored states, None for another.
+
+    Raises SpecError for a loss of symmetry in a task without one.
+    """
+    if config.symmetry == "loss" and env.mirror is None:
+        raise SpecError("symmetry: 'loss': expected a task with a [symmetry], got one without")
+    mirror: MirrorMap | None = env.mirror if config.symmetry == "canonical" else None
+    return mirror
 
 
 def _variance(x: Array) -> Array:

@@ -12,6 +12,8 @@ from torch.nn.functional import elu, silu
 
 from pyembody.spec import Train
 
+from .recurrent import GroupedGRU
+
 ALIGN = 16
 """Parameters start at multiples of 64 bytes, so that matrix products take the same path in every run."""
 
@@ -43,9 +45,9 @@ class GroupedMLP(nn.Module):
             self.biases.append(nn.Parameter(torch.zeros(groups, 1, outputs)))
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Return `[G, B, out]` for rows `[B, in]`."""
+        """Return `[G, B, out]` for rows `[B, in]`, or for those of each network `[G, B, in]`."""
         groups = self.weights[0].shape[0]
-        hidden = rows.expand(groups, *rows.shape)
+        hidden = rows.expand(groups, *rows.shape[-2:])
         last = len(self.weights) - 1
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             hidden = torch.baddbmm(bias, hidden, weight)
@@ -66,7 +68,9 @@ def activate(x: Tensor, name: str) -> Tensor:
 class ActorCritic:
     """A Gaussian policy with a state-independent log standard deviation, and the critics of C channels.
 
-    `critic = "grouped"` gives each channel its own network, `"shared"` one network with C outputs. `flat [P]` holds
+    `critics = "heads"` gives the channels one network with C outputs, otherwise each of them (or the one that they are
+    added up to) has its own. With `memory` a GRU stands before each network, which sees its state and the observation.
+    `flat [P]` holds
     every parameter and `grads [P]` every gradient: one optimiser call serves all of them, and `message [P + 2 + C]`,
     the gradients followed by the step's `statistics` (KL, policy loss, value losses), is what ranks average. Row g of
     `critic_grads [G, .]` is the gradient of critic g alone.
@@ -82,19 +86,25 @@ class ActorCritic:
         seed: int,
     ) -> None:
         generator = torch.Generator().manual_seed(seed)
-        grouped = config.critic == "grouped"
+        grouped = config.critics != "heads"
         self.channels = tuple(channels)
         self.actor = GroupedMLP(
-            1, (observations, *config.actor_hidden, actions), config.activation, 0.01, generator
+            1, (observations + config.memory, *config.actor_hidden, actions), config.activation, 0.01, generator
         )
         self._log_std = nn.Parameter(torch.full((1, actions), math.log(config.initial_std)))
         self.critic = GroupedMLP(
             len(channels) if grouped else 1,
-            (critic_observations, *config.critic_hidden, 1 if grouped else len(channels)),
+            (critic_observations + config.memory, *config.critic_hidden, 1 if grouped else len(channels)),
             config.activation,
             0.01,
             generator,
         )
+        self.actor_memory: GroupedGRU | None = None
+        self.critic_memory: GroupedGRU | None = None
+        if config.memory:
+            groups = self.critic.weights[0].shape[0]
+            self.actor_memory = GroupedGRU(1, observations, config.memory, generator)
+            self.critic_memory = GroupedGRU(groups, critic_observations, config.memory, generator)
         self._log_std_range = (math.log(config.min_std), math.log(config.max_std))
         self._flatten()
 
@@ -110,7 +120,11 @@ class ActorCritic:
 
     def values(self, observations: Tensor) -> Tensor:
         """Return values in normalised units `[B, C]` of normalised critic observations `[B, Oc]`."""
-        out: Tensor = self.critic(observations)
+        return self.by_channel(self.critic(observations))
+
+    @staticmethod
+    def by_channel(out: Tensor) -> Tensor:
+        """Return the critics' outputs `[G, B, out]` as `[B, C]`."""
         return out[:, :, 0].t() if out.shape[2] == 1 else out[0]
 
     def clamp_std(self) -> None:
@@ -135,14 +149,17 @@ class ActorCritic:
 
     def parameters(self) -> dict[str, Tensor]:
         """Return every parameter by name: `actor.weights.0`, `log_std`, `critic.biases.2`, ..."""
-        named = {f"actor.{n}": p.data for n, p in self.actor.named_parameters()}
-        named |= {f"critic.{n}": p.data for n, p in self.critic.named_parameters()}
+        parts = {"actor": self.actor, "critic": self.critic}
+        parts |= {"actor_memory": self.actor_memory, "critic_memory": self.critic_memory}
+        named = {
+            f"{part}.{n}": p.data for part, m in parts.items() if m is not None for n, p in m.named_parameters()
+        }
         return named | {"log_std": self._log_std.data[0]}
 
     def _flatten(self) -> None:
         """Move all parameters into `flat`: a row for the actor, then a row per critic."""
-        own = [*self.actor.parameters(), self._log_std]
-        critic = list(self.critic.parameters())
+        own = [*self.actor.parameters(), *_parameters(self.actor_memory), self._log_std]
+        critic = [*self.critic.parameters(), *_parameters(self.critic_memory)]
         groups = critic[0].shape[0]
         first = sum(_padded(p[0].numel()) for p in own)
         size = first + groups * sum(_padded(p[0].numel()) for p in critic)
@@ -156,6 +173,10 @@ class ActorCritic:
             *_rebind(own, self.flat[:first].view(1, -1), self.actor_grads),
             *_rebind(critic, self.flat[first:].view(groups, -1), self.critic_grads),
         ]
+
+
+def _parameters(module: nn.Module | None) -> list[nn.Parameter]:
+    return [] if module is None else list(module.parameters())
 
 
 def _padded(count: int) -> int:

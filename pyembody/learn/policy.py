@@ -16,6 +16,7 @@ from pyembody.spec import SpecError
 
 from . import checkpoint
 from .critic import Critic
+from .gru import read_memory
 from .normaliser import ObservationNormaliser
 from .symmetry import mirror_rows
 
@@ -23,14 +24,20 @@ Array = npt.NDArray[Any]
 
 
 class Policy:
-    """The deterministic policy of a checkpoint: observation normaliser and mirror are inside."""
+    """The deterministic policy of a checkpoint: observation normaliser, mirror and memory are inside.
+
+    A policy with memory expects the rows of the same environments in each call, one call a step, and `forget` where an
+    episode ended.
+    """
 
     def __init__(self, arrays: dict[str, Array], meta: checkpoint.Meta, place: str) -> None:
         """`arrays` are those of model.safetensors. Raises SpecError naming `place` if some are missing or misshapen."""
         self.meta = meta
         layers = _layers(arrays, place)
         self._network = _load(layers, meta.activation)
+        self._memory = read_memory(arrays, "actor_memory", place)
         width, self._actions = layers[0][0].shape[0], layers[-1][0].shape[1]
+        width -= self._memory.width if self._memory else 0
         self._normaliser = ObservationNormaliser(width, meta.observation_clip)
         shapes = {"count": (), "mean": (width,), "var": (width,)}
         self._normaliser.load(
@@ -62,8 +69,17 @@ class Policy:
             mirror_rows(actions, flags, *self._mirror["action"])
         return actions
 
+    def forget(self, ended: Array | None = None) -> None:
+        """Begin anew in the environments of `ended [N]` bool, in all of them for None; for policies with memory."""
+        for memory in (self._memory, self._critic.memory):
+            if memory is not None:
+                memory.forget(ended)
+
     def values(self, observations: Array, critic_observations: Array) -> Array:
-        """Return the critics' values `[N, C]` float32 for observations `[N, O]` and critic observations `[N, Oc]`."""
+        """Return the critics' values `[N, C]` float32 for observations `[N, O]` and critic observations `[N, Oc]`.
+
+        Critics with memory expect one call a step, too.
+        """
         flags = self._flags(observations)
         return self._critic(self._canonical(critic_observations, flags, "critic"))
 
@@ -81,6 +97,8 @@ class Policy:
         with torch.inference_mode(), one_thread():
             normalised = torch.from_numpy(rows)
             self._normaliser(normalised, out=normalised)
+        if self._memory is not None:
+            rows = self._memory(rows)[0]
         actions = np.empty((len(rows), self._actions), np.float32)
         self._network.forward(rows, actions)
         return actions

@@ -45,12 +45,10 @@ def update(
 
     Raises NotFiniteError naming the loss that is not finite, before the parameters are touched.
     """
-    count = batch.observations.shape[0]
     networks = engine.networks
     sums = torch.zeros(networks.statistics.numel() + 1 + len(networks.critic_grads))
     for _ in range(config.epochs):
-        order = torch.randperm(count, generator=generator)
-        for index in order.tensor_split(config.minibatches):
+        for index in engine.minibatches(batch, config, generator):
             sums += step(engine, optimiser, batch, index, config, group)
     mean = (sums / (config.epochs * config.minibatches)).tolist()
     c = len(networks.channels)

@@ -127,9 +127,10 @@ def _channels(metrics: Metrics) -> Table:
     grid = Table(box=None, header_style="dim", padding=PADDING)
     for name in ("channel", "reward/s", "value loss", "explained", "share"):
         grid.add_column(name, justify="left" if name == "channel" else "right", no_wrap=True)
-    for name, value in metrics["channels"].items():
-        numbers = (metrics[k][name] for k in ("value_loss", "explained_variance", "share"))
-        grid.add_row(name, f"{value:.3f}", *(f"{x:.3f}" for x in numbers))
+    for name in dict.fromkeys((*metrics["channels"], *metrics["value_loss"])):  # one critic may serve all channels
+        numbers = (metrics[k].get(name) for k in ("value_loss", "explained_variance", "share"))
+        pays = metrics["channels"].get(name, metrics["reward"])
+        grid.add_row(name, f"{pays:.3f}", *("" if x is None else f"{x:.3f}" for x in numbers))
     return grid
 
 

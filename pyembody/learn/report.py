@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 
 from .collect import Tally
+from .losses import entropy
 from .ppo import Losses
 
 if TYPE_CHECKING:
@@ -29,13 +30,14 @@ def summarise(
     """Return the metrics of an iteration.
 
     `terms` and `channels` are rewards per second (an event counts what it paid); `Term` has every figure of each term
-    (see `TermLog.statistics`). `episode_length` is in seconds and
-    that of the last iteration in which an episode ended, `time` is in seconds of this rank. `moments [C, 4]` are those
-    of `_core.normalise_advantages`.
+    (see `TermLog.statistics`). `episode_length` is in seconds and that of the last iteration in which an episode
+    ended, `time` is in seconds of this rank. `moments [K, 4]` of the K
+    critics are those of `_core.normalise_advantages`; `reward_scale` is what rewards were divided by.
     """
     env = learner.env
     sums, mean_explained = _over_ranks(learner, tally, explained)
     terms = learner.collector.terms.statistics(learner.group)
+    critics = learner.channels.names
     steps = learner.group.size * learner.rollout.rewards.shape[0] * env.num_envs
     ended, length, terminated, succeeded, faults = sums.episodes
     metrics: Metrics = {
@@ -52,19 +54,23 @@ def summarise(
         "channels": _named(env.channel_names, sums.channels / steps / env.control_dt),
         "metrics": _named(env.metric_names, sums.metrics / steps),
         "scheduled": getattr(env, "scheduled", {}),
-        "value_loss": _named(env.channel_names, losses.value),
-        "explained_variance": _named(env.channel_names, mean_explained),
+        "value_loss": _named(critics, losses.value),
+        "explained_variance": _named(critics, mean_explained),
     }
     metrics |= _policy(learner, losses, moments)
+    if learner.config.reward_scale != "none":
+        metrics["reward_scale"] = _named(env.channel_names, learner.scale.divisor)
     inside = {"environment": tally.environment_s} | tally.inside | {"policy": tally.policy_s}
     return metrics | {"Term": terms, "time": inside | seconds}
 
 
 def _policy(learner: Learner, losses: Losses, moments: Array) -> Metrics:
     """The optimiser's side: losses, standard deviations, learning rate and what each channel weighs."""
-    names = learner.env.channel_names
+    channels = learner.channels
+    names = channels.names
     std, divisor = moments[:, 1], moments[:, 2]
-    scaled = learner.weights * std / divisor
+    scaled = channels.weights * std / divisor
+    log_std = learner.networks.log_std.detach()
     return {
         "advantage_std": _named(names, std),
         "floor_active": _named(names, (std < divisor).astype(float)),
@@ -72,7 +78,8 @@ def _policy(learner: Learner, losses: Losses, moments: Array) -> Metrics:
         "policy_loss": losses.policy,
         "kl": losses.kl,
         "gradient_norm": losses.gradient_norms,
-        "std": float(learner.networks.log_std.detach().exp().mean()),
+        "std": float(log_std.exp().mean()),
+        "entropy": float(entropy(log_std)),
         "learning_rate": learner.learning_rate,
     }
 

@@ -85,3 +85,30 @@ def combine(advantages: Floats, weights: Floats, *, renormalise: bool) -> Floats
     wide = total.astype(np.float64)
     unit: Floats = ((wide - wide.mean()) / max(wide.std(), LEAST_DIVISOR)).astype(np.float32)
     return unit
+
+
+def group_advantages(
+    rewards: NDArray[Any], weights: Floats, order: str = "normalise_then_sum", style: str = "grpo"
+) -> Doubles:
+    """Return advantages `[B, G]` of B groups of G rollouts with rewards `[B, G, C]`, weighted by `[C]`.
+
+    `grpo` subtracts the group's mean and divides by its deviation (Shao et al. 2024), `rloo` subtracts the mean of the
+    others (Ahmadian et al. 2024). `normalise_then_sum` does so for each channel before they are weighted and added (Liu
+    et al., GDPO, 2026), `sum_then_normalise` once for the weighted sum. A reward of NaN is of a channel that does not
+    apply to that rollout: it is left out and gives 0.
+    """
+    valid = np.isfinite(rewards)
+    if order == "sum_then_normalise":
+        total = np.where(valid, rewards * weights, 0.0).sum(-1, keepdims=True, dtype=np.float64)
+        rewards, weights = np.where(valid.any(-1, keepdims=True), total, np.nan), np.ones(1, np.float32)
+        valid = np.isfinite(rewards)
+    count = np.maximum(valid.sum(1, keepdims=True), 1)
+    known = np.where(valid, rewards, 0.0).astype(np.float64)
+    centred = np.where(valid, known - known.sum(1, keepdims=True) / count, 0.0)
+    if style == "rloo":
+        own = centred * count / np.maximum(count - 1, 1)
+    else:
+        std = np.sqrt(np.square(centred).sum(1, keepdims=True) / count)
+        own = centred / np.maximum(std, LEAST_DIVISOR)
+    out: Doubles = (own * weights).sum(-1)
+    return out

@@ -20,7 +20,7 @@ Array = npt.NDArray[Any]
 
 def save_learner(run: Path, spec: RunSpec, learner: Learner, score: float, elapsed: float) -> Path:
     """Write a checkpoint of all ranks and return its folder. Raises SpecError if it cannot be written."""
-    mirror = learner.env.mirror
+    mirror = learner.mirror
     meta = checkpoint.Meta(
         iteration=learner.iteration,
         steps=learner.steps,
@@ -55,9 +55,7 @@ def load_learner(run: Path, spec: RunSpec, learner: Learner) -> float:
         meta.steps,
         meta.episode_length,
     )
-    learner.collector.lengths[:] = state["lengths"]
-    learner.collector.terms.episode[:] = state["paid"]
-    learner.generator.set_state(torch.from_numpy(state["generator"].copy()))
+    _load_own(learner, state)
     learner.env.load_state_dict({k[4:]: v for k, v in state.items() if k.startswith("env.")})
     return meta.elapsed_s
 
@@ -70,7 +68,8 @@ def _model(learner: Learner) -> dict[str, Array]:
     arrays |= {f"optimiser.{k}": v.numpy() for k, v in learner.optimiser.state().items()}
     arrays["running_std"] = learner.running_std
     arrays |= _statistics(learner.env)
-    mirror = learner.env.mirror
+    arrays |= {f"scale.{k}": v for k, v in learner.scale.shared.items()}
+    mirror = learner.mirror
     if mirror is not None:
         arrays |= {
             f"mirror.{k}": getattr(mirror, k)
@@ -91,6 +90,8 @@ def _own(learner: Learner) -> dict[str, Array]:
         "generator": learner.generator.get_state().numpy(),
         "lengths": learner.collector.lengths,
         "paid": learner.collector.terms.episode,
+        **{f"scale.{k}": v for k, v in learner.scale.own.items()},
+        **{f"engine.{k}": v.numpy() for k, v in learner.engine.state().items()},
     }
 
 
@@ -106,6 +107,15 @@ def _load_model(learner: Learner, model: dict[str, Array]) -> None:
     for name, moment in learner.optimiser.state().items():
         moment.copy_(torch.from_numpy(model[f"optimiser.{name}"]))
     learner.running_std[:] = model["running_std"]
+    for name, array in learner.scale.shared.items():
+        array[...] = model[f"scale.{name}"]
+
+
+def _load_own(learner: Learner, state: dict[str, Array]) -> None:
+    for name, array in _own(learner).items():
+        if name != "generator":
+            array[...] = state[name]
+    learner.generator.set_state(torch.from_numpy(state["generator"].copy()))
 
 
 def _normalisers(learner: Learner) -> dict[str, Any]:

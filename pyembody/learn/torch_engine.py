@@ -8,11 +8,12 @@ from torch import Tensor
 from pyembody.spec import Train
 
 from .batch import Batch
-from .losses import entropy, gaussian_kl, log_prob, policy_loss, value_losses
+from .feed_forward import FeedForward
+from .losses import Outputs, gaussian_kl, surrogate_loss, value_losses, weighted_loss
 from .networks import ActorCritic
 
 
-class TorchEngine:
+class TorchEngine(FeedForward):
     """Evaluates and differentiates networks as torch modules."""
 
     def __init__(self, networks: ActorCritic) -> None:
@@ -29,11 +30,15 @@ class TorchEngine:
     def gradients(self, batch: Batch, index: Tensor, config: Train) -> None:
         """Write the gradient of PPO's loss over the rows `index [M]` int64, and its statistics, into the message."""
         networks, rows = self.networks, batch.rows(index)
-        mean, log_std = networks.mean(rows.observations), networks.log_std
-        surrogate = policy_loss(log_prob(rows.actions, mean, log_std), rows.log_probs, rows.advantages, config.clip)
-        values = value_losses(networks.values(rows.critic_observations), rows.targets)
-        # a sum, not a mean: with its own network a critic learns as if the other channels did not exist
-        networks.differentiate(surrogate - config.entropy * entropy(log_std) + config.value_weight * values.sum())
-        with torch.no_grad():
-            networks.statistics[0] = gaussian_kl(rows.mean, rows.log_std, mean, log_std)
-            networks.statistics[1], networks.statistics[2:] = surrogate, values
+        mirrored = None if rows.mirrored is None else networks.mean(rows.mirrored)
+        mean, values = networks.mean(rows.observations), networks.values(rows.critic_observations)
+        differentiate(networks, Outputs(mean, values, networks.log_std, mirrored), rows, config)
+
+
+def differentiate(networks: ActorCritic, out: Outputs, rows: Batch, config: Train) -> None:
+    """Write the gradient of PPO's loss and its statistics into the message of the networks that gave the outputs."""
+    surrogate = surrogate_loss(out, rows, config)
+    networks.differentiate(weighted_loss(surrogate, out, rows, config))
+    with torch.no_grad():
+        networks.statistics[0] = gaussian_kl(rows.mean, rows.log_std, out.mean, out.log_std)
+        networks.statistics[1], networks.statistics[2:] = surrogate, value_losses(out.values, rows.targets)

@@ -12,10 +12,22 @@ Count = Annotated[int, Meta(ge=1)]
 
 
 class Train(Struct, frozen=True, forbid_unknown_fields=True):
-    """PPO's settings. `num_envs` is the number over all workers; `critic` names the networks of the channels:
+    """PPO's settings. `num_envs` is the number over all workers; `engine` computes the networks: the C++ core or torch;
+    `auto` is the core where it has what is asked for.
 
-    `grouped` one network per channel, `shared` one network with an output per channel. `engine` computes them: the
-    C++ core or torch; `auto` is the core.
+    `critics`: `separate` one network per channel, `heads` one network with an output per channel, `single` one network
+    for the weighted sum of the channels, which must share gamma and lam then. `normalise` brings each critic's
+    advantages to unit deviation before they are weighted and added, with a deviation of at least `std_floor` times its
+    running mean; `renormalise` does the same with the sum. `reward_scale` divides rewards before anything sees them:
+    `return_std` by the running deviation of a channel's discounted return, `log` by the `advantage_std` that the run
+    `reward_log` had in the same iteration.
+
+    `advantage`: `gae` from critics; `grpo` and `rloo` compare whole episodes of `group` environments that started in
+    the same state, with channels joined in the `group_order`. `log_ratio_clip` bounds the logarithm of the policy's
+    ratio before its exponential. `entropy_band` (low, high), in nats per action, costs `entropy_band_weight` times the
+    squared distance from it. `memory` is the width of a GRU in front of actor and critics, 0 for none. `symmetry`, for
+    tasks that declare one: `canonical` shows the policy one of two mirrored states, `loss` adds `symmetry_weight` times
+    the squared difference between the actions of the two, `none` ignores it.
     """
 
     num_envs: Count = 256
@@ -28,18 +40,31 @@ class Train(Struct, frozen=True, forbid_unknown_fields=True):
     max_learning_rate: Positive = 3e-3
     kl_target: NonNegative = 0.03
     clip: Positive = 0.2
+    log_ratio_clip: Positive = 20.0
     entropy: NonNegative = 0.005
+    entropy_band: tuple[float, float] | None = None
+    entropy_band_weight: NonNegative = 0.05
     value_weight: NonNegative = 1.0
     max_grad_norm: Positive = 1.0
+    advantage: Literal["gae", "grpo", "rloo"] = "gae"
+    group: Annotated[int, Meta(ge=2)] = 8
+    group_order: Literal["normalise_then_sum", "sum_then_normalise"] = "normalise_then_sum"
+    normalise: bool = True
     std_floor: NonNegative = 0.1
+    renormalise: bool = True
+    reward_scale: Literal["none", "return_std", "log"] = "none"
+    reward_log: str = ""
     actor_hidden: tuple[Count, ...] = (128, 128)
     critic_hidden: tuple[Count, ...] = (128, 128)
-    critic: Literal["grouped", "shared"] = "grouped"
+    critics: Literal["separate", "heads", "single"] = "separate"
+    memory: Annotated[int, Meta(ge=0)] = 0
     activation: Literal["elu", "relu", "tanh", "silu"] = "elu"
     initial_std: Positive = 0.8
     min_std: Positive = 0.05
     max_std: Positive = 1.5
     observation_clip: Positive = 10.0
+    symmetry: Literal["canonical", "loss", "none"] = "canonical"
+    symmetry_weight: NonNegative = 1.0
     checkpoint_every: Count = 50
     workers: Annotated[int, Meta(ge=0, le=256)] = 0
     engine: Literal["auto", "core", "torch"] = "auto"
