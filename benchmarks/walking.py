@@ -3,7 +3,8 @@
     python benchmarks/walking.py --seeds 0 1 2 3 4 --at 200 250 300 400 --json benchmarks/data/velocity_flat.json
 
 Seconds are those of training alone, start-up included: training stops for each evaluation and goes on from its
-checkpoint, which gives the same bits as not stopping. An evaluation is 200 episodes of 20 s with slew-limited commands,
+checkpoint, which gives the same bits as not stopping. `--set` changes settings of train.toml, in TOML: --set
+critics='"single"' horizon=32. An evaluation is 200 episodes of 20 s with slew-limited commands,
 on the training model and, with --execution, 100 on the stiff one; `--command` holds one command instead.
 """
 
@@ -12,17 +13,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import tempfile
 import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import to_builtins
 
 from pyembody.analysis import evaluate
 from pyembody.envs import VectorEnv
 from pyembody.learn import create_run, load_policy, read_metrics, resume, train
-from pyembody.spec import load_robot, load_task, load_train
+from pyembody.spec import Train, convert, load_robot, load_task, load_train
 
 EPISODES, STIFF_EPISODES, EVALUATION_SEED = 200, 100, 1000
 
@@ -39,7 +43,7 @@ def main() -> None:
 def walk(seed: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Train one seed; return a row for each evaluation."""
     task, robot = load_task("velocity", arguments.variant), load_robot("go2")
-    config = load_train("velocity", arguments.variant)
+    config = convert(to_builtins(load_train("velocity", arguments.variant)) | changes(arguments.set), Train, "--set")
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as out:
         run = create_run(task, robot, config, seed, out=Path(out))
@@ -57,6 +61,11 @@ def walk(seed: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:
             rows.append(row)
             print(json.dumps(row), flush=True)
     return rows
+
+
+def changes(texts: list[str]) -> dict[str, Any]:
+    """Return the settings of NAME=VALUE texts."""
+    return tomllib.loads("\n".join(texts))
 
 
 def _figures(run: Path, task: Any, robot: Any, execution: bool, command: list[float] | None) -> dict[str, Any]:
@@ -81,6 +90,7 @@ def _figures(run: Path, task: Any, robot: Any, execution: bool, command: list[fl
 def _table(arguments: argparse.Namespace, rows: list[dict[str, Any]]) -> dict[str, Any]:
     command = f'python benchmarks/walking.py --variant "{arguments.variant}" --seeds {_words(arguments.seeds)}'
     command += f" --at {_words(arguments.at)}" + (" --execution" if arguments.execution else "")
+    command += f" --set {' '.join(map(shlex.quote, arguments.set))}" if arguments.set else ""
     command += f" --command {_words(arguments.command)}" if arguments.command else ""
     return {"command": command, "cores": len(os.sched_getaffinity(0)), "rows": rows}
 
@@ -96,6 +106,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--at", type=int, nargs="+", default=[150, 200, 250, 300, 400])
     parser.add_argument("--execution", action="store_true")
     parser.add_argument("--command", type=float, nargs=3)
+    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE")
     parser.add_argument("--json", required=True)
     return parser.parse_args()
 

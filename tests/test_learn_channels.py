@@ -63,7 +63,7 @@ def test_logs_name_the_critics(critics: str, names: list[str]) -> None:
 def test_without_normalisation_shares_follow_the_scale_of_rewards() -> None:
     large = (1.0, 1e4)
     assert learner(scales=large).iterate()["share"]["effort"] == pytest.approx(0.3 / 1.3, rel=1e-3)
-    assert learner(scales=large, normalise=False).iterate()["share"]["effort"] > 0.99
+    assert learner(scales=large, normalise=False).iterate()["share"]["effort"] > 0.9
 
 
 def test_a_floor_of_deviations_acts_when_a_channel_becomes_constant() -> None:

@@ -249,7 +249,9 @@ def test_a_loaded_policy_gives_the_learners_values(tmp_path: Path) -> None:
     learner = Learner(env, spec.task, spec.train, spec.seed, Group())
     load_learner(run, spec, learner)
     rows = torch.from_numpy(env.critic_observations.copy())
-    expected = learner._values(learner.critic_normaliser(rows, out=torch.empty_like(rows))).detach().numpy()
+    expected = learner.value_normaliser.denormalise(
+        learner.engine.values(learner.critic_normaliser(rows, out=torch.empty_like(rows)))
+    ).detach().numpy()
     values = load_policy(run).values(env.observations, env.critic_observations)
     np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-6)
     assert values.shape == (env.num_envs, len(env.channel_names)) and values.any()
