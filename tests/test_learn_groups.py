@@ -93,12 +93,13 @@ def test_only_the_first_episode_of_an_iteration_counts() -> None:
     assert seen[:5].all() and seen[5:].any(axis=0).tolist() == [n % 3 != 0 for n in range(12)]
     combined = learner.rollout.combined.numpy()
     assert not combined[~seen].any() and (combined[:5] == combined[0]).all()
-    assert combined[seen].mean() == pytest.approx(0.0, abs=1e-5) and combined[seen].std() == pytest.approx(1.0, abs=1e-5)
+    assert combined[seen].mean() == pytest.approx(0.0, abs=1e-5)
+    assert combined[seen].std() == pytest.approx(1.0, abs=1e-5)
 
 
 def test_groups_need_whole_episodes_and_a_divisor() -> None:
     env = PointMass(12)
-    with pytest.raises(SpecError, match="horizon: advantage 'grpo' compares whole episodes: expected at least 40 steps"):
+    with pytest.raises(SpecError, match="advantage 'grpo' compares whole episodes: expected at least 40 steps, got 16"):
         Learner(env, toy_task(), toy_train(num_envs=12, advantage="grpo", group=4), 0, Group())
     with pytest.raises(SpecError, match="group: expected a divisor of 12 environments, got 8"):
         Learner(env, toy_task(), toy_train(num_envs=12, advantage="grpo", horizon=40), 0, Group())

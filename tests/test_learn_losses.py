@@ -79,7 +79,8 @@ def test_learning_rate_stays_in_its_range_and_still_without_a_target() -> None:
 def test_the_entropy_band_is_flat_inside_and_smooth_outside() -> None:
     # one action: its entropy is log std + 1.4189
     middle = 0.5 * math.log(2 * math.pi * math.e)
-    for distance, cost, slope in ((0.0, 0.0, 0.0), (0.1, 0.0, 0.0), (0.5, 0.09, 0.6), (-0.5, 0.09, -0.6), (0.2, 0.0, 0.0)):
+    cases = ((0.0, 0.0, 0.0), (0.1, 0.0, 0.0), (0.5, 0.09, 0.6), (-0.5, 0.09, -0.6), (0.2, 0.0, 0.0))
+    for distance, cost, slope in cases:
         log_std = torch.tensor([distance], dtype=torch.float64, requires_grad=True)
         band = losses.entropy_band(log_std, middle - 0.2, middle + 0.2)
         (gradient,) = torch.autograd.grad(band, log_std)
@@ -91,7 +92,7 @@ def test_one_weight_of_the_entropy_has_the_gradient_of_bonus_and_band(band: tupl
     config = Train(entropy=0.01, entropy_band=band, entropy_band_weight=0.3)
     log_std = torch.tensor([0.1, -0.4, 0.2], requires_grad=True)
     out = losses.Outputs(torch.zeros(1, 3), torch.zeros(1, 1), log_std)
-    rows = Batch(*(torch.zeros(1, 3) for _ in range(4)), *(torch.zeros(1) for _ in range(2)), torch.zeros(1, 1), log_std)
+    rows = Batch(*(torch.zeros(1, 3),) * 4, *(torch.zeros(1),) * 2, torch.zeros(1, 1), log_std)
     total = losses.weighted_loss(torch.zeros(()), out, rows, config)
     (gradient,) = torch.autograd.grad(total, log_std)
     expected = -losses.entropy_pull(log_std.detach(), config)

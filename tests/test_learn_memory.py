@@ -12,7 +12,7 @@ import torch
 
 from pyembody.analysis import evaluate
 from pyembody.envs import VectorEnv
-from pyembody.learn import create_run, load_policy, train
+from pyembody.learn import checkpoint, create_run, load_policy, train
 from pyembody.learn.distributed import Group
 from pyembody.learn.engine import make_engine
 from pyembody.learn.gru import Gru
@@ -137,9 +137,10 @@ def test_a_loaded_policy_acts_as_the_one_in_training_did(tmp_path: Path) -> None
     policy, env = load_policy(run), Hidden(12, seed=5)
     env.reset(options={"stagger": True})
     mine = learner()
+    arrays = {k: torch.from_numpy(v.copy()) for k, v in checkpoint.load(checkpoint.latest(run), 0)[1].items()}
     for name, parameter in mine.networks.parameters().items():
-        parameter.copy_(torch.from_numpy(policy_arrays(run)[name]))
-    mine.normaliser.load({k: torch.from_numpy(policy_arrays(run)[f"observations.{k}"]) for k in ("count", "mean", "var")})
+        parameter.copy_(arrays[name])
+    mine.normaliser.load({k: arrays[f"observations.{k}"] for k in ("count", "mean", "var")})
     for _ in range(30):
         rows = torch.from_numpy(env.observations.copy())
         with torch.inference_mode():
@@ -152,12 +153,6 @@ def test_a_loaded_policy_acts_as_the_one_in_training_did(tmp_path: Path) -> None
     fresh = load_policy(run)
     policy.forget()
     np.testing.assert_array_equal(policy(env.observations), fresh(env.observations))
-
-
-def policy_arrays(run: Path) -> dict[str, np.ndarray]:
-    from pyembody.learn import checkpoint
-
-    return checkpoint.load(checkpoint.latest(run), 0)[1]
 
 
 def test_memory_is_torchs_alone() -> None:

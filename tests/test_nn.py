@@ -37,6 +37,8 @@ def trains(draw) -> Train:
         activation=draw(st.sampled_from(ACTIVATIONS)),
         clip=draw(st.sampled_from([0.05, 0.2])),
         entropy=draw(st.sampled_from([0.0, 0.01])),
+        entropy_band=draw(st.sampled_from([None, (0.0, 0.5), (2.0, 3.0)])),
+        log_ratio_clip=draw(st.sampled_from([0.05, 20.0])),
         value_weight=draw(st.sampled_from([0.5, 1.0])),
     )
 

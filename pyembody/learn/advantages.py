@@ -48,10 +48,12 @@ class CriticAdvantages:
 
     def begin(self, env: Any) -> bool:
         """Episodes go on from where they are."""
+        del env
         return False
 
     def __call__(self, rollout: Rollout, paid: Array, first: bool) -> Array:
         """Combine the advantages of all ranks; see `Advantages`."""
+        del paid  # the critics have said what it is worth
         advantages = self.group.gather(torch.from_numpy(rollout.advantages), self._gathered).numpy()
         normalised = advantages if self.config.normalise else advantages.copy()
         moments: Array = _core.normalise_advantages(
@@ -66,7 +68,8 @@ class CriticAdvantages:
 
     def rows(self, rollout: Rollout) -> None:
         """All rows."""
-        return None
+        del rollout
+        return
 
 
 class GroupAdvantages:
@@ -95,6 +98,7 @@ class GroupAdvantages:
 
     def __call__(self, rollout: Rollout, paid: Array, first: bool) -> Array:
         """Combine; see `Advantages`. The deviation in the moments is the mean of those inside the groups."""
+        del first  # nothing is carried from one iteration to the next
         config = self.config
         mask = first_episodes(rollout)
         returns = (paid.astype(np.float64) * mask[..., None]).sum(0)

@@ -34,7 +34,7 @@ class Engine(Protocol):
         """The environments of `ended [N]` bool start new episodes."""
 
     def horizon_values(self, rollout: Rollout, finals: Tensor) -> tuple[Tensor, Tensor]:
-        """Return values `[T + 1, N, C]` of a rollout and `[M, C]` of true successors `finals [M, Oc]`, normalised units."""
+        """Return values `[T + 1, N, C]`, and `[M, C]` of true successors `finals [M, Oc]`, in normalised units."""
 
     def minibatches(self, batch: Batch, config: Train, generator: torch.Generator) -> Sequence[Tensor]:
         """Return the rows `[M]` int64 of the minibatches of one shuffled pass over the batch."""

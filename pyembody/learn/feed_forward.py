@@ -31,7 +31,7 @@ class FeedForward:
         """The environments of `ended [N]` bool start new episodes."""
 
     def horizon_values(self, rollout: Rollout, finals: Tensor) -> tuple[Tensor, Tensor]:
-        """Return values `[T + 1, N, C]` of a rollout and `[M, C]` of true successors `finals [M, Oc]`, normalised units."""
+        """Return values `[T + 1, N, C]`, and `[M, C]` of true successors `finals [M, Oc]`, in normalised units."""
         rows = rollout.critic.normalised
         return self.values(flat(rows)).view(*rows.shape[:2], -1), self.values(finals)
 

@@ -79,23 +79,19 @@ class Outputs:
     log_std: Tensor
     mirrored_mean: Tensor | None = None
 
-
-def _band(out: Outputs, rows: Batch, config: Train) -> Tensor:
-    assert config.entropy_band is not None
-    return entropy_band(out.log_std, *config.entropy_band)
-
-
-def _symmetry(out: Outputs, rows: Batch, config: Train) -> Tensor:
-    assert out.mirrored_mean is not None and rows.mirror is not None
-    return symmetry_loss(out.mean, out.mirrored_mean, *rows.mirror)
+    def mirrored(self, rows: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the means of the mirrored states, and index and sign that mirror them back."""
+        assert self.mirrored_mean is not None
+        assert rows.mirror is not None
+        return self.mirrored_mean, *rows.mirror
 
 
 QUANTITIES: dict[str, Callable[[Outputs, Batch, Train], Tensor]] = {
     "entropy": lambda out, rows, config: entropy(out.log_std),
     # a sum, not a mean: with its own network a critic learns as if the other channels did not exist
     "value": lambda out, rows, config: value_losses(out.values, rows.targets).sum(),
-    "entropy_band": _band,
-    "symmetry": _symmetry,
+    "entropy_band": lambda out, rows, config: entropy_band(out.log_std, *(config.entropy_band or ())),
+    "symmetry": lambda out, rows, config: symmetry_loss(out.mean, *out.mirrored(rows)),
 }
 
 

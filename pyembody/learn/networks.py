@@ -149,7 +149,7 @@ class ActorCritic:
 
     def parameters(self) -> dict[str, Tensor]:
         """Return every parameter by name: `actor.weights.0`, `log_std`, `critic.biases.2`, ..."""
-        parts = {"actor": self.actor, "critic": self.critic}
+        parts: dict[str, nn.Module | None] = {"actor": self.actor, "critic": self.critic}
         parts |= {"actor_memory": self.actor_memory, "critic_memory": self.critic_memory}
         named = {
             f"{part}.{n}": p.data for part, m in parts.items() if m is not None for n, p in m.named_parameters()

@@ -19,11 +19,12 @@ class GroupedGRU(nn.Module):
         super().__init__()
         self.width = width
         bound = 1.0 / math.sqrt(width)
-        shapes = {"input": (inputs, 3 * width), "hidden": (width, 3 * width)}
-        for name, shape in shapes.items():
-            weight = torch.empty(groups, *shape).uniform_(-bound, bound, generator=generator)
-            self.register_parameter(f"{name}_weights", nn.Parameter(weight))
-            self.register_parameter(f"{name}_biases", nn.Parameter(torch.zeros(groups, 1, shape[1])))
+
+        def drawn(rows: int) -> nn.Parameter:
+            return nn.Parameter(torch.empty(groups, rows, 3 * width).uniform_(-bound, bound, generator=generator))
+
+        self.input_weights, self.hidden_weights = drawn(inputs), drawn(width)
+        self.input_biases, self.hidden_biases = (nn.Parameter(torch.zeros(groups, 1, 3 * width)) for _ in range(2))
 
     def forward(self, rows: Tensor, state: Tensor, starts: Tensor) -> Tensor:
         """Return the states `[T, G, B, H]` after each of the rows `[T, B, F]`.

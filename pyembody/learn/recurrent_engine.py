@@ -27,7 +27,8 @@ class RecurrentEngine:
     """
 
     def __init__(self, networks: ActorCritic, horizon: int, envs: int) -> None:
-        assert networks.actor_memory is not None and networks.critic_memory is not None
+        assert networks.actor_memory is not None
+        assert networks.critic_memory is not None
         self.networks, self.horizon, self.envs = networks, horizon, envs
         self._memories = (networks.actor_memory, networks.critic_memory)
         groups = networks.critic.weights[0].shape[0]
@@ -55,7 +56,7 @@ class RecurrentEngine:
             state[:, torch.from_numpy(ended)] = 0.0
 
     def horizon_values(self, rollout: Rollout, finals: Tensor) -> tuple[Tensor, Tensor]:
-        """Return values `[T + 1, N, C]` of a rollout and `[M, C]` of true successors `finals [M, Oc]`, normalised units.
+        """Return values `[T + 1, N, C]`, and `[M, C]` of true successors `finals [M, Oc]`, in normalised units.
 
         A true successor is seen with the memory of its own episode, the next row with none.
         """
@@ -76,6 +77,7 @@ class RecurrentEngine:
 
         A horizon is taken whole: rows that are not `chosen` have no advantage and move no policy.
         """
+        del batch
         order = torch.randperm(self.envs, generator=generator)
         first = torch.arange(self.horizon).unsqueeze(1) * self.envs
         return [(first + envs).flatten() for envs in order.tensor_split(config.minibatches)]

@@ -21,7 +21,7 @@ LEAST = 1e-8
 class RewardScale:
     """Leaves rewards as they are."""
 
-    def __init__(self, channels: int, envs: int) -> None:
+    def __init__(self, channels: int) -> None:
         """`shared` arrays are the same on all ranks, `own` ones are of one rank; both are kept in checkpoints."""
         self.divisor = np.ones(channels)
         self.shared: dict[str, Array] = {}
@@ -41,13 +41,14 @@ class ReturnStd(RewardScale):
     """
 
     def __init__(self, channels: int, envs: int, gamma: Array) -> None:
-        super().__init__(channels, envs)
+        super().__init__(channels)
         self.gamma = gamma.astype(np.float64)
         self.shared = {"moments": np.zeros((3, channels))}
         self.own = {"returns": np.zeros((envs, channels))}
 
     def __call__(self, rewards: Array, ended: Array, iteration: int, group: Group) -> None:
         """Take the returns into the moments, then divide."""
+        del iteration
         running, moments = self.own["returns"], self.shared["moments"]
         sums = np.zeros_like(moments)
         for reward, end in zip(rewards, ended, strict=True):
@@ -72,12 +73,13 @@ class LoggedStd(RewardScale):
     With it one critic of the weighted sum is paid w / std, which is what normalised critics do to the advantages.
     """
 
-    def __init__(self, channels: int, envs: int, logged: Array) -> None:
-        super().__init__(channels, envs)
+    def __init__(self, logged: Array) -> None:
+        super().__init__(logged.shape[1])
         self.logged = logged
 
     def __call__(self, rewards: Array, ended: Array, iteration: int, group: Group) -> None:
         """Divide by the logged row."""
+        del ended, group
         self.divisor = np.maximum(self.logged[min(iteration, len(self.logged) - 1)], LEAST)
         rewards /= self.divisor.astype(np.float32)
 
@@ -87,8 +89,8 @@ def reward_scale(config: Train, names: tuple[str, ...], gamma: Array, envs: int)
     if config.reward_scale == "return_std":
         return ReturnStd(len(names), envs, gamma)
     if config.reward_scale == "log":
-        return LoggedStd(len(names), envs, _logged(config.reward_log, names))
-    return RewardScale(len(names), envs)
+        return LoggedStd(_logged(config.reward_log, names))
+    return RewardScale(len(names))
 
 
 def _logged(run: str, names: tuple[str, ...]) -> Array:

@@ -18,6 +18,7 @@ class MirrorMap(Protocol):
     critic_sign: Array
     action_index: Array
     action_sign: Array
+    clock: int
 
     def flag(self, obs: Array) -> Array:
         """Return for observations `[N, O]` which rows `[N]` bool to mirror."""

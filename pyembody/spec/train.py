@@ -68,3 +68,12 @@ class Train(Struct, frozen=True, forbid_unknown_fields=True):
     checkpoint_every: Count = 50
     workers: Annotated[int, Meta(ge=0, le=256)] = 0
     engine: Literal["auto", "core", "torch"] = "auto"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for settings that do not go together."""
+        if self.entropy_band is not None and not self.entropy_band[0] <= self.entropy_band[1]:
+            raise ValueError(f"entropy_band: expected low <= high, got {list(self.entropy_band)}")
+        if self.memory and self.symmetry == "loss":
+            raise ValueError("symmetry: 'loss' compares single states: expected memory 0, or 'canonical' or 'none'")
+        if (self.reward_scale == "log") != bool(self.reward_log):
+            raise ValueError("reward_log: expected the folder of a run with reward_scale 'log', and none otherwise")
