@@ -81,41 +81,49 @@ void SacGradient::actor(const float* actor, const float* critics, const SacRows&
                         const float* weights, float temperature, float* message) {
     actor_panels_.pack(actor, Back::parameters);
     critic_panels_.pack(critics, Back::inputs);
-    const std::int64_t channels = networks_.channels;
-    const auto total = static_cast<double>(rows.count);
-    const double cost =
-        total * (3.0 * networks_.actor.nanoseconds() + 2.0 * networks_.critic.nanoseconds());
+    const double cost = static_cast<double>(rows.count) * (3.0 * networks_.actor.nanoseconds() +
+                                                           2.0 * networks_.critic.nanoseconds());
     const std::int64_t slices = slices_.run(rows.count, cost, [&](const Slice& slice, int thread) {
-        SacWorker& worker = workers_[static_cast<std::size_t>(thread)];
-        double* sums = sums_.data() + slice.number * sums_size_;
-        std::fill_n(sums, sums_size_, 0.0);
+        std::fill_n(sums_.data() + slice.number * sums_size_, sums_size_, 0.0);
         for (std::int64_t first = slice.first; first < slice.last; first += kBlockRows) {
-            const std::int64_t count = std::min(kBlockRows, slice.last - first);
-            worker.act(actor_panels_, rows, first, count);
-            for (std::int64_t r = 0; r < count; ++r) {
-                sums[0] += static_cast<double>(worker.log_probs()[r]);
-            }
-            for (std::int64_t c = 0; c < channels; ++c) {
-                worker.least(critic_panels_, c, count, worker.values());
-                for (std::int64_t r = 0; r < count; ++r) {
-                    sums[1 + c] += static_cast<double>(worker.values()[r]);
-                }
-                worker.back_channel(critic_panels_, c, count, -weights[c]);
-            }
-            worker.back_actor(actor_panels_, slices_.layout(0), rows, first, count, temperature,
-                              static_cast<float>(1.0 / total), slice.gradient);
+            actor_block(rows, first, std::min(kBlockRows, slice.last - first), weights, temperature,
+                        slice, workers_[static_cast<std::size_t>(thread)]);
         }
     });
     slices_.gather(slices, message);
-    float* statistics = message + networks_.actor_parameters;
+    finish(slices, rows.count, weights, temperature, message + networks_.actor_parameters);
+}
+
+void SacGradient::actor_block(const SacRows& rows, std::int64_t first, std::int64_t count,
+                              const float* weights, float temperature, const Slice& slice,
+                              SacWorker& worker) {
+    double* sums = sums_.data() + slice.number * sums_size_;
+    worker.act(actor_panels_, rows, first, count);
+    for (std::int64_t r = 0; r < count; ++r) {
+        sums[0] += static_cast<double>(worker.log_probs()[r]);
+    }
+    for (std::int64_t c = 0; c < networks_.channels; ++c) {
+        worker.least(critic_panels_, c, count, worker.values());
+        for (std::int64_t r = 0; r < count; ++r) {
+            sums[1 + c] += static_cast<double>(worker.values()[r]);
+        }
+        worker.back_channel(critic_panels_, c, count, -weights[c]);
+    }
+    worker.back_actor(actor_panels_, slices_.layout(0), rows, first, count, temperature,
+                      1.0F / static_cast<float>(rows.count), slice.gradient);
+}
+
+void SacGradient::finish(std::int64_t slices, std::int64_t rows, const float* weights,
+                         float temperature, float* statistics) const {
     double loss = 0.0;
-    for (std::int64_t i = 0; i < 1 + channels; ++i) {
+    for (std::int64_t i = 0; i < 1 + networks_.channels; ++i) {
         double sum = 0.0;
         for (std::int64_t s = 0; s < slices; ++s) {
             sum += sums_[static_cast<std::size_t>(s * sums_size_ + i)];
         }
-        statistics[1 + i] = static_cast<float>(sum / total);
-        loss += sum / total * static_cast<double>(i == 0 ? temperature : -weights[i - 1]);
+        const double mean = sum / static_cast<double>(rows);
+        statistics[1 + i] = static_cast<float>(mean);
+        loss += mean * static_cast<double>(i == 0 ? temperature : -weights[i - 1]);
     }
     statistics[0] = static_cast<float>(loss);
 }

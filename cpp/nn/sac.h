@@ -61,6 +61,12 @@ class SacGradient {
                float temperature, float* message);
 
   private:
+    void actor_block(const SacRows& rows, std::int64_t first, std::int64_t count,
+                     const float* weights, float temperature, const Slice& slice,
+                     SacWorker& worker);
+    void finish(std::int64_t slices, std::int64_t rows, const float* weights, float temperature,
+                float* statistics) const;
+
     SacNetworks networks_;
     Slices slices_;  // of the actor
     Panels actor_panels_;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
@@ -67,12 +68,12 @@ def update_samplers(count: int, width: int, threads: int, compiled: bool) -> dic
         return count
 
     samplers = {
-        "ours": _repeated(partial(gradient, CoreEngine(networks, threads))),
+        "ours": _repeated(partial(gradient, CoreEngine(networks, threads)), threads),
         LIMIT: _arithmetic(per_row, threads),
-        "torch-eager": _with_threads(_repeated(partial(gradient, TorchEngine(networks))), threads),
+        "torch-eager": _with_threads(_repeated(partial(gradient, TorchEngine(networks)), threads), threads),
     }
     if compiled:
-        compiled_gradient = _repeated(_compiled_gradient(networks, batch, index, config))
+        compiled_gradient = _repeated(_compiled_gradient(networks, batch, index, config), threads)
         samplers["torch-compile"] = _with_threads(compiled_gradient, threads)
     return samplers
 
@@ -142,15 +143,16 @@ def _gradient_multiply_adds(sizes: tuple[int, ...]) -> int:
 
 def _arithmetic(multiply_adds: int, threads: int) -> Sampler:
     """Return how often a second the registers alone can do so many multiply-adds."""
-    sample = _repeated(lambda: _core.multiply_adds(REPEATS, threads))
+    sample = _repeated(lambda: _core.multiply_adds(REPEATS, threads), threads)
     return lambda: sample() / multiply_adds
 
 
-def _repeated(run: Callable[[], int]) -> Sampler:
-    """Return a sampler of so many runs that a sample lasts about SECONDS."""
+def _repeated(run: Callable[[], int], threads: int) -> Sampler:
+    """Return a sampler of so many runs that a sample lasts about SECONDS, of this thread if it is the only one."""
+    clock = time.thread_time if threads == 1 else time.perf_counter
     run()
-    repeats = max(1, int(SECONDS * Case(run).sample() / run()))
-    return Case(lambda: sum(run() for _ in range(repeats))).sample
+    repeats = max(1, int(SECONDS * Case(run, clock=clock).sample() / run()))
+    return Case(lambda: sum(run() for _ in range(repeats)), clock=clock).sample
 
 
 def _with_threads(sample: Sampler, threads: int) -> Sampler:
