@@ -25,14 +25,22 @@ class Gru:
         self._input, self._input_bias, self._hidden, self._hidden_bias = found
         self.groups, self.width = self._hidden.shape[:2]
         self._state = np.zeros((self.groups, 0, self.width), np.float32)
+        self._scaling: tuple[Array, Array, float] | None = None
+
+    def normalise(self, mean: Array, inverse_std: Array, clip: float) -> None:
+        """Have the units see rows as `(row - mean [F]) * inverse_std [F]`, within +-clip."""
+        self._scaling = (mean.copy(), inverse_std.copy(), clip)
 
     def __call__(self, rows: Array) -> Array:
-        """Return the new states with the rows behind them, `[G, N, H + F]`, for rows `[N, F]` float32.
+        """Return the new states with the normalised rows behind them, `[G, N, H + F]`, for rows `[N, F]` float32.
 
         Another N than before starts with no memory.
         """
         if self._state.shape[1] != len(rows):
             self._state = np.zeros((self.groups, len(rows), self.width), np.float32)
+        if self._scaling is not None:
+            mean, inverse_std, clip = self._scaling
+            rows = np.clip((rows - mean) * inverse_std, -clip, clip)
         inputs = rows @ self._input + self._input_bias
         hidden = self._state @ self._hidden + self._hidden_bias
         both, h = inputs + hidden, self.width
