@@ -9,7 +9,7 @@ __version__: str
 
 _Floats: TypeAlias = NDArray[np.float32]
 _Ends: TypeAlias = NDArray[np.bool_] | NDArray[np.uint8]
-_Network: TypeAlias = tuple[int, int, str, list[tuple[int, int, int, int]]]
+_Network: TypeAlias = tuple[int, int, str, list[tuple[int, int, int, int, int, int]]]
 
 def simd_level() -> str: ...
 
@@ -114,6 +114,7 @@ class LeggedTerms:
 class Mlp:
     def __init__(self, network: _Network, parameters: int, threads: int = 1) -> None: ...
     def load(self, flat: _Floats) -> None: ...
+    def normalise(self, mean: _Floats, inverse_std: _Floats, clip: float) -> None: ...
     def forward(self, rows: _Floats, out: _Floats) -> None: ...
 
 class PpoGradient:
@@ -138,6 +139,57 @@ class PpoGradient:
         message: _Floats,
     ) -> None: ...
 
+class RegressionGradient:
+    def __init__(
+        self, network: _Network, parameters: int, loss: str = "squared", bounds: int = 0, threads: int = 1
+    ) -> None: ...
+    def run(
+        self,
+        flat: _Floats,
+        inputs: _Floats,
+        targets: _Floats,
+        index: NDArray[np.int64],
+        message: _Floats,
+        huber: float = 1.0,
+        bound_weight: float = 0.0,
+    ) -> None: ...
+
+class SacGradient:
+    def __init__(
+        self,
+        actor: _Network,
+        critic: _Network,
+        channels: int,
+        actor_parameters: int,
+        critic_parameters: int,
+        low: float = -5.0,
+        high: float = 2.0,
+        threads: int = 1,
+    ) -> None: ...
+    def targets(
+        self,
+        actor: _Floats,
+        target_critics: _Floats,
+        observations: _Floats,
+        critic_observations: _Floats,
+        noise: _Floats,
+        rewards: _Floats,
+        discount: _Floats,
+        temperature: _Floats,
+        out: _Floats,
+    ) -> None: ...
+    def actor(
+        self,
+        actor: _Floats,
+        critics: _Floats,
+        observations: _Floats,
+        critic_observations: _Floats,
+        noise: _Floats,
+        weights: _Floats,
+        temperature: float,
+        message: _Floats,
+    ) -> None: ...
+
 def multiply_adds(repeats: int, threads: int = 1) -> int: ...
 def clip_rows(gradient: _Floats, most: float, norms: _Floats) -> None: ...
 def adam_step(
@@ -147,4 +199,9 @@ def adam_step(
     square: _Floats,
     rate: float,
     scale: float,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+    keep: float,
 ) -> None: ...
+def polyak(target: _Floats, source: _Floats, rate: float) -> None: ...

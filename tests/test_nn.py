@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nn_twins import ACTIVATIONS, assert_near, assert_other_level_passes
 from pyembody import _core
 from pyembody.learn import adam_reference as reference
 from pyembody.learn.batch import Batch
@@ -21,9 +17,6 @@ from pyembody.learn.losses import log_prob
 from pyembody.learn.networks import ActorCritic
 from pyembody.learn.torch_engine import TorchEngine
 from pyembody.spec import Train
-
-ACTIVATIONS = ("tanh", "relu", "elu", "silu")
-TOLERANCE = 1e-5
 
 
 @st.composite
@@ -88,14 +81,6 @@ def message(engine: CoreEngine | TorchEngine, batch: Batch, index: torch.Tensor,
     return engine.networks.message.clone()
 
 
-def assert_near(mine: torch.Tensor, theirs: torch.Tensor) -> None:
-    """Equal to TOLERANCE, relative to the largest number or to what was added up to it, which was some tenth: float32
-    sums in another order agree no better.
-    """
-    scale = max(float(theirs.abs().max()), 0.1)
-    torch.testing.assert_close(mine, theirs, rtol=TOLERANCE, atol=TOLERANCE * scale)
-
-
 @given(problems())
 @settings(max_examples=25, deadline=None)
 def test_gradients_and_statistics_equal_automatic_differentiation(drawn) -> None:
@@ -137,19 +122,7 @@ def test_the_number_of_threads_changes_no_bit(critic: str) -> None:
 
 @pytest.mark.parametrize("level", ["generic", "avx2"])
 def test_other_simd_levels_equal_torch_too(level: str) -> None:
-    best = ("generic", "avx2", "avx512").index(_core.simd_level())
-    if ("generic", "avx2").index(level) >= best:
-        pytest.skip(f"{level} is what the other tests run at, or more than this processor has")
-    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", str(Path(__file__))]
-    tests = "automatic_differentiation or activation"
-    done = subprocess.run(
-        [*command, "-k", tests],
-        env=os.environ | {"EMBODY_SIMD": level, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
+    assert_other_level_passes(level, __file__, "automatic_differentiation or activation")
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -158,7 +131,7 @@ def test_an_activation_is_right_in_its_last_places_and_far_out(activation: str) 
     x = np.concatenate([np.linspace(-30, 30, 20001), np.geomspace(1e-30, 1e30, 301), -np.geomspace(1e-30, 80, 301)])
     rows = x.astype(np.float32)[:, None]
     out = np.empty_like(rows)
-    mlp = _core.Mlp((1, 0, activation, [(1, 1, 0, 1), (1, 1, 0, 1)]), 2)
+    mlp = _core.Mlp((1, 0, activation, [(1, 1, 0, 1, -1, -1), (1, 1, 0, 1, -1, -1)]), 2)
     mlp.load(np.array([1.0, 0.0], np.float32))
     mlp.forward(rows, out)
     exact = rows[:, 0].astype(np.float64)
@@ -182,9 +155,21 @@ def test_a_single_nan_reaches_the_outputs_of_its_row_only() -> None:
         assert bad.nonzero().tolist() == [[150]], activation
 
 
-@given(st.integers(1, 4), st.integers(1, 300), st.integers(0, 99), st.sampled_from([1e-3, 1.0, 1e3]))
+# rate, sqrt(1 - beta2^t), the betas, epsilon, what the decay of weights keeps
+STEPS = ((1e-3, 0.3, 0.9, 0.999, 1e-8, 1.0), (1e-2, 1.0, 0.5, 0.99, 1e-5, 0.98))
+
+
+@given(
+    st.integers(1, 4),
+    st.integers(1, 300),
+    st.integers(0, 99),
+    st.sampled_from([1e-3, 1.0, 1e3]),
+    st.sampled_from(STEPS),
+)
 @settings(max_examples=30, deadline=None)
-def test_clipping_and_adam_equal_their_definition_bit_for_bit(rows: int, columns: int, seed: int, size: float) -> None:
+def test_clipping_and_adam_equal_their_definition_bit_for_bit(
+    rows: int, columns: int, seed: int, size: float, step: tuple[float, ...]
+) -> None:
     rng = np.random.default_rng(seed)
     gradient = (size * rng.normal(size=(rows, columns))).astype(np.float32)
     wanted, norms = gradient.copy(), np.empty(rows, np.float32)
@@ -196,8 +181,8 @@ def test_clipping_and_adam_equal_their_definition_bit_for_bit(rows: int, columns
     mine.append(np.square(rng.normal(size=rows * columns)).astype(np.float32))
     theirs = [x.copy() for x in mine]
     flat = gradient.reshape(-1)
-    _core.adam_step(mine[0], flat, mine[1], mine[2], 1e-3, 0.3)
-    reference.adam_step(theirs[0], flat, theirs[1], theirs[2], 1e-3, 0.3)
+    _core.adam_step(mine[0], flat, mine[1], mine[2], *step)
+    reference.adam_step(theirs[0], flat, theirs[1], theirs[2], *step)
     for x, y in zip(mine, theirs, strict=True):
         np.testing.assert_array_equal(x, y)
 
@@ -210,13 +195,13 @@ def test_gradients_are_clipped_row_by_row() -> None:
 
 
 def test_a_network_that_does_not_fit_is_refused() -> None:
-    layer = (2, 3, 0, 6)
+    layer = (2, 3, 0, 6, -1, -1)
     with pytest.raises(ValueError, match="activation: expected tanh, relu, elu or silu, got 'ela', did you mean 'elu'"):
         _core.Mlp((1, 0, "ela", [layer]), 9)
     with pytest.raises(ValueError, match=r"parameters of layer 0 within \[0, 8\), got \[6, 9\)"):
         _core.Mlp((1, 0, "elu", [layer]), 8)
     with pytest.raises(ValueError, match="layer 1: expected 3 inputs, got 4"):
-        _core.Mlp((1, 0, "elu", [layer, (4, 1, 0, 0)]), 9)
+        _core.Mlp((1, 0, "elu", [layer, (4, 1, 0, 0, -1, -1)]), 9)
     mlp = _core.Mlp((1, 0, "elu", [layer]), 9)
     with pytest.raises(ValueError, match=r"out: expected shape \(4, 3\), got \(4, 2\)"):
         mlp.forward(np.zeros((4, 2), np.float32), np.zeros((4, 2), np.float32))

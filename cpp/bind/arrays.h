@@ -83,5 +83,6 @@ void register_returns(py::module_& module);
 void register_bench(py::module_& module);
 void register_log(py::module_& module);
 void register_nn(py::module_& module);
+void register_gradients(py::module_& module);
 
 }  // namespace embody::bind

@@ -17,4 +17,5 @@ PYBIND11_MODULE(_core, module) {
     embody::bind::register_bench(module);
     embody::bind::register_log(module);
     embody::bind::register_nn(module);
+    embody::bind::register_gradients(module);
 }

@@ -1,48 +1,16 @@
 // Small networks: shapes are checked, the GIL is released, the core is called.
-#include <pybind11/stl.h>
-
 #include <numeric>
-#include <tuple>
 
 #include "base/check.h"
 #include "base/thread_pool.h"
-#include "bind/arrays.h"
+#include "bind/networks.h"
 #include "nn/adam.h"
 #include "nn/inference.h"
 #include "nn/kernels.h"
-#include "nn/ppo.h"
+#include "nn/sac.h"
 
 namespace embody::bind {
 namespace {
-
-// groups, floats between groups, activation, layers of (in, out, weights at, biases at).
-using LayerTuple = std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t>;
-using NetworkTuple = std::tuple<std::int64_t, std::int64_t, std::string, std::vector<LayerTuple>>;
-
-Network read_network(const NetworkTuple& given) {
-    Network network;
-    const auto& [groups, stride, activation, layers] = given;
-    network.groups = groups;
-    network.group_stride = stride;
-    network.activation = activation_named(activation);
-    for (const auto& [in, out, weights, biases] : layers) {
-        network.layers.push_back({in, out, weights, biases});
-    }
-    return network;
-}
-
-int checked_threads(int threads) {
-    if (threads < 1 || threads > 1024) {
-        fail("threads: expected 1 to 1024, got ", threads);
-    }
-    return threads;
-}
-
-std::int64_t rows_of(const py::object& object, const std::string& name) {
-    const py::array array = check_array(object, name, {"float32"}, Access::read);
-    check_shape(array, name, {-1, -1});
-    return array.shape(0);
-}
 
 class BoundMlp {
   public:
@@ -54,6 +22,16 @@ class BoundMlp {
         const auto* f = read_only<float>(flat, "flat", {"float32"}, {size_});
         const py::gil_scoped_release unlocked;
         inference_.load(f);
+    }
+
+    void normalise(const py::object& mean, const py::object& inverse_std, float clip) {
+        const std::int64_t inputs = inference_.network().inputs();
+        const auto* m = floats(mean, "mean", {inputs});
+        const auto* s = floats(inverse_std, "inverse_std", {inputs});
+        if (!(clip > 0.0F)) {
+            fail("clip: expected a number above 0, got ", clip);
+        }
+        inference_.normalise(m, s, clip);
     }
 
     void forward(const py::object& rows, const py::object& out) {
@@ -71,64 +49,6 @@ class BoundMlp {
     Inference inference_;
 };
 
-class BoundPpo {
-  public:
-    BoundPpo(const NetworkTuple& actor, const NetworkTuple& critic, std::int64_t log_std,
-             std::int64_t parameters, int threads)
-        : gradient_({read_network(actor), read_network(critic), log_std, parameters},
-                    checked_threads(threads)) {}
-
-    void run(const py::object& flat, const py::object& observations,
-             const py::object& critic_observations, const py::object& actions,
-             const py::object& mean, const py::object& log_probs, const py::object& advantages,
-             const py::object& targets, const py::object& log_std, const py::object& index,
-             float clip, float entropy, float value_weight, const py::object& message) {
-        const PpoNetworks& networks = gradient_.networks();
-        const std::int64_t n = rows_of(observations, "observations");
-        const std::int64_t a = networks.actor.outputs();
-        const std::int64_t c = gradient_.channels();
-        PpoBatch batch;
-        batch.observations = floats(observations, "observations", {n, networks.actor.inputs()});
-        batch.critic_observations =
-            floats(critic_observations, "critic_observations", {n, networks.critic.inputs()});
-        batch.actions = floats(actions, "actions", {n, a});
-        batch.mean = floats(mean, "mean", {n, a});
-        batch.log_probs = floats(log_probs, "log_probs", {n});
-        batch.advantages = floats(advantages, "advantages", {n});
-        batch.targets = floats(targets, "targets", {n, c});
-        batch.log_std = floats(log_std, "log_std", {a});
-        read_index(index, n, batch);
-        const auto* f = floats(flat, "flat", {networks.parameters});
-        auto* m = writable<float>(message, "message", "float32", {networks.parameters + 2 + c});
-        check_apart(message, "message", flat, "flat");
-        const py::gil_scoped_release unlocked;
-        gradient_.run(f, batch, {clip, entropy, value_weight}, m);
-    }
-
-  private:
-    static const float* floats(const py::object& object, const std::string& name,
-                               const std::vector<std::int64_t>& shape) {
-        return read_only<float>(object, name, {"float32"}, shape);
-    }
-
-    static void read_index(const py::object& object, std::int64_t n, PpoBatch& batch) {
-        const py::array array = check_array(object, "index", {"int64"}, Access::read);
-        check_shape(array, "index", {-1});
-        batch.count = array.size();
-        batch.index = read_only<std::int64_t>(object, "index", {"int64"}, {batch.count});
-        if (batch.count == 0) {
-            fail("index: expected at least one row, got none");
-        }
-        for (std::int64_t i = 0; i < batch.count; ++i) {
-            if (batch.index[i] < 0 || batch.index[i] >= n) {
-                fail("index: expected rows from 0 to ", n - 1, ", got ", batch.index[i]);
-            }
-        }
-    }
-
-    PpoGradient gradient_;
-};
-
 void bind_clip(const py::object& gradient, float most, const py::object& norms) {
     const py::array array = check_array(gradient, "gradient", {"float32"}, Access::write);
     check_shape(array, "gradient", {-1, -1});
@@ -142,7 +62,8 @@ void bind_clip(const py::object& gradient, float most, const py::object& norms) 
 }
 
 void bind_adam(const py::object& parameters, const py::object& gradient, const py::object& mean,
-               const py::object& square, float rate, float scale) {
+               const py::object& square, float rate, float scale, double beta1, double beta2,
+               float epsilon, float keep) {
     const py::array array = check_array(parameters, "parameters", {"float32"}, Access::write);
     const std::int64_t size = array.size();
     AdamStep step;
@@ -153,6 +74,10 @@ void bind_adam(const py::object& parameters, const py::object& gradient, const p
     step.square = writable<float>(square, "square", "float32", {size});
     step.rate = rate;
     step.scale = scale;
+    step.beta1 = beta1;
+    step.beta2 = beta2;
+    step.epsilon = epsilon;
+    step.keep = keep;
     check_apart(parameters, "parameters", gradient, "gradient");
     check_apart(parameters, "parameters", mean, "mean");
     check_apart(parameters, "parameters", square, "square");
@@ -161,6 +86,16 @@ void bind_adam(const py::object& parameters, const py::object& gradient, const p
     check_apart(square, "square", gradient, "gradient");
     const py::gil_scoped_release unlocked;
     adam_step(step);
+}
+
+void bind_polyak(const py::object& target, const py::object& source, float rate) {
+    const py::array array = check_array(target, "target", {"float32"}, Access::write);
+    const std::int64_t size = array.size();
+    auto* to = writable<float>(target, "target", "float32", {size});
+    const auto* from = floats(source, "source", {size});
+    check_apart(target, "target", source, "source");
+    const py::gil_scoped_release unlocked;
+    polyak(size, rate, from, to);
 }
 
 // Multiply-adds done by all threads together.
@@ -184,17 +119,11 @@ void register_nn(py::module_& module) {
              py::arg("parameters"), py::arg("threads") = 1)
         .def("load", &BoundMlp::load, py::arg("flat"),
              "Copies the network's parameters out of flat [parameters] for the forward calls.")
+        .def("normalise", &BoundMlp::normalise, py::arg("mean"), py::arg("inverse_std"),
+             py::arg("clip"),
+             "Has forward see rows as (row - mean [I]) * inverse_std [I], within +-clip.")
         .def("forward", &BoundMlp::forward, py::arg("rows"), py::arg("out"),
              "Writes out [N, groups * outputs] for rows [N, inputs].");
-    py::class_<BoundPpo>(module, "PpoGradient", "The gradient of PPO's loss over a minibatch.")
-        .def(py::init<const NetworkTuple&, const NetworkTuple&, std::int64_t, std::int64_t, int>(),
-             py::arg("actor"), py::arg("critic"), py::arg("log_std"), py::arg("parameters"),
-             py::arg("threads") = 1)
-        .def("run", &BoundPpo::run, py::arg("flat"), py::arg("observations"),
-             py::arg("critic_observations"), py::arg("actions"), py::arg("mean"),
-             py::arg("log_probs"), py::arg("advantages"), py::arg("targets"), py::arg("log_std"),
-             py::arg("index"), py::arg("clip"), py::arg("entropy"), py::arg("value_weight"),
-             py::arg("message"), "Writes gradient, KL, policy loss and value losses into message.");
     module.def(
         "multiply_adds", &bind_multiply_adds, py::arg("repeats"), py::arg("threads") = 1,
         "Multiplies and adds on registers as fast as the processor can; gives back how often.");
@@ -204,9 +133,12 @@ void register_nn(py::module_& module) {
         "before.");
     module.def(
         "adam_step", &bind_adam, py::arg("parameters"), py::arg("gradient"), py::arg("mean"),
-        py::arg("square"), py::arg("rate"), py::arg("scale"),
+        py::arg("square"), py::arg("rate"), py::arg("scale"), py::arg("beta1"), py::arg("beta2"),
+        py::arg("epsilon"), py::arg("keep"),
         "Moves parameters [P] against the gradient; rate is divided by 1 - beta1^t, scale is "
-        "sqrt(1 - beta2^t).");
+        "sqrt(1 - beta2^t), keep is 1 - learning rate times weight decay.");
+    module.def("polyak", &bind_polyak, py::arg("target"), py::arg("source"), py::arg("rate"),
+               "target [P] += rate (source - target), in place.");
 }
 
 }  // namespace embody::bind

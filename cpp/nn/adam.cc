@@ -8,10 +8,6 @@
 namespace embody {
 namespace {
 
-constexpr float kBeta1Rest = 0.1F;
-constexpr float kBeta2 = 0.999F;
-constexpr float kBeta2Rest = 0.001F;
-constexpr float kEpsilon = 1e-8F;
 constexpr std::int64_t kSums = 8;
 
 double norm_of(const float* x, std::int64_t columns) {
@@ -54,13 +50,20 @@ void adam_step(const AdamStep& step) {
     const float* __restrict gradient = step.gradient;
     float* __restrict mean = step.mean;
     float* __restrict square = step.square;
+    const auto rest1 = static_cast<float>(1.0 - step.beta1);
+    const auto rest2 = static_cast<float>(1.0 - step.beta2);
+    const auto beta2 = static_cast<float>(step.beta2);
+    const float rate = step.rate;
+    const float scale = step.scale;
+    const float epsilon = step.epsilon;
+    const float keep = step.keep;
     for (std::int64_t i = 0; i < step.count; ++i) {
         const float g = gradient[i];
-        const float m = mean[i] + kBeta1Rest * (g - mean[i]);
-        const float v = kBeta2 * square[i] + kBeta2Rest * (g * g);
+        const float m = mean[i] + rest1 * (g - mean[i]);
+        const float v = beta2 * square[i] + rest2 * (g * g);
         mean[i] = m;
         square[i] = v;
-        parameters[i] -= step.rate * (m / (std::sqrt(v) / step.scale + kEpsilon));
+        parameters[i] = keep * parameters[i] - rate * (m / (std::sqrt(v) / scale + epsilon));
     }
 }
 

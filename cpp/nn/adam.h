@@ -1,5 +1,6 @@
-// The step from a gradient to new parameters: clipping, then Adam. Paper: Kingma and Ba, Adam: a
-// method for stochastic optimization (2015). pyembody/learn/adam_reference.py is the definition.
+// The step from a gradient to new parameters: clipping, then Adam. Papers: Kingma and Ba, Adam: a
+// method for stochastic optimization (2015); Loshchilov and Hutter, Decoupled weight decay
+// regularization (2019). pyembody/learn/adam_reference.py is the definition.
 #pragma once
 
 #include <cstdint>
@@ -19,9 +20,14 @@ struct AdamStep {
     float* square = nullptr;
     float rate = 0.0F;   // divided by 1 - beta1^t
     float scale = 1.0F;  // sqrt(1 - beta2^t)
+    double beta1 = 0.0;
+    double beta2 = 0.0;
+    float epsilon = 0.0F;
+    float keep = 1.0F;  // 1 - learning rate times weight decay
 };
 
-// m += (1 - b1) (g - m);  v = b2 v + (1 - b2) g g;  p -= rate m / (sqrt(v) / scale + epsilon)
+// m += (1 - b1) (g - m);  v = b2 v + (1 - b2) g g;
+// p = keep p - rate m / (sqrt(v) / scale + epsilon)
 void adam_step(const AdamStep& step);
 
 }  // namespace embody

@@ -20,14 +20,24 @@ class Inference {
     // Copies the network's own parameters out of the flat ones; forward uses this copy.
     void load(const float* flat);
 
+    // From now on forward sees each row as (row - mean) * inverse_std, within +-clip; [inputs]
+    // each.
+    void normalise(const float* mean, const float* inverse_std, float clip);
+
     // out[n, groups * outputs] for rows[n, inputs]; the same bits for any number of threads.
     void forward(const float* rows, std::int64_t n, float* out);
 
   private:
+    Rows seen(const float* rows, std::int64_t count, std::size_t thread) const;
+
     Network network_;
     int threads_;
     Panels panels_;
     std::vector<Pass> passes_;  // one a thread
+    std::vector<float> mean_;   // empty: rows are seen as they are
+    std::vector<float> inverse_std_;
+    float clip_ = 0.0F;
+    std::vector<Buffer> seen_;  // normalised rows, one a thread
 };
 
 }  // namespace embody

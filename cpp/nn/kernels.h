@@ -31,6 +31,22 @@ struct Product {
     const float* bias = nullptr;  // [columns], or null for zeros
 };
 
+// Layer norm of rows `stride` floats apart: x = gain * hat + shift with hat = (x - mean) * inverse
+// and inverse = 1 / sqrt(variance + 1e-5), over `columns`; beyond them lie zeros up to a multiple
+// of kLine. Paper: Ba, Kiros and Hinton, Layer normalization (2016).
+struct LayerNorm {
+    std::int64_t rows = 0;
+    std::int64_t columns = 0;
+    std::int64_t stride = 0;
+    float* x = nullptr;        // on the way back the gradient of the result, then that of x
+    float* hat = nullptr;      // kept for the way back, unless null
+    float* inverse = nullptr;  // [rows], the same
+    const float* gain = nullptr;
+    const float* shift = nullptr;
+    float* gain_sum = nullptr;  // their gradients are added here, unless null
+    float* shift_sum = nullptr;
+};
+
 struct NetworkKernels {
     // Columns of a panel: a packed b holds [depth, panel] floats for each panel, the last one
     // [depth, rest].
@@ -40,6 +56,8 @@ struct NetworkKernels {
     // `stride` floats apart.
     void (*activate)(Activation, std::int64_t rows, std::int64_t columns, std::int64_t stride,
                      float* x, float* slope) = nullptr;
+    void (*layer_norm)(const LayerNorm&) = nullptr;
+    void (*layer_norm_back)(const LayerNorm&) = nullptr;
     // sums[columns] += the rows of x.
     void (*add_rows)(std::int64_t rows, std::int64_t columns, std::int64_t stride, const float* x,
                      float* sums) = nullptr;

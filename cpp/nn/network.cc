@@ -48,6 +48,9 @@ void check_network(const Network& n, std::int64_t size) {
         fail("network: expected 1 to 1024 groups and 1 to 64 layers, got ", n.groups, " and ",
              n.layers.size());
     }
+    if (n.layers.back().normalised()) {
+        fail("network: expected a layer norm in hidden layers only, got one in the last layer");
+    }
     for (std::size_t i = 0; i < n.layers.size(); ++i) {
         const Layer& layer = n.layers[i];
         if (layer.in < 1 || layer.in > kWidest || layer.out < 1 || layer.out > kWidest) {
@@ -60,6 +63,10 @@ void check_network(const Network& n, std::int64_t size) {
         }
         check_range(n, i, layer.weights, layer.in * layer.out, size);
         check_range(n, i, layer.biases, layer.out, size);
+        if (layer.normalised()) {
+            check_range(n, i, layer.gains, layer.out, size);
+            check_range(n, i, layer.shifts, layer.out, size);
+        }
     }
 }
 

@@ -10,12 +10,19 @@
 
 namespace embody {
 
-// Weights [in, out] and biases [out] of group 0 start at these floats of the flat array.
+// Weights [in, out] and biases [out] of group 0 start at these floats of the flat array, and so
+// do gains [out] and shifts [out] of a layer norm between the product and the activation, if there
+// is one.
 struct Layer {
     std::int64_t in = 0;
     std::int64_t out = 0;
     std::int64_t weights = 0;
     std::int64_t biases = 0;
+    std::int64_t gains = kNoNorm;
+    std::int64_t shifts = kNoNorm;
+
+    static constexpr std::int64_t kNoNorm = -1;
+    bool normalised() const { return gains != kNoNorm; }
 };
 
 struct Network {

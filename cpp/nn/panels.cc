@@ -11,6 +11,7 @@ std::int64_t group_floats(const Network& network) {
     std::int64_t size = 0;
     for (const Layer& layer : network.layers) {
         size += (layer.in + 1) * padded(layer.out) + layer.out * padded(layer.in);
+        size += layer.normalised() ? 2 * padded(layer.out) : 0;
     }
     return size;
 }
@@ -52,12 +53,13 @@ Panels::Panels(const Network& network)
         place.weights = at;
         place.biases = place.weights + layer.in * padded(layer.out);
         place.transposed = place.biases + padded(layer.out);
-        at = place.transposed + layer.out * padded(layer.in);
+        place.norm = place.transposed + layer.out * padded(layer.in);
+        at = place.norm + (layer.normalised() ? 2 * padded(layer.out) : 0);
         places_.push_back(place);
     }
 }
 
-void Panels::pack(const float* flat, bool backward) {
+void Panels::pack(const float* flat, Back back) {
     for (std::int64_t g = 0; g < network_.groups; ++g) {
         float* own = memory_.data() + g * group_size_;
         const float* from = flat + g * network_.group_stride;
@@ -65,7 +67,12 @@ void Panels::pack(const float* flat, bool backward) {
             const Layer& layer = network_.layers[i];
             pack_rows(from + layer.weights, layer.in, layer.out, own + places_[i].weights);
             std::copy_n(from + layer.biases, layer.out, own + places_[i].biases);
-            if (backward && i > 0) {  // nobody asks for the gradient of the first layer's inputs
+            if (layer.normalised()) {
+                float* norm = own + places_[i].norm;
+                std::copy_n(from + layer.gains, layer.out, norm);
+                std::copy_n(from + layer.shifts, layer.out, norm + padded(layer.out));
+            }
+            if (back == Back::inputs || (back == Back::parameters && i > 0)) {
                 pack_transposed(from + layer.weights, layer.out, layer.in,
                                 own + places_[i].transposed);
             }
@@ -73,16 +80,28 @@ void Panels::pack(const float* flat, bool backward) {
     }
 }
 
+const float* Panels::at(std::int64_t group, std::int64_t place) const {
+    return memory_.data() + group * group_size_ + place;
+}
+
 const float* Panels::weights(std::int64_t group, std::size_t layer) const {
-    return memory_.data() + group * group_size_ + places_[layer].weights;
+    return at(group, places_[layer].weights);
 }
 
 const float* Panels::biases(std::int64_t group, std::size_t layer) const {
-    return memory_.data() + group * group_size_ + places_[layer].biases;
+    return at(group, places_[layer].biases);
 }
 
 const float* Panels::transposed(std::int64_t group, std::size_t layer) const {
-    return memory_.data() + group * group_size_ + places_[layer].transposed;
+    return at(group, places_[layer].transposed);
+}
+
+const float* Panels::gains(std::int64_t group, std::size_t layer) const {
+    return at(group, places_[layer].norm);
+}
+
+const float* Panels::shifts(std::int64_t group, std::size_t layer) const {
+    return gains(group, layer) + padded(network_.layers[layer].out);
 }
 
 }  // namespace embody

@@ -19,13 +19,15 @@ struct Rows {
 };
 
 // Where one group's gradient lies while it is summed: each layer's weights [in, padded out], or
-// their transpose [out, padded in] where that has fewer floats, then its biases [padded out].
+// their transpose [out, padded in] where that has fewer floats, then its biases [padded out] and
+// the gains and shifts [padded out] of its norm.
 class GradientLayout {
   public:
     explicit GradientLayout(const Network& network);
 
     std::int64_t weights(std::size_t layer) const { return places_[layer].weights; }
     std::int64_t biases(std::size_t layer) const { return places_[layer].biases; }
+    std::int64_t gains(std::size_t layer) const { return places_[layer].gains; }
     bool transposed(std::size_t layer) const { return places_[layer].transposed; }
     std::int64_t size() const { return size_; }
 
@@ -33,6 +35,7 @@ class GradientLayout {
     struct Place {
         std::int64_t weights = 0;
         std::int64_t biases = 0;
+        std::int64_t gains = 0;
         bool transposed = false;
     };
     std::vector<Place> places_;
@@ -56,12 +59,27 @@ class Pass {
     void backward(const Panels& panels, const GradientLayout& layout, std::int64_t group,
                   std::int64_t rows, Rows inputs, float* gradient) const;
 
+    // Adds the gradient of those rows' inputs to `delta` [rows, padded inputs], rows `stride`
+    // floats apart; that of the parameters is not computed.
+    void backward_inputs(const Panels& panels, std::int64_t group, std::int64_t rows, float* delta,
+                         std::int64_t stride) const;
+
   private:
     Rows layer_inputs(std::size_t layer, Rows inputs) const;
+    void normalise(const Panels& panels, std::int64_t group, std::size_t layer, std::int64_t rows);
+    // From the gradient of a layer's activation inputs to that of its product.
+    void back_norm(const Panels& panels, std::int64_t group, std::size_t layer, std::int64_t rows,
+                   float* gain_sum) const;
+    void back_parameters(const GradientLayout& layout, std::size_t layer, std::int64_t rows,
+                         Rows inputs, float* gradient) const;
+    void back_hidden(const Panels& panels, std::int64_t group, std::size_t layer,
+                     std::int64_t rows) const;
 
     Network network_;
     std::vector<Buffer> outputs_;
     std::vector<Buffer> slopes_;
+    std::vector<Buffer> hats_;      // of layers with a norm, in order; empty ones of the others
+    std::vector<Buffer> inverses_;  // [rows]
 };
 
 }  // namespace embody

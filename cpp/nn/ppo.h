@@ -5,10 +5,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "nn/buffer.h"
 #include "nn/network.h"
 #include "nn/panels.h"
-#include "nn/pass.h"
+#include "nn/slices.h"
 
 namespace embody {
 
@@ -56,33 +55,17 @@ class PpoGradient {
     // The loss is policy loss - entropy weight * entropy + value weight * sum of value losses.
     // message[parameters + 2 + C]: its gradient laid out like the parameters (what lies between
     // them is left alone), then KL(old || new), policy loss and value losses. The same bits for any
-    // number of threads: rows are cut into slices that depend on their number only, and the slices'
-    // sums are added in order.
+    // number of threads.
     void run(const float* flat, const PpoBatch& batch, const PpoSettings& settings, float* message);
 
   private:
-    // One row of a summed gradient and where it goes.
-    struct RowTask {
-        std::int64_t from = 0;
-        std::int64_t count = 0;
-        std::int64_t to = 0;
-        std::int64_t step = 1;
-    };
-
-    void list_tasks(const Network& network, const GradientLayout& layout, std::int64_t from);
-    void gather(std::int64_t slices, float* message);
     void finish(std::int64_t slices, const PpoPolicy& policy, float* message);
 
     PpoNetworks networks_;
-    int threads_;
+    Slices slices_;  // of the actor, then of the critics
     Panels actor_panels_;
     Panels critic_panels_;
-    GradientLayout actor_layout_;
-    GradientLayout critic_layout_;
-    std::int64_t gradient_size_;  // of one slice
-    Buffer gradients_;            // [slices, gradient size]
     std::vector<double> sums_;  // [slices, sums]: KL, policy loss, value losses, log std's gradient
-    std::vector<RowTask> tasks_;
     std::vector<PpoWorker> workers_;  // one a thread
 };
 

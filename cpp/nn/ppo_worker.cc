@@ -13,15 +13,6 @@ constexpr float kMostLogRatio = 20.0F;
 
 std::int64_t channels_of(const PpoNetworks& n) { return n.critic.groups * n.critic.outputs(); }
 
-// Floats that any row of a gradient needs.
-std::int64_t longest_row(const PpoNetworks& n) {
-    std::int64_t most = 1;
-    for (const Network* network : {&n.actor, &n.critic}) {
-        most = std::max({most, network->inputs(), network->widest()});
-    }
-    return padded(most);
-}
-
 }  // namespace
 
 std::int64_t PpoSums::size(const PpoNetworks& networks) {
@@ -119,8 +110,7 @@ PpoWorker::PpoWorker(const PpoNetworks& networks)
       actor_(networks.actor, true),
       critic_(networks.critic, true),
       observations_(kBlockRows * row_stride(networks.actor.inputs())),
-      critic_observations_(kBlockRows * row_stride(networks.critic.inputs())),
-      row_(longest_row(networks)) {}
+      critic_observations_(kBlockRows * row_stride(networks.critic.inputs())) {}
 
 Rows PpoWorker::gather(const PpoBatch& batch, const float* rows, std::int64_t width,
                        std::int64_t first, std::int64_t count, Buffer& to) const {

@@ -68,8 +68,6 @@ class PpoWorker {
     void critics(const PpoPolicy& policy, const Panels& panels, const GradientLayout& layout,
                  std::int64_t first, std::int64_t count, float* gradient, PpoSums& sums);
 
-    float* row() { return row_.data(); }  // scratch for one row of a gradient
-
   private:
     Rows gather(const PpoBatch& batch, const float* rows, std::int64_t width, std::int64_t first,
                 std::int64_t count, Buffer& to) const;
@@ -79,7 +77,6 @@ class PpoWorker {
     Pass critic_;
     Buffer observations_;
     Buffer critic_observations_;
-    Buffer row_;
 };
 
 }  // namespace embody

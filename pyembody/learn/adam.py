@@ -1,4 +1,7 @@
-"""Adam on one flat parameter tensor. Paper: Kingma and Ba, Adam: a method for stochastic optimization (2015).
+"""Adam and AdamW on one flat parameter tensor.
+
+Papers: Kingma and Ba, Adam: a method for stochastic optimization (2015); Loshchilov and Hutter, Decoupled weight decay
+regularization (2019).
 
 torch's own optimisers import its compiler, which costs a second at the start of every worker and keeps a process group
 alive beyond its end; the core moves parameters and moments in one pass.
@@ -13,15 +16,18 @@ from torch import Tensor
 
 from pyembody import _core
 
-BETA1, BETA2 = 0.9, 0.999
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
 class Adam:
-    """Moments of the gradient of `parameters [P]` and the learning rate `rate`."""
+    """Moments of the gradient of `parameters [P]` and the learning rate `rate`; `decay` per step and unit of rate
+    shrinks the parameters themselves (AdamW).
+    """
 
-    def __init__(self, parameters: Tensor, rate: float) -> None:
+    def __init__(self, parameters: Tensor, rate: float, decay: float = 0.0) -> None:
         self.parameters = parameters
         self.rate = rate
+        self.decay = decay
         self.count = torch.zeros((), dtype=torch.int64)
         self.mean = torch.zeros_like(parameters)
         self.square = torch.zeros_like(parameters)
@@ -37,6 +43,10 @@ class Adam:
             self.square.numpy(),
             self.rate / (1.0 - BETA1**steps),
             math.sqrt(1.0 - BETA2**steps),
+            BETA1,
+            BETA2,
+            EPSILON,
+            1.0 - self.rate * self.decay,
         )
 
     def state(self) -> dict[str, Tensor]:

@@ -25,14 +25,27 @@ def clip_rows(gradient: Array, most: float) -> Array:
     return norms
 
 
-def adam_step(parameters: Array, gradient: Array, mean: Array, square: Array, rate: float, scale: float) -> None:
+def adam_step(
+    parameters: Array,
+    gradient: Array,
+    mean: Array,
+    square: Array,
+    rate: float,
+    scale: float,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+    keep: float,
+) -> None:
     """Move parameters `[P]` float32 against the gradient and its moments with it, all in place.
 
-    `rate` is the learning rate divided by 1 - beta1^t, `scale` is sqrt(1 - beta2^t).
+    `rate` is the learning rate divided by 1 - beta1^t, `scale` is sqrt(1 - beta2^t), `keep` is 1 - learning rate times
+    weight decay.
     """
     # m <- m + (1 - b1)(g - m);  v <- b2 v + (1 - b2) g^2
-    mean += np.float32(0.1) * (gradient - mean)
-    square *= np.float32(0.999)
-    square += np.float32(0.001) * (gradient * gradient)
-    # p <- p - rate m / (sqrt(v) / scale + epsilon)
-    parameters -= np.float32(rate) * (mean / (np.sqrt(square) / np.float32(scale) + np.float32(1e-8)))
+    mean += np.float32(1.0 - beta1) * (gradient - mean)
+    square *= np.float32(beta2)
+    square += np.float32(1.0 - beta2) * (gradient * gradient)
+    # p <- keep p - rate m / (sqrt(v) / scale + epsilon)
+    parameters *= np.float32(keep)
+    parameters -= np.float32(rate) * (mean / (np.sqrt(square) / np.float32(scale) + np.float32(epsilon)))

@@ -14,7 +14,7 @@ from pyembody.spec import Train
 from .batch import Batch
 from .networks import ActorCritic, GroupedMLP
 
-Network: TypeAlias = tuple[int, int, str, list[tuple[int, int, int, int]]]
+Network: TypeAlias = tuple[int, int, str, list[tuple[int, int, int, int, int, int]]]
 
 
 class CoreEngine:
@@ -63,12 +63,15 @@ class CoreEngine:
 
 
 def describe(network: GroupedMLP) -> Network:
-    """Return what the core has to know: groups, floats between them, activation, and layers (in, out, two offsets)."""
+    """Return what the core has to know: groups, floats between them, activation, and layers (in, out, and the offsets
+    of weights, biases, and of a layer norm's gains and shifts, which are -1 for a layer without one).
+    """
     first = network.weights[0]
-    layers = [
-        (w.shape[1], w.shape[2], int(w.storage_offset()), int(b.storage_offset()))
-        for w, b in zip(network.weights, network.biases, strict=True)
-    ]
+    layers = []
+    for i, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
+        norm = (network.gains[i], network.shifts[i]) if i < len(network.gains) else None
+        gains, shifts = (int(x.storage_offset()) for x in norm) if norm else (-1, -1)
+        layers.append((*weight.shape[1:], int(weight.storage_offset()), int(bias.storage_offset()), gains, shifts))
     return first.shape[0], first.stride(0), network.activation, layers
 
 

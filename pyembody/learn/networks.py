@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import elu, silu
+from torch.nn.functional import elu, layer_norm, silu
 
 from pyembody.spec import Train
 
@@ -18,6 +18,8 @@ ALIGN = 16
 
 class GroupedMLP(nn.Module):
     """`groups` equal networks evaluated as one batched product; weights `[G, in, out]`, biases `[G, 1, out]`.
+
+    With `layer_norm` a hidden layer's rows have zero mean and unit variance before a gain, a shift and the activation.
 
     Each group is initialised by itself: orthogonal weights of gain sqrt(2), the last layer of `last_gain`, zero biases.
     """
@@ -29,11 +31,13 @@ class GroupedMLP(nn.Module):
         activation: str,
         last_gain: float,
         generator: torch.Generator,
+        layer_norm: bool = False,
     ) -> None:
         super().__init__()
         self.activation = activation
         self.weights = nn.ParameterList()
         self.biases = nn.ParameterList()
+        self.gains, self.shifts = nn.ParameterList(), nn.ParameterList()
         for i, (inputs, outputs) in enumerate(pairwise(sizes)):
             gain = last_gain if i == len(sizes) - 2 else math.sqrt(2.0)
             weight = torch.empty(groups, inputs, outputs)
@@ -41,6 +45,9 @@ class GroupedMLP(nn.Module):
                 nn.init.orthogonal_(weight[g], gain, generator=generator)
             self.weights.append(nn.Parameter(weight))
             self.biases.append(nn.Parameter(torch.zeros(groups, 1, outputs)))
+            if layer_norm and i < len(sizes) - 2:
+                self.gains.append(nn.Parameter(torch.ones(groups, 1, outputs)))
+                self.shifts.append(nn.Parameter(torch.zeros(groups, 1, outputs)))
 
     def forward(self, rows: Tensor) -> Tensor:
         """Return `[G, B, out]` for rows `[B, in]`."""
@@ -49,6 +56,8 @@ class GroupedMLP(nn.Module):
         last = len(self.weights) - 1
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             hidden = torch.baddbmm(bias, hidden, weight)
+            if i < last and len(self.gains):
+                hidden = torch.addcmul(self.shifts[i], layer_norm(hidden, hidden.shape[-1:]), self.gains[i])
             if i < last:
                 hidden = activate(hidden, self.activation)
         return hidden
@@ -144,8 +153,8 @@ class ActorCritic:
         own = [*self.actor.parameters(), self._log_std]
         critic = list(self.critic.parameters())
         groups = critic[0].shape[0]
-        first = sum(_padded(p[0].numel()) for p in own)
-        size = first + groups * sum(_padded(p[0].numel()) for p in critic)
+        first = sum(padded(p[0].numel()) for p in own)
+        size = first + groups * sum(padded(p[0].numel()) for p in critic)
         self.flat = torch.zeros(size)
         self.message = torch.zeros(size + 2 + len(self.channels))
         self.grads, self.statistics = self.message[:size], self.message[size:]
@@ -153,16 +162,17 @@ class ActorCritic:
         self.critic_grads = self.grads[first:].view(groups, -1)
         self.leaves = [*own, *critic]
         self._leaf_grads = [
-            *_rebind(own, self.flat[:first].view(1, -1), self.actor_grads),
-            *_rebind(critic, self.flat[first:].view(groups, -1), self.critic_grads),
+            *rebind(own, self.flat[:first].view(1, -1), self.actor_grads),
+            *rebind(critic, self.flat[first:].view(groups, -1), self.critic_grads),
         ]
 
 
-def _padded(count: int) -> int:
+def padded(count: int) -> int:
+    """Return the floats that `count` parameters take in a flat tensor."""
     return -(-count // ALIGN) * ALIGN
 
 
-def _rebind(parameters: Sequence[nn.Parameter], values: Tensor, grads: Tensor) -> list[Tensor]:
+def rebind(parameters: Sequence[nn.Parameter], values: Tensor, grads: Tensor) -> list[Tensor]:
     """Make parameters `[G, ...]` views of the columns of `values [G, P]`; return the same views of `grads [G, P]`."""
     offset = 0
     views = []
@@ -172,5 +182,5 @@ def _rebind(parameters: Sequence[nn.Parameter], values: Tensor, grads: Tensor) -
         view.copy_(p.data)
         p.data = view
         views.append(gradient)
-        offset += _padded(p[0].numel())
+        offset += padded(p[0].numel())
     return views

@@ -114,7 +114,7 @@ def _load(layers: list[tuple[Array, Array]], activation: str) -> _core.Mlp:
     """The layers as a network of the core."""
     parts, described, size = [], [], 0
     for weight, bias in layers:
-        described.append((*weight.shape, size, size + weight.size))
+        described.append((*weight.shape, size, size + weight.size, -1, -1))
         parts += [weight.ravel(), bias.ravel()]
         size += weight.size + bias.size
     network = _core.Mlp((1, 0, activation, described), size)
