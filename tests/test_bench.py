@@ -20,7 +20,16 @@ from pyembody.envs import make_vec
 from pyembody.spec import SpecError
 
 TINY = Settings(
-    seconds=0.0, threads=1, num_envs=32, ant_envs=2, steps=4, iterations=3, workers=1, rows=(70,), compiled=False
+    seconds=0.0,
+    threads=1,
+    num_envs=32,
+    ant_envs=2,
+    steps=4,
+    iterations=3,
+    workers=1,
+    rows=(70,),
+    compiled=False,
+    updates=((70, 16),),
 )
 KEYS = {"family", "case", "peer", "ours", "theirs", "unit", "ratio", "goal"}
 

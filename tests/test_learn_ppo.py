@@ -18,7 +18,7 @@ from pyembody.learn.distributed import Group, worker_count
 from pyembody.learn.learner import Learner
 from pyembody.learn.networks import ActorCritic
 from pyembody.learn.normaliser import ObservationNormaliser
-from pyembody.learn.ppo import step
+from pyembody.learn.ppo import step, update
 from pyembody.learn.symmetry import mirror_rows
 from pyembody.learn.torch_engine import TorchEngine
 from test_learn_toy import PointMass, toy_robot, toy_task, toy_train
@@ -123,6 +123,25 @@ def test_a_loss_that_is_not_finite_is_named_and_leaves_the_parameters(engine: st
     ):
         step(learner.engine, learner.optimiser, batch, rows, learner.config, learner.group)
     torch.testing.assert_close(learner.networks.flat, before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("engine", ["core", "torch"])
+def test_the_minibatch_of_a_loss_that_is_not_finite_is_named(engine: str) -> None:
+    env = PointMass(16)
+    env.reset()
+    config = toy_train(num_envs=16, engine=engine, epochs=1, minibatches=4)
+    learner = Learner(env, toy_task(), config, 0, Group())
+    learner.collector.collect(learner.engine, learner.normaliser, learner.generator)
+    learner._targets()
+    batch = learner._batch()
+    order = torch.randperm(len(batch.observations), generator=torch.Generator().manual_seed(3))
+    batch.targets[order.tensor_split(4)[2][0], 0] = np.nan
+    generator = torch.Generator().manual_seed(3)
+    wanted = r"minibatch 3 of 4, epoch 1 of 1: not finite: value loss of channel '\w+', gradient of the critic of"
+    with pytest.raises(NotFiniteError, match=wanted):
+        update(learner.engine, learner.optimiser, batch, config, generator, learner.group)
+    assert torch.isfinite(learner.networks.flat).all()
+    assert all(torch.isfinite(x).all() for x in learner.optimiser.state().values())
 
 
 def test_environments_are_shared_out_evenly() -> None:

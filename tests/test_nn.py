@@ -8,13 +8,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nn_twins import ACTIVATIONS, assert_near, assert_other_level_passes
+from nn_twins import ACTIVATIONS, Stack, assert_near, assert_other_level_passes, make_stack, stacks
 from pyembody import _core
 from pyembody.learn import adam_reference as reference
 from pyembody.learn.batch import Batch
 from pyembody.learn.core_engine import CoreEngine, describe
+from pyembody.learn.distributed import Group
 from pyembody.learn.losses import log_prob
 from pyembody.learn.networks import ActorCritic
+from pyembody.learn.normaliser import ObservationNormaliser
 from pyembody.learn.torch_engine import TorchEngine
 from pyembody.spec import Train
 
@@ -146,6 +148,38 @@ def test_an_activation_is_right_in_its_last_places_and_far_out(activation: str) 
     assert error.max() < 4 * 2.0**-23
 
 
+@given(stacks(3, 9, 2), st.integers(1, 300))
+@settings(max_examples=15, deadline=None)
+def test_layer_norms_are_those_of_torch(stack: Stack, rows: int) -> None:
+    x = torch.randn(rows, 9, generator=torch.Generator().manual_seed(rows))
+    out = np.empty((rows, 6), np.float32)
+    mlp = _core.Mlp(stack.described(), stack.flat.numel(), 2)
+    mlp.load(stack.flat.numpy())
+    mlp.forward(x.numpy(), out)
+    wanted = stack.double()(x.double()).transpose(0, 1).reshape(rows, 6).detach()
+    assert_near(torch.from_numpy(out).double(), wanted)
+
+
+def test_a_folded_normaliser_gives_the_bits_of_normalised_rows() -> None:
+    stack, rng = make_stack(2, [7, 20, 3], "elu", False, 0), np.random.default_rng(0)
+    normaliser = ObservationNormaliser(7, 2.0)
+    normaliser.update(torch.from_numpy(rng.normal(3.0, 5.0, (100, 7)).astype(np.float32)), Group())
+    rows = rng.normal(3.0, 10.0, (200, 7)).astype(np.float32)
+    rows[17, 4] = np.nan
+    normalised = normaliser(torch.from_numpy(rows), out=torch.empty(200, 7)).numpy()
+    assert np.nanmax(normalised) == 2.0 and np.nanmin(normalised) == -2.0
+    found = []
+    for folded in (False, True):
+        mlp = _core.Mlp(stack.described(), stack.flat.numel(), 2)
+        mlp.load(stack.flat.numpy())
+        if folded:
+            mlp.normalise(*normaliser.folded(), normaliser.clip)
+        found.append(np.empty((200, 6), np.float32))
+        mlp.forward(rows if folded else normalised, found[-1])
+    np.testing.assert_array_equal(*found)
+    assert np.flatnonzero(np.isnan(found[1]).any(1)).tolist() == [17]
+
+
 def test_a_single_nan_reaches_the_outputs_of_its_row_only() -> None:
     for activation in ACTIVATIONS:
         networks = ActorCritic(Train(activation=activation), 5, 5, 3, ["a"], 0)
@@ -203,6 +237,10 @@ def test_a_network_that_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="layer 1: expected 3 inputs, got 4"):
         _core.Mlp((1, 0, "elu", [layer, (4, 1, 0, 0, -1, -1)]), 9)
     mlp = _core.Mlp((1, 0, "elu", [layer]), 9)
+    with pytest.raises(ValueError, match="layer norm in hidden layers only"):
+        _core.Mlp((1, 0, "elu", [(2, 3, 0, 6, 9, 12)]), 15)
+    with pytest.raises(ValueError, match="clip: expected a number above 0, got 0"):
+        mlp.normalise(np.zeros(2, np.float32), np.ones(2, np.float32), 0.0)
     with pytest.raises(ValueError, match=r"out: expected shape \(4, 3\), got \(4, 2\)"):
         mlp.forward(np.zeros((4, 2), np.float32), np.zeros((4, 2), np.float32))
 

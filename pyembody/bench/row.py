@@ -16,8 +16,8 @@ LIMIT = "limit"
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """`seconds` of measuring per case, threads of `env` (0: all usable cores) and `reward` (0: one),
-    and the sizes of the cases. `compiled` says whether `reward` measures torch.compile, which takes its
-    time to start.
+    and the sizes of the cases; `updates` are minibatches and widths of `learn`. `compiled` says whether `reward` and
+    `learn` measure torch.compile, which takes its time to start.
     """
 
     seconds: float = 20.0
@@ -29,6 +29,16 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     workers: int = 0
     rows: tuple[int, ...] = (64, 512, 4096, 32768, 98304)
     compiled: bool = True
+    updates: tuple[tuple[int, int], ...] = (
+        (64, 64),
+        (64, 256),
+        (1024, 64),
+        (1024, 128),
+        (1024, 512),
+        (4096, 256),
+        (16384, 128),
+        (16384, 512),
+    )
 
 
 class Row(Struct, frozen=True):

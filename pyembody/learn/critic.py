@@ -10,7 +10,7 @@ import torch
 
 from pyembody.spec import SpecError
 
-from .networks import activate
+from .frozen import freeze
 from .normaliser import ObservationNormaliser, ValueNormaliser
 
 Array = npt.NDArray[Any]
@@ -21,13 +21,9 @@ class Critic:
 
     def __init__(self, arrays: dict[str, Array], activation: str, clip: float, place: str) -> None:
         """`arrays` are those of model.safetensors. Raises SpecError naming `place` if some are missing."""
-        self._activation = activation
         layers = sum(name.startswith("critic.weights.") for name in arrays)
         try:
-            self._layers = [
-                tuple(torch.from_numpy(arrays[f"critic.{kind}.{i}"].copy()) for kind in ("weights", "biases"))
-                for i in range(layers)
-            ]
+            stacks = [(arrays[f"critic.weights.{i}"], arrays[f"critic.biases.{i}"]) for i in range(layers)]
             own = "critic_observations" if "critic_observations.mean" in arrays else "observations"
             moments = {k: torch.from_numpy(arrays[f"{own}.{k}"].copy()) for k in ("count", "mean", "var")}
             scale = {k: torch.from_numpy(arrays[f"values.{k}"].copy()) for k in ("count", "mean", "square")}
@@ -36,21 +32,22 @@ class Critic:
         if layers == 0:
             raise SpecError(f"{place}: expected arrays 'critic.weights.*', found none")
         self.observation_size = len(moments["mean"])
-        self._normaliser = ObservationNormaliser(self.observation_size, clip)
-        self._normaliser.load(moments)
+        normaliser = ObservationNormaliser(self.observation_size, clip)
+        normaliser.load(moments)
+        self._networks = [freeze([(w[g], b[g, 0]) for w, b in stacks], activation) for g in range(len(stacks[0][0]))]
+        for network in self._networks:
+            network.normalise(*normaliser.folded(), normaliser.clip)
+        self._width = stacks[-1][0].shape[2]
         self._scale = ValueNormaliser(len(scale["mean"]))
         self._scale.load(scale)
 
     def __call__(self, rows: Array) -> Array:
         """Return values `[N, C]` float32 of canonical critic observations `[N, Oc]` float32."""
-        with torch.inference_mode():
-            hidden = torch.from_numpy(np.ascontiguousarray(rows, np.float32))
-            hidden = self._normaliser(hidden, out=torch.empty_like(hidden))
-            hidden = hidden.expand(self._layers[0][0].shape[0], *hidden.shape)
-            for i, (weight, bias) in enumerate(self._layers):
-                hidden = torch.baddbmm(bias, hidden, weight)
-                if i < len(self._layers) - 1:
-                    hidden = activate(hidden, self._activation)
-            outputs = hidden[:, :, 0].t() if hidden.shape[2] == 1 else hidden[0]
-            values: Array = self._scale.denormalise(outputs).numpy()
+        rows = np.ascontiguousarray(rows, np.float32)
+        outputs = np.empty((len(self._networks), len(rows), self._width), np.float32)
+        for network, out in zip(self._networks, outputs, strict=True):
+            network.forward(rows, out)
+        # groups of one output each, or one group with an output per channel
+        by_channel = torch.from_numpy(outputs).transpose(0, 1).reshape(len(rows), -1)
+        values: Array = self._scale.denormalise(by_channel).numpy()
         return values

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from .distributed import Group
+
+Array: TypeAlias = npt.NDArray[Any]
 
 MIN_OBSERVATION_STD = 1e-2
 """A component that hardly ever moved while training must not be blown up when it moves later."""
@@ -50,6 +55,10 @@ class ObservationNormaliser:
         self.mean = self.mean + shift * n / total
         self.count = total
         self._refresh()
+
+    def folded(self) -> tuple[Array, Array]:
+        """Return the mean and 1 / std `[F]` float32 that rows are normalised with."""
+        return self._mean32.numpy(), self._inverse_std.numpy()
 
     def state(self) -> dict[str, Tensor]:
         """Return count, mean and variance by name."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pyembody import _core
 from pyembody.spec import SpecError
 
 from . import checkpoint
 from .critic import Critic
+from .frozen import freeze
 from .normaliser import ObservationNormaliser
 from .symmetry import mirror_rows
 
@@ -29,16 +27,17 @@ class Policy:
         """`arrays` are those of model.safetensors. Raises SpecError naming `place` if some are missing or misshapen."""
         self.meta = meta
         layers = _layers(arrays, place)
-        self._network = _load(layers, meta.activation)
+        self._network = freeze(layers, meta.activation)
         width, self._actions = layers[0][0].shape[0], layers[-1][0].shape[1]
-        self._normaliser = ObservationNormaliser(width, meta.observation_clip)
+        normaliser = ObservationNormaliser(width, meta.observation_clip)
         shapes = {"count": (), "mean": (width,), "var": (width,)}
-        self._normaliser.load(
+        normaliser.load(
             {
                 k: torch.from_numpy(_array(arrays, f"observations.{k}", shape, place))
                 for k, shape in shapes.items()
             }
         )
+        self._network.normalise(*normaliser.folded(), normaliser.clip)
         self._mirror: dict[str, tuple[Array, Array]] = {}
         if meta.mirror_clock >= 0:
             self._mirror = {
@@ -78,23 +77,9 @@ class Policy:
         return copied
 
     def _act(self, rows: Array) -> Array:
-        with torch.inference_mode(), one_thread():
-            normalised = torch.from_numpy(rows)
-            self._normaliser(normalised, out=normalised)
         actions = np.empty((len(rows), self._actions), np.float32)
         self._network.forward(rows, actions)
         return actions
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Run torch on one thread: networks this small lose more to waking the others, which then slow the physics."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def load_policy(path: Path) -> Policy:
@@ -108,18 +93,6 @@ def load_policy(path: Path) -> Policy:
     return Policy(
         checkpoint.read_part(folder, meta, checkpoint.MODEL), meta, str(folder / checkpoint.MODEL)
     )
-
-
-def _load(layers: list[tuple[Array, Array]], activation: str) -> _core.Mlp:
-    """The layers as a network of the core."""
-    parts, described, size = [], [], 0
-    for weight, bias in layers:
-        described.append((*weight.shape, size, size + weight.size, -1, -1))
-        parts += [weight.ravel(), bias.ravel()]
-        size += weight.size + bias.size
-    network = _core.Mlp((1, 0, activation, described), size)
-    network.load(np.concatenate(parts, dtype=np.float32))
-    return network
 
 
 def _layers(arrays: dict[str, Array], place: str) -> list[tuple[Array, Array]]:

@@ -43,15 +43,19 @@ def update(
 ) -> Losses:
     """Run `config.epochs` passes over shuffled minibatches; changes parameters and optimiser in place.
 
-    Raises NotFiniteError naming the loss that is not finite, before the parameters are touched.
+    Raises NotFiniteError naming the loss that is not finite and the minibatch, before the parameters are touched.
     """
     count = batch.observations.shape[0]
     networks = engine.networks
     sums = torch.zeros(networks.statistics.numel() + 1 + len(networks.critic_grads))
-    for _ in range(config.epochs):
+    for epoch in range(config.epochs):
         order = torch.randperm(count, generator=generator)
-        for index in order.tensor_split(config.minibatches):
-            sums += step(engine, optimiser, batch, index, config, group)
+        for number, index in enumerate(order.tensor_split(config.minibatches)):
+            try:
+                sums += step(engine, optimiser, batch, index, config, group)
+            except NotFiniteError as error:
+                place = f"minibatch {number + 1} of {config.minibatches}, epoch {epoch + 1} of {config.epochs}"
+                raise NotFiniteError(f"{place}: {error}") from None
     mean = (sums / (config.epochs * config.minibatches)).tolist()
     c = len(networks.channels)
     return Losses(mean[1], mean[2 : 2 + c], mean[0], mean[2 + c :])

@@ -1,7 +1,8 @@
-"""`bench learn`: PPO's gradient and a policy's single step, against the processor's arithmetic and torch."""
+"""`bench learn`: PPO's gradient against the processor's arithmetic and torch; a policy's single step against its peers."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
@@ -13,18 +14,22 @@ from ... import _core
 from ...learn.batch import Batch
 from ...learn.core_engine import CoreEngine, describe
 from ...learn.engine import Engine
+from ...learn.losses import entropy, log_prob, policy_loss, value_losses
 from ...learn.networks import ActorCritic
 from ...learn.torch_engine import TorchEngine
 from ...spec import Train
+from ..latency import latencies
+from ..policy_peers import policy_peers
 from ..row import LIMIT, Result, Settings, compare
 from ..stepping import Sampler, usable_cores
 from ..timing import Case, interleave
 
 FAMILY = "learn"
 OBSERVATIONS, ACTIONS, CHANNELS = 48, 12, ("task", "style", "safety")
-UPDATES = ((64, 64), (1536, 128), (4096, 256))
-"""Minibatch and width of both hidden layers of the actor and of each of three critics."""
+COMPILED = ((64, 64), (1024, 128), (4096, 256))
+"""Updates that torch's compiler, which takes half a minute for each, is measured on as well."""
 POLICY = (256, 256)
+GOAL_US = 5.0
 SECONDS = 0.02
 """What one sample lasts, about."""
 REPEATS = 4_000_000
@@ -34,17 +39,23 @@ REPEATS = 4_000_000
 def run(settings: Settings) -> Result:
     """Measure updates per case and the policy's single step; torch takes all usable cores as the core does."""
     threads = settings.threads or usable_cores()
+    share = settings.seconds / (len(settings.updates) + 1)
     rows = []
-    for batch, width in UPDATES:
-        rates = interleave(update_samplers(batch, width, threads), settings.seconds / (len(UPDATES) + 1))
+    compiles = settings.compiled and shutil.which("c++") is not None
+    for batch, width in settings.updates:
+        compiled = compiles and (batch, width) in COMPILED
+        rates = interleave(update_samplers(batch, width, threads, compiled), share)
         rows += compare(FAMILY, f"update/{batch}x{width}", "rows/s", rates)
-    rates = interleave(policy_samplers(), settings.seconds / (len(UPDATES) + 1))
-    rows += compare(FAMILY, f"policy/{'-'.join(map(str, (OBSERVATIONS, *POLICY, ACTIONS)))}", "steps/s", rates)
-    return Result(rows)
+    policy = policy_rows(share)
+    left_out = [] if compiles else ["learn torch-compile: needs a C++ compiler, and `compiled` peers"]
+    return Result(rows + policy.rows, left_out + policy.left_out)
 
 
-def update_samplers(count: int, width: int, threads: int) -> dict[str, Sampler]:
-    """Return gradients per row and second of the core, torch, and the arithmetic alone."""
+def update_samplers(count: int, width: int, threads: int, compiled: bool) -> dict[str, Sampler]:
+    """Return gradients per row and second of the core, torch, torch's compiler if `compiled`, and the arithmetic alone.
+
+    `width` is that of both hidden layers of the actor and of each of three critics.
+    """
     config = Train(actor_hidden=(width, width), critic_hidden=(width, width))
     networks = ActorCritic(config, OBSERVATIONS, OBSERVATIONS, ACTIONS, CHANNELS, seed=0)
     batch, index = _draw_batch(networks, 4 * count), torch.randperm(4 * count)[:count]
@@ -55,37 +66,61 @@ def update_samplers(count: int, width: int, threads: int) -> dict[str, Sampler]:
         engine.gradients(batch, index, config)
         return count
 
-    return {
+    samplers = {
         "ours": _repeated(partial(gradient, CoreEngine(networks, threads))),
         LIMIT: _arithmetic(per_row, threads),
         "torch-eager": _with_threads(_repeated(partial(gradient, TorchEngine(networks))), threads),
     }
+    if compiled:
+        samplers["torch-compile"] = _with_threads(_repeated(_compiled_gradient(networks, batch, index, config)), threads)
+    return samplers
 
 
-def policy_samplers() -> dict[str, Sampler]:
-    """Return single policy steps per second, on one thread, of the core and of torch."""
+def _compiled_gradient(networks: ActorCritic, batch: Batch, index: torch.Tensor, config: Train) -> Callable[[], int]:
+    """The loss of the torch engine as one compiled function, forward and back."""
+
+    def loss(rows: Batch) -> torch.Tensor:
+        log_std = networks.log_std
+        log_probs = log_prob(rows.actions, networks.mean(rows.observations), log_std)
+        surrogate = policy_loss(log_probs, rows.log_probs, rows.advantages, config.clip)
+        values = value_losses(networks.values(rows.critic_observations), rows.targets)
+        return surrogate - config.entropy * entropy(log_std) + config.value_weight * values.sum()
+
+    compiled = torch.compile(loss, dynamic=False)
+
+    def run() -> int:
+        networks.differentiate(compiled(batch.rows(index)))
+        return len(index)
+
+    return run
+
+
+def policy_rows(seconds: float) -> Result:
+    """Measure single policy steps on one thread, a call from Python each, in quantiles."""
     networks = ActorCritic(Train(actor_hidden=POLICY), OBSERVATIONS, OBSERVATIONS, ACTIONS, CHANNELS, seed=0)
-    flat, rows = networks.flat.numpy(), torch.randn(1, OBSERVATIONS)
+    flat, row = networks.flat.numpy(), torch.randn(1, OBSERVATIONS).numpy()
     mlp = _core.Mlp(describe(networks.actor), flat.size, 1)
     mlp.load(flat)
-    row, out = rows.numpy(), np.empty((1, ACTIONS), np.float32)
-
-    def ours() -> int:
-        mlp.forward(row, out)
-        return 1
-
-    def theirs() -> int:
-        with torch.inference_mode():
-            networks.mean(rows)
-        return 1
-
-    sizes = (OBSERVATIONS, *POLICY, ACTIONS)
-    per_step = sum(a * b for a, b in pairwise(sizes))
-    return {
-        "ours": _repeated(ours),
-        LIMIT: _arithmetic(per_step, 1),
-        "torch-eager": _with_threads(_repeated(theirs), 1),
-    }
+    out = np.empty((1, ACTIONS), np.float32)
+    actor = networks.actor
+    layers = [
+        (w[0].detach().numpy().copy(), b[0, 0].detach().numpy().copy())
+        for w, b in zip(actor.weights, actor.biases, strict=True)
+    ]
+    peers, left_out = policy_peers(layers, row)
+    calls = {"ours": lambda: mlp.forward(row, out), **peers}
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        found = latencies(calls, seconds)
+    finally:
+        torch.set_num_threads(before)
+    case = f"policy/{'-'.join(map(str, (OBSERVATIONS, *POLICY, ACTIONS)))}"
+    rows = []
+    for quantile, rates in found.items():
+        limits = {f"{GOAL_US:g}-us": [1e6 / GOAL_US]} if quantile == "p99" else {}
+        rows += compare(FAMILY, f"{case}/{quantile}", "steps/s", rates | limits)
+    return Result(rows, left_out)
 
 
 def _draw_batch(networks: ActorCritic, rows: int) -> Batch:

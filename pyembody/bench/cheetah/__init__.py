@@ -1,0 +1,54 @@
+"""The half cheetah of Gymnasium as a robot and a task of pyembody, and Stable-Baselines3's settings of PPO for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gymnasium
+import msgspec
+
+from ...envs import VectorEnv
+from ...spec import Robot, Task, Train, load_robot, load_task
+
+NAME = "HalfCheetah-v5"
+
+
+def cheetah_robot() -> Robot:
+    """Return the robot, whose model file is the one that the installed gymnasium carries."""
+    models = Path(gymnasium.__file__).parent / "envs" / "mujoco" / "assets"
+    return msgspec.structs.replace(load_robot(str(_here())), folder=str(models))
+
+
+def cheetah_task() -> Task:
+    """Return HalfCheetah-v5's reward and observations as a task."""
+    return load_task(str(_here()))
+
+
+def make_cheetah(num_envs: int, threads: int) -> VectorEnv:
+    """Return `num_envs` half cheetahs behind pyembody's VectorEnv."""
+    return VectorEnv(cheetah_task(), cheetah_robot(), num_envs, threads=threads)
+
+
+def cheetah_train(num_envs: int, samples: int = 2048) -> Train:
+    """Return the defaults of Stable-Baselines3's PPO: minibatches of 64 rows, 10 epochs over `samples`, a fixed rate."""
+    return Train(
+        num_envs=num_envs,
+        horizon=samples // num_envs,
+        epochs=10,
+        minibatches=samples // 64,
+        learning_rate=3e-4,
+        kl_target=0.0,
+        clip=0.2,
+        entropy=0.0,
+        value_weight=0.5,
+        max_grad_norm=0.5,
+        actor_hidden=(64, 64),
+        critic_hidden=(64, 64),
+        activation="tanh",
+        initial_std=1.0,
+        checkpoint_every=10**6,
+    )
+
+
+def _here() -> Path:
+    return Path(__file__).resolve().parent
