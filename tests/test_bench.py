@@ -27,6 +27,7 @@ TINY = Settings(
     steps=4,
     iterations=3,
     workers=1,
+    cheetah_samples=128,
     rows=(70,),
     compiled=False,
     updates=((70, 16),),

@@ -17,8 +17,9 @@ Calls = Mapping[str, Callable[[], object]]
 
 
 def latencies(calls: Calls, seconds: float) -> dict[str, dict[str, list[float]]]:
-    """Return quantile -> name -> calls per second at that quantile, one sample a block; blocks take turns as `interleave`
-    has them.
+    """Return quantile -> name -> calls per second at that quantile, one sample a block of calls.
+
+    Blocks take turns as those of `interleave` do.
     """
     for call in calls.values():
         _block(call)

@@ -1,4 +1,4 @@
-"""One step of a small policy, as other libraries do it: rows of weights `[in, out]` and biases `[out]`, ELU between them."""
+"""One step of a small policy, as other libraries do it: weights `[in, out]` and biases `[out]`, ELU between layers."""
 
 from __future__ import annotations
 
@@ -15,9 +15,14 @@ Floats = NDArray[np.float32]
 Layers = list[tuple[Floats, Floats]]
 
 
-def policy_peers(layers: Layers, row: Floats) -> tuple[dict[str, Callable[[], object]], list[str]]:
-    """Return calls of the policy on `row [1, O]` by name, and what was left out because it is not installed."""
-    peers = {"torch-eager": _torch_policy(layers, row), "numba": _numba_policy(layers, row)}
+def policy_peers(layers: Layers, row: Floats, compiled: bool) -> tuple[dict[str, Callable[[], object]], list[str]]:
+    """Return calls of the policy on `row [1, O]` by name, and what was left out because it is not installed.
+
+    `compiled`: numba, which has to compile first, is among them.
+    """
+    peers = {"torch-eager": _torch_policy(layers, row)}
+    if compiled:
+        peers["numba"] = _numba_policy(layers, row)
     if installed("onnxruntime") and installed("onnx"):
         return {**peers, "onnxruntime": _onnx_policy(layers, row)}, []
     return peers, ["learn/policy onnxruntime: not installed (pip install onnx onnxruntime)"]

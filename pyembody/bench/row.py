@@ -27,6 +27,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     steps: int = 32
     iterations: int = 12
     workers: int = 0
+    cheetah_samples: int = 2048
     rows: tuple[int, ...] = (64, 512, 4096, 32768, 98304)
     compiled: bool = True
     updates: tuple[tuple[int, int], ...] = (

@@ -1,4 +1,4 @@
-"""`bench learn`: PPO's gradient against the processor's arithmetic and torch; a policy's single step against its peers."""
+"""`bench learn`: PPO's gradient beside the processor's arithmetic and torch; a policy's step beside its peers."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def run(settings: Settings) -> Result:
         compiled = compiles and (batch, width) in COMPILED
         rates = interleave(update_samplers(batch, width, threads, compiled), share)
         rows += compare(FAMILY, f"update/{batch}x{width}", "rows/s", rates)
-    policy = policy_rows(share)
-    left_out = [] if compiles else ["learn torch-compile: needs a C++ compiler, and `compiled` peers"]
+    policy = policy_rows(share, settings.compiled)
+    left_out = [] if compiles else ["learn torch-compile, numba: need `compiled` peers, and the first a C++ compiler"]
     return Result(rows + policy.rows, left_out + policy.left_out)
 
 
@@ -72,7 +72,8 @@ def update_samplers(count: int, width: int, threads: int, compiled: bool) -> dic
         "torch-eager": _with_threads(_repeated(partial(gradient, TorchEngine(networks))), threads),
     }
     if compiled:
-        samplers["torch-compile"] = _with_threads(_repeated(_compiled_gradient(networks, batch, index, config)), threads)
+        compiled_gradient = _repeated(_compiled_gradient(networks, batch, index, config))
+        samplers["torch-compile"] = _with_threads(compiled_gradient, threads)
     return samplers
 
 
@@ -95,7 +96,7 @@ def _compiled_gradient(networks: ActorCritic, batch: Batch, index: torch.Tensor,
     return run
 
 
-def policy_rows(seconds: float) -> Result:
+def policy_rows(seconds: float, compiled: bool) -> Result:
     """Measure single policy steps on one thread, a call from Python each, in quantiles."""
     networks = ActorCritic(Train(actor_hidden=POLICY), OBSERVATIONS, OBSERVATIONS, ACTIONS, CHANNELS, seed=0)
     flat, row = networks.flat.numpy(), torch.randn(1, OBSERVATIONS).numpy()
@@ -107,7 +108,7 @@ def policy_rows(seconds: float) -> Result:
         (w[0].detach().numpy().copy(), b[0, 0].detach().numpy().copy())
         for w, b in zip(actor.weights, actor.biases, strict=True)
     ]
-    peers, left_out = policy_peers(layers, row)
+    peers, left_out = policy_peers(layers, row, compiled)
     calls = {"ours": lambda: mlp.forward(row, out), **peers}
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -1,5 +1,5 @@
-"""`bench train`: PPO end to end on go2 against bare stepping, and beside Stable-Baselines3's
-PPO.
+"""`bench train`: PPO end to end, on go2 against bare stepping and Stable-Baselines3's PPO, and on Gymnasium's half
+cheetah against Stable-Baselines3 and a torch loop on EnvPool.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ import msgspec
 from ...envs import make_vec
 from ...learn import create_run, train
 from ...learn.logs import read_metrics
-from ...spec import Train, load_robot, load_task, load_train
+from ...spec import Robot, Task, Train, load_robot, load_task, load_train
+from ..cheetah import cheetah_robot, cheetah_task, cheetah_train, quiet_model
+from ..cheetah.peers import EnvpoolLoop, sb3_cheetah
 from ..peers import installed
 from ..row import LIMIT, Result, Settings, compare
 from ..stepping import Sampler, draw_actions, stepping_samplers, usable_cores
 from ..timing import Case, interleave
 
 FAMILY, CASE, UNIT = "train", "ppo/go2", "env-steps/s"
+CHEETAH, CHEETAHS = "ppo/halfcheetah", 8
 SB3_ITERATIONS = 3
 WARM = 2
 """Iterations of each training that are not counted: the first ones find memory and caches cold."""
@@ -28,8 +31,8 @@ WARM = 2
 class Training:
     """Short trainings from scratch in folders of their own, which go away afterwards."""
 
-    def __init__(self, config: Train, iterations: int, workers: int, out: Path) -> None:
-        self._task, self._robot = load_task("velocity"), load_robot("go2")
+    def __init__(self, task: Task, robot: Robot, config: Train, iterations: int, workers: int, out: Path) -> None:
+        self._task, self._robot = task, robot
         self._config, self._iterations, self._workers, self._out = config, iterations, workers, out
         self.times: list[dict[str, float]] = []
 
@@ -44,6 +47,35 @@ class Training:
 
 
 def run(settings: Settings) -> Result:
+    """Measure ours beside the bare limit and the peers that are installed, on both robots."""
+    go2, cheetah = run_go2(settings), run_cheetah(settings)
+    return Result(go2.rows + cheetah.rows, go2.left_out + cheetah.left_out, go2.notes + cheetah.notes)
+
+
+def run_cheetah(settings: Settings) -> Result:
+    """Measure HalfCheetah with Stable-Baselines3's settings: minibatches of 64 rows, 10 epochs."""
+    config = cheetah_train(CHEETAHS, settings.cheetah_samples)
+    iterations = max(settings.iterations, WARM + 1)
+    left_out = []
+    with tempfile.TemporaryDirectory(prefix="pyembody-bench-") as out, quiet_model():
+        training = Training(cheetah_task(), cheetah_robot(), config, iterations, 1, Path(out))
+        samplers: dict[str, Sampler] = {"ours": training.sample}
+        for name, module, make in (
+            ("sb3", "stable_baselines3", lambda: sb3_cheetah(config, 0)),
+            ("envpool-torch", "envpool", lambda: EnvpoolLoop(config, 0).iterate),
+        ):
+            if installed(module):
+                samplers[name] = Case(make()).sample
+            else:
+                left_out.append(f"train/{CHEETAH} {name}: not installed (pip install {module.replace('_', '-')})")
+        rates = interleave(samplers, settings.seconds)
+    shares = ", ".join(f"{name} {100 * part:.0f} %" for name, part in _median_shares(training.times).items())
+    return Result(
+        compare(FAMILY, CHEETAH, UNIT, rates), left_out, [f"train: where a second of {CHEETAH} goes: {shares}"]
+    )
+
+
+def run_go2(settings: Settings) -> Result:
     """Measure ours, the bare limit and, if it is installed, Stable-Baselines3, with the task's own
     settings.
     """
@@ -51,7 +83,7 @@ def run(settings: Settings) -> Result:
     iterations = max(settings.iterations, WARM + 1)
     cores = usable_cores()
     with tempfile.TemporaryDirectory(prefix="pyembody-bench-") as out:
-        training = Training(config, iterations, settings.workers, Path(out))
+        training = Training(load_task("velocity"), load_robot("go2"), config, iterations, settings.workers, Path(out))
         samplers: dict[str, Sampler] = {"ours": training.sample, LIMIT: _limit(config, cores)}
         left_out = []
         if installed("stable_baselines3"):
