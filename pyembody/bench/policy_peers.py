@@ -46,8 +46,7 @@ def _numba_policy(layers: Layers, row: Floats) -> Callable[[], object]:
     """One compiled loop, fast-math and vectorised over the outputs of a layer."""
     import numba
 
-    @numba.njit(fastmath=True)  # type: ignore[untyped-decorator]
-    def dense(x: Floats, weight: Floats, bias: Floats, out: Floats, hidden: bool) -> None:
+    def dense_loop(x: Floats, weight: Floats, bias: Floats, out: Floats, hidden: bool) -> None:
         out[:] = bias
         for i in range(len(x)):
             for j in range(len(out)):
@@ -56,13 +55,15 @@ def _numba_policy(layers: Layers, row: Floats) -> Callable[[], object]:
             for j in range(len(out)):
                 out[j] = out[j] if out[j] > 0 else np.exp(out[j]) - np.float32(1.0)
 
-    @numba.njit(fastmath=True)  # type: ignore[untyped-decorator]
-    def forward(x: Floats, w0: Floats, b0: Floats, w1: Floats, b1: Floats, w2: Floats, b2: Floats, y: Floats) -> None:
+    dense: Callable[..., None] = numba.njit(fastmath=True)(dense_loop)
+
+    def loops(x: Floats, w0: Floats, b0: Floats, w1: Floats, b1: Floats, w2: Floats, b2: Floats, y: Floats) -> None:
         first, second = np.empty_like(b0), np.empty_like(b1)
         dense(x, w0, b0, first, True)
         dense(first, w1, b1, second, True)
         dense(second, w2, b2, y, False)
 
+    forward: Callable[..., None] = numba.njit(fastmath=True)(loops)
     flat = [array for layer in layers for array in layer]
     x, out = row[0], np.empty_like(flat[-1])
     return lambda: forward(x, *flat, out)

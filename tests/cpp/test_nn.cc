@@ -8,6 +8,8 @@
 #include "nn/adam.h"
 #include "nn/inference.h"
 #include "nn/ppo.h"
+#include "nn/regression.h"
+#include "nn/sac.h"
 
 namespace embody {
 namespace {
@@ -121,6 +123,71 @@ TEST(the_gradient_is_the_slope_of_the_loss) {
         const double slope = (problem.loss(ahead) - problem.loss(behind)) / (2.0 * kStep);
         CHECK(std::abs(slope - norm) < 0.02 * norm);
     }
+}
+
+// A network of `inputs` with a layer norm in its one hidden layer.
+Network normed(std::int64_t groups, std::int64_t inputs, std::int64_t outputs) {
+    constexpr std::int64_t kHidden = 21;
+    Network n;
+    n.groups = groups;
+    n.activation = Activation::relu;
+    const std::int64_t biases = inputs * kHidden;
+    const std::int64_t second = biases + 3 * kHidden;
+    n.layers.push_back({inputs, kHidden, 0, biases, biases + kHidden, biases + 2 * kHidden});
+    n.layers.push_back({kHidden, outputs, second, second + kHidden * outputs});
+    n.group_stride = second + (kHidden + 1) * outputs;
+    return n;
+}
+
+TEST(threads_change_no_bit_of_a_regression) {
+    Problem problem(Activation::elu);
+    RegressionShape shape;
+    shape.network = normed(kChannels, kInputs, 4);
+    shape.bounds = kChannels * shape.network.group_stride;
+    shape.parameters = shape.bounds + 4;
+    const std::vector<float> flat = problem.draw(shape.parameters, 0.3F);
+    const std::vector<float> targets = problem.draw(kRows * 4, 1.0F);
+    for (const Loss loss : {Loss::squared, Loss::huber, Loss::gaussian}) {
+        shape.loss = loss;
+        RegressionBatch batch{problem.observations.data(), targets.data(), 1,
+                              problem.index.data(),        false,          kRows};
+        std::vector<std::vector<float>> messages;
+        for (const int threads : {1, 2, 7}) {
+            messages.emplace_back(static_cast<std::size_t>(shape.parameters + kChannels));
+            RegressionGradient gradient(shape, threads);
+            gradient.run(flat.data(), batch, {0.5F, 0.01F}, messages.back().data());
+        }
+        CHECK(messages[1] == messages[0] && messages[2] == messages[0]);
+        CHECK(messages[0].back() != 0.0F);
+    }
+}
+
+TEST(threads_change_no_bit_of_soft_actor_critic) {
+    Problem problem(Activation::elu);
+    SacNetworks n;
+    n.actor = normed(1, kInputs, 2 * kActions);
+    n.critic = normed(2 * kChannels, kInputs + kActions, 1);
+    n.channels = kChannels;
+    n.actor_parameters = n.actor.group_stride;
+    n.critic_parameters = 2 * kChannels * n.critic.group_stride;
+    const std::vector<float> actor = problem.draw(n.actor_parameters, 0.3F);
+    const std::vector<float> critic = problem.draw(n.critic_parameters, 0.3F);
+    const SacRows rows{problem.observations.data(), problem.observations.data(),
+                       problem.actions.data(), kRows};
+    const std::vector<float> weights = {1.0F, 0.5F, -0.5F};
+    std::vector<std::vector<float>> messages;
+    std::vector<std::vector<float>> targets;
+    for (const int threads : {1, 2, 7}) {
+        SacGradient gradient(n, threads);
+        messages.emplace_back(static_cast<std::size_t>(n.actor_parameters + 2 + kChannels));
+        gradient.actor(actor.data(), critic.data(), rows, weights.data(), 0.2F,
+                       messages.back().data());
+        targets.emplace_back(static_cast<std::size_t>(kRows * kChannels));
+        gradient.targets(actor.data(), critic.data(), rows, problem.targets.data(),
+                         problem.targets.data(), weights.data(), targets.back().data());
+    }
+    CHECK(messages[1] == messages[0] && messages[2] == messages[0]);
+    CHECK(targets[1] == targets[0] && targets[2] == targets[0]);
 }
 
 TEST(rows_alone_give_what_they_give_together) {

@@ -17,7 +17,7 @@ from . import NAME
 GAMMA, LAM = 0.99, 0.95
 
 
-def sb3_cheetah(config: Train, seed: int) -> Callable[[], int]:
+def sb3_cheetah(config: Train, seed: int = 0) -> Callable[[], int]:
     """Return a function that trains Stable-Baselines3's PPO for one iteration and returns its environment steps."""
     from stable_baselines3 import PPO
     from stable_baselines3.common.env_util import make_vec_env
@@ -37,6 +37,11 @@ def sb3_cheetah(config: Train, seed: int) -> Callable[[], int]:
         return samples
 
     return iterate
+
+
+def envpool_cheetah(config: Train, seed: int = 0) -> Callable[[], int]:
+    """Return a function that trains the torch loop for one iteration and returns its environment steps."""
+    return EnvpoolLoop(config, seed).iterate
 
 
 class EnvpoolLoop:
@@ -95,7 +100,7 @@ class EnvpoolLoop:
                 value_loss = (self._critic(observations[index])[:, 0] - returns[index]).square().mean()
                 loss = policy_loss(log_probs, old[index], own, config.clip) + config.value_weight * value_loss
                 self._optimiser.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 nn.utils.clip_grad_norm_(self._parameters, config.max_grad_norm)
                 self._optimiser.step()
 

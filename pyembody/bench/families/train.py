@@ -5,6 +5,7 @@ cheetah against Stable-Baselines3 and a torch loop on EnvPool.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
@@ -15,7 +16,7 @@ from ...learn import create_run, train
 from ...learn.logs import read_metrics
 from ...spec import Robot, Task, Train, load_robot, load_task, load_train
 from ..cheetah import cheetah_robot, cheetah_task, cheetah_train, quiet_model
-from ..cheetah.peers import EnvpoolLoop, sb3_cheetah
+from ..cheetah.peers import envpool_cheetah, sb3_cheetah
 from ..peers import installed
 from ..row import LIMIT, Result, Settings, compare
 from ..stepping import Sampler, draw_actions, stepping_samplers, usable_cores
@@ -23,6 +24,10 @@ from ..timing import Case, interleave
 
 FAMILY, CASE, UNIT = "train", "ppo/go2", "env-steps/s"
 CHEETAH, CHEETAHS = "ppo/halfcheetah", 8
+CHEETAH_PEERS: tuple[tuple[str, str, str, Callable[[Train], Callable[[], int]]], ...] = (
+    ("sb3", "stable_baselines3", "stable-baselines3", sb3_cheetah),
+    ("envpool-torch", "envpool", "envpool", envpool_cheetah),
+)
 SB3_ITERATIONS = 3
 WARM = 2
 """Iterations of each training that are not counted: the first ones find memory and caches cold."""
@@ -60,14 +65,11 @@ def run_cheetah(settings: Settings) -> Result:
     with tempfile.TemporaryDirectory(prefix="pyembody-bench-") as out, quiet_model():
         training = Training(cheetah_task(), cheetah_robot(), config, iterations, 1, Path(out))
         samplers: dict[str, Sampler] = {"ours": training.sample}
-        for name, module, make in (
-            ("sb3", "stable_baselines3", lambda: sb3_cheetah(config, 0)),
-            ("envpool-torch", "envpool", lambda: EnvpoolLoop(config, 0).iterate),
-        ):
+        for name, module, package, make in CHEETAH_PEERS:
             if installed(module):
-                samplers[name] = Case(make()).sample
+                samplers[name] = Case(make(config)).sample
             else:
-                left_out.append(f"train/{CHEETAH} {name}: not installed (pip install {module.replace('_', '-')})")
+                left_out.append(f"train/{CHEETAH} {name}: not installed (pip install {package})")
         rates = interleave(samplers, settings.seconds)
     shares = ", ".join(f"{name} {100 * part:.0f} %" for name, part in _median_shares(training.times).items())
     return Result(
