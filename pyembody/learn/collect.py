@@ -59,12 +59,11 @@ class Collector:
         rollout.clear()
         self.terms.start()
         torch.randn(rollout.noise.shape, generator=generator, out=rollout.noise)
-        std = engine.networks.log_std.detach().exp()
         before, faults = dict(getattr(env, "seconds", {})), _fault_count(env)
         for t in range(rollout.horizon):
             start = time.perf_counter()
             with torch.inference_mode():
-                self._act(t, engine, normaliser, std)
+                self._act(t, engine, normaliser)
             acted = time.perf_counter()
             _, _, terminated, truncated, info = env.step(self._actions)
             stepped = time.perf_counter()
@@ -86,17 +85,19 @@ class Collector:
             rollout.critic.store(t, env.critic_observations, flags)
         return flags
 
-    def _act(
-        self, t: int, engine: Engine, normaliser: ObservationNormaliser, std: Tensor
-    ) -> None:
+    def _act(self, t: int, engine: Engine, normaliser: ObservationNormaliser) -> None:
         rollout, mirror = self.rollout, self.env.mirror
         flags = self._observe(t)
         rows = normaliser(torch.from_numpy(rollout.policy.raw[t]), out=rollout.policy.normalised[t])
-        rollout.mean[t] = engine.mean(rows)
-        torch.addcmul(rollout.mean[t], rollout.noise[t], std, out=rollout.actions[t])
-        self._actions[:] = rollout.actions[t].numpy()
+        self._actions[:] = self._choose(t, engine, rows).numpy()
         if flags is not None:
             self._actions[flags] = self._actions[flags][:, mirror.action_index] * mirror.action_sign
+
+    def _choose(self, t: int, engine: Engine, rows: Tensor) -> Tensor:
+        """Fill the rollout's actions of step t for normalised rows `[N, O]`; return what the environment is given."""
+        rollout = self.rollout
+        rollout.mean[t] = engine.mean(rows)
+        return torch.addcmul(rollout.mean[t], rollout.noise[t], engine.networks.log_std.detach().exp(), out=rollout.actions[t])
 
     def _keep(
         self, t: int, terminated: Array, truncated: Array, info: dict[str, Any], tally: Tally

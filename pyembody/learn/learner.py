@@ -24,13 +24,13 @@ from .losses import log_prob
 from .networks import ActorCritic
 from .normaliser import ObservationNormaliser, ValueNormaliser
 from .ppo import Losses, update
-from .report import Metrics, summarise
+from .report import Metrics, optimisation, summarise
 
 Array = npt.NDArray[Any]
 
 
 class Learner:
-    """PPO on one environment of this rank. `iterate` is the whole loop; `state` and `load` make it resumable."""
+    """PPO on one environment of this rank. `iterate` is the whole loop; see `Algorithm` for the rest."""
 
     def __init__(self, env: Any, task: Task, config: Train, seed: int, group: Group) -> None:
         self.env, self.config, self.group = env, config, group
@@ -48,6 +48,7 @@ class Learner:
         threads = 1 if group.size > 1 else len(os.sched_getaffinity(0))
         self.engine = make_engine(config.engine, self.networks, threads)
         self.optimiser = Adam(self.networks.flat, config.learning_rate)
+        self.optimisers = {"optimiser": self.optimiser}
         self.rollout = Rollout(
             config.horizon,
             env.num_envs,
@@ -65,7 +66,7 @@ class Learner:
             else self.normaliser
         )
         self.value_normaliser = ValueNormaliser(len(channels))
-        self.generator = torch.Generator().manual_seed(_stream_seed(seed, group.rank))
+        self.generator = torch.Generator().manual_seed(stream_seed(seed, group.rank))
         self.gamma, self.lam, self.weights = (
             np.array([getattr(c, k) for c in channels], np.float32)
             for k in ("gamma", "lam", "weight")
@@ -83,6 +84,21 @@ class Learner:
     def learning_rate(self) -> float:
         """The present learning rate."""
         return self.optimiser.rate
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float) -> None:
+        self.optimiser.rate = rate
+
+    def shared(self) -> dict[str, Array]:
+        """Return live arrays by name, the same on all ranks."""
+        return {"running_std": self.running_std}
+
+    def own(self) -> dict[str, Array]:
+        """Return nothing: an iteration keeps no transition for the next."""
+        return {}
+
+    def expect(self, state: dict[str, Array]) -> None:
+        """Need no room."""
 
     def iterate(self) -> Metrics:
         """Collect a rollout, learn from it, and return the iteration's metrics, equal on all ranks."""
@@ -183,7 +199,8 @@ class Learner:
     ) -> Metrics:
         values, returns = self.rollout.values[:-1].numpy(), self.rollout.returns
         unexplained = _variance(returns - values) / np.maximum(_variance(returns), 1e-12)
-        metrics = summarise(self, tally, losses, moments, 1.0 - unexplained, seconds)
+        metrics = summarise(self, tally, losses.value, 1.0 - unexplained, seconds)
+        metrics |= optimisation(self, losses, moments)
         self.episode_length = metrics["episode_length"]
         return metrics
 
@@ -194,8 +211,8 @@ def _variance(x: Array) -> Array:
     return spread
 
 
-def _stream_seed(seed: int, rank: int) -> int:
-    """An independent random stream of the learner for every rank."""
+def stream_seed(seed: int, rank: int) -> int:
+    """Return the seed of an independent random stream of the learner for every rank."""
     return int(
         np.random.SeedSequence([seed, rank, 1]).generate_state(1, np.uint64)[0] >> np.uint64(1)
     )

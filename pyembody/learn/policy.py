@@ -28,7 +28,9 @@ class Policy:
         self.meta = meta
         layers = _layers(arrays, place)
         self._network = freeze(layers, meta.activation)
-        width, self._actions = layers[0][0].shape[0], layers[-1][0].shape[1]
+        width, self._outputs = layers[0][0].shape[0], layers[-1][0].shape[1]
+        # a squashed policy has standard deviations beside its means
+        self._scale = _array(arrays, "action_scale", (), place) if "action_scale" in arrays else None
         normaliser = ObservationNormaliser(width, meta.observation_clip)
         shapes = {"count": (), "mean": (width,), "var": (width,)}
         normaliser.load(
@@ -77,9 +79,9 @@ class Policy:
         return copied
 
     def _act(self, rows: Array) -> Array:
-        actions = np.empty((len(rows), self._actions), np.float32)
-        self._network.forward(rows, actions)
-        return actions
+        outputs = np.empty((len(rows), self._outputs), np.float32)
+        self._network.forward(rows, outputs)
+        return outputs if self._scale is None else np.tanh(outputs[:, : self._outputs // 2]) * self._scale
 
 
 def load_policy(path: Path) -> Policy:

@@ -19,19 +19,17 @@ Metrics = dict[str, Any]
 
 
 def summarise(
-    learner: Learner,
+    learner: Any,
     tally: Tally,
-    losses: Losses,
-    moments: Array,
+    value_losses: list[float],
     explained: Array,
     seconds: dict[str, float],
 ) -> Metrics:
-    """Return the metrics of an iteration.
+    """Return the metrics of an iteration that every algorithm has.
 
     `terms` and `channels` are rewards per second (an event counts what it paid); `Term` has every figure of each term
-    (see `TermLog.statistics`). `episode_length` is in seconds and
-    that of the last iteration in which an episode ended, `time` is in seconds of this rank. `moments [C, 4]` are those
-    of `_core.normalise_advantages`.
+    (see `TermLog.statistics`). `episode_length` is in seconds and that of the last iteration in which an episode ended,
+    `time` is in seconds of this rank.
     """
     env = learner.env
     sums, mean_explained = _over_ranks(learner, tally, explained)
@@ -52,16 +50,18 @@ def summarise(
         "channels": _named(env.channel_names, sums.channels / steps / env.control_dt),
         "metrics": _named(env.metric_names, sums.metrics / steps),
         "scheduled": getattr(env, "scheduled", {}),
-        "value_loss": _named(env.channel_names, losses.value),
+        "value_loss": _named(env.channel_names, value_losses),
         "explained_variance": _named(env.channel_names, mean_explained),
     }
-    metrics |= _policy(learner, losses, moments)
     inside = {"environment": tally.environment_s} | tally.inside | {"policy": tally.policy_s}
     return metrics | {"Term": terms, "time": inside | seconds}
 
 
-def _policy(learner: Learner, losses: Losses, moments: Array) -> Metrics:
-    """The optimiser's side: losses, standard deviations, learning rate and what each channel weighs."""
+def optimisation(learner: Learner, losses: Losses, moments: Array) -> Metrics:
+    """Return PPO's side: losses, standard deviations, learning rate and what each channel weighs.
+
+    `moments [C, 4]` are those of `_core.normalise_advantages`.
+    """
     names = learner.env.channel_names
     std, divisor = moments[:, 1], moments[:, 2]
     scaled = learner.weights * std / divisor
@@ -77,7 +77,7 @@ def _policy(learner: Learner, losses: Losses, moments: Array) -> Metrics:
     }
 
 
-def _over_ranks(learner: Learner, tally: Tally, explained: Array) -> tuple[Tally, Array]:
+def _over_ranks(learner: Any, tally: Tally, explained: Array) -> tuple[Tally, Array]:
     """Sum the tallies of all ranks and average the explained variances, in one message."""
     parts = [
         tally.channels,
