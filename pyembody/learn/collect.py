@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from .buffers import Rollout
-from .engine import Engine
 from .normaliser import ObservationNormaliser
 from .ppo import NotFiniteError
 from .terms import TermLog
@@ -48,9 +47,11 @@ class Collector:
         self._actions = np.zeros((env.num_envs, rollout.actions.shape[2]), np.float32)
 
     def collect(
-        self, engine: Engine, normaliser: ObservationNormaliser, generator: torch.Generator
+        self, engine: Any, normaliser: ObservationNormaliser, generator: torch.Generator
     ) -> Tally:
         """Fill the rollout from the environment's present state and return what happened.
+
+        `engine` is what `_choose` acts with.
 
         Raises NotFiniteError naming the reward channel or observation that is not finite.
         """
@@ -85,7 +86,7 @@ class Collector:
             rollout.critic.store(t, env.critic_observations, flags)
         return flags
 
-    def _act(self, t: int, engine: Engine, normaliser: ObservationNormaliser) -> None:
+    def _act(self, t: int, engine: Any, normaliser: ObservationNormaliser) -> None:
         rollout, mirror = self.rollout, self.env.mirror
         flags = self._observe(t)
         rows = normaliser(torch.from_numpy(rollout.policy.raw[t]), out=rollout.policy.normalised[t])
@@ -93,11 +94,11 @@ class Collector:
         if flags is not None:
             self._actions[flags] = self._actions[flags][:, mirror.action_index] * mirror.action_sign
 
-    def _choose(self, t: int, engine: Engine, rows: Tensor) -> Tensor:
+    def _choose(self, t: int, engine: Any, rows: Tensor) -> Tensor:
         """Fill the rollout's actions of step t for normalised rows `[N, O]`; return what the environment is given."""
-        rollout = self.rollout
+        rollout, std = self.rollout, engine.networks.log_std.detach().exp()
         rollout.mean[t] = engine.mean(rows)
-        return torch.addcmul(rollout.mean[t], rollout.noise[t], engine.networks.log_std.detach().exp(), out=rollout.actions[t])
+        return torch.addcmul(rollout.mean[t], rollout.noise[t], std, out=rollout.actions[t])
 
     def _keep(
         self, t: int, terminated: Array, truncated: Array, info: dict[str, Any], tally: Tally

@@ -104,7 +104,7 @@ class Replay:
     def _walk(
         self, first: Tensor, age: Tensor, env: Tensor, steps: int, gamma: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Sum rewards until the episode ends, the ring's newest step is reached or `steps` are done; first `[B]` rows."""
+        """Sum rewards from `first [B]` on until the episode or the ring ends, or `steps` are done."""
         envs = self.ended.shape[1]
         terminated, ended = self.terminated.view(-1), self.ended.view(-1)
         last, going = first, torch.ones(len(first), dtype=torch.bool)

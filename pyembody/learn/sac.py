@@ -7,7 +7,6 @@ reward does not matter; the actor climbs the weighted sum of the lesser critics 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -34,7 +33,7 @@ Array = npt.NDArray[Any]
 
 
 class Learning:
-    """Sums over the gradient steps of one iteration: critic losses `[C]`, (loss, entropy) of the actor, gradient norms."""
+    """Sums over the gradient steps of one iteration: critic losses `[C]`, loss and entropy of the actor, norms."""
 
     def __init__(self, channels: int) -> None:
         self.value = torch.zeros(channels)
@@ -56,7 +55,7 @@ class SacCollector(Collector):
         super().__init__(env, rollout)
         self.scale = scale
 
-    def _choose(self, t: int, engine: SacEngine, rows: Tensor) -> Tensor:
+    def _choose(self, t: int, engine: Any, rows: Tensor) -> Tensor:
         rollout = self.rollout
         rollout.actions[t] = engine.act(rows, rollout.noise[t])
         return rollout.actions[t] * self.scale
@@ -86,9 +85,11 @@ class SacLearner:
         self.replay = Replay(config.replay // group.size, self.rollout)
         limit = float(env.single_action_space.high[0])
         self.action_scale = np.array(min(config.action_range, limit), np.float32)
-        self.collector = SacCollector(env, self.rollout, float(self.action_scale))
+        self.collector: Collector = SacCollector(env, self.rollout, float(self.action_scale))
         self.normaliser = ObservationNormaliser(features, config.observation_clip)
-        self.critic_normaliser = ObservationNormaliser(critic_features, config.observation_clip) if own else self.normaliser
+        self.critic_normaliser = (
+            ObservationNormaliser(critic_features, config.observation_clip) if own else self.normaliser
+        )
         self.value_normaliser = ValueNormaliser(len(channels))
         self.generator = torch.Generator().manual_seed(stream_seed(seed, group.rank))
         self.gamma, self.weights = (torch.tensor([getattr(c, k) for c in channels]) for k in ("gamma", "weight"))

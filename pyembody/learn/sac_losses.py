@@ -39,7 +39,7 @@ def squash(outputs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def least(values: Tensor) -> Tensor:
-    """Return the lesser of each channel's two critics `[B, C]` of outputs `[2C, B]`; channel c owns rows 2c and 2c + 1."""
+    """Return the lesser of each channel's two critics `[B, C]` of outputs `[2C, B]`; channel c owns rows 2c, 2c + 1."""
     return values.view(-1, 2, values.shape[-1]).amin(1).t()
 
 

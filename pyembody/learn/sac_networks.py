@@ -18,9 +18,9 @@ class SacNetworks:
     """Actor, critics and target critics; each kind's parameters live in one flat tensor.
 
     The actor has 2A outputs, means and raw log standard deviations. Critics are one stack of 2C networks of (critic
-    observation, action in (-1, 1)); channel c owns groups 2c and 2c + 1, in normalised units. `actor_message [Pa + 2 + C]`
-    is the actor's gradient, then its loss, mean log density and mean values; `critic_message [Pc + 2C]` the critics'
-    gradients and losses: what ranks average. `log_temperature [1]` is a parameter too.
+    observation, action in (-1, 1)); channel c owns groups 2c and 2c + 1, in normalised units. `actor_message`
+    `[Pa + 2 + C]` is the actor's gradient, then its loss, mean log density and mean values; `critic_message [Pc + 2C]`
+    the critics' gradients and losses: what ranks average. `log_temperature [1]` is a parameter too.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class SacNetworks:
 
 
 def _flatten(network: GroupedMLP, statistics: int) -> tuple[Tensor, Tensor, list[tuple[nn.Parameter, Tensor]]]:
-    """Move parameters into one flat tensor, a row for each group; return it, the message, and parameters with gradients.
+    """Move parameters into one flat tensor, a row for each group; return it, a message, and parameters with gradients.
 
     The message is the gradient, laid out as the flat tensor is, and room for `statistics`.
     """

@@ -53,12 +53,12 @@ class Train(Learning, frozen=True, tag="ppo", kw_only=True):
 
 
 class Sac(Learning, frozen=True, tag="sac", kw_only=True):
-    """SAC's settings, the table `[sac]` of the file: an iteration is `horizon` steps of all environments, then `updates`
-    gradient steps on `minibatch` rows each of the newest `replay` transitions.
+    """SAC's settings, the table `[sac]` of the file: an iteration is `horizon` steps of all environments, then
+    `updates` gradient steps on `minibatch` rows each of the newest `replay` transitions; none before `warmup` steps.
 
-    Actions are squashed into `action_range` (of the robot's own units) around zero; the temperature follows the policy's
-    entropy to `entropy` nats per action component in (-1, 1). Targets are sums of `steps` rewards and the value after
-    them; the target networks move by `polyak` a step, the actor every `actor_every` steps.
+    Actions are squashed into `action_range` (in the robot's own units, at most its limit) around zero; the temperature
+    follows the policy's entropy to `entropy` nats for each action component in (-1, 1). Targets are sums of `steps`
+    rewards and the value after them; target networks move by `polyak` a step, the actor every `actor_every` steps.
     """
 
     num_envs: Count = 16
