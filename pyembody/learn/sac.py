@@ -6,6 +6,7 @@ reward does not matter; the actor climbs the weighted sum of the lesser critics 
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any
 
@@ -26,7 +27,7 @@ from .normaliser import ObservationNormaliser, ValueNormaliser
 from .ppo import NotFiniteError
 from .replay import Replay, Transitions
 from .report import Metrics, summarise
-from .sac_engine import SacEngine, TorchSacEngine
+from .sac_engine import SacEngine, make_sac_engine
 from .sac_networks import SacNetworks
 
 Array = npt.NDArray[Any]
@@ -73,7 +74,8 @@ class SacLearner:
         self.networks = SacNetworks(config, features, critic_features, actions, env.channel_names, seed)
         for parameters in (self.networks.actor_flat, self.networks.critic_flat, self.networks.target_flat):
             group.broadcast(parameters)
-        self.engine: SacEngine = TorchSacEngine(self.networks)
+        threads = 1 if group.size > 1 else len(os.sched_getaffinity(0))
+        self.engine: SacEngine = make_sac_engine(config.engine, self.networks, threads)
         self.optimisers = {
             "actor_optimiser": Adam(self.networks.actor_flat, config.actor_rate),
             "critic_optimiser": Adam(self.networks.critic_flat, config.critic_rate),

@@ -1,4 +1,4 @@
-"""Who computes SAC's networks and gradients. torch's operations and automatic differentiation define them."""
+"""Who computes SAC's networks and gradients: the core, or torch, whose automatic differentiation defines them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from .sac_core_engine import CoreSacEngine
 from .sac_losses import actor_loss, critic_losses, least, squash
 from .sac_networks import SacNetworks
 
@@ -72,6 +73,11 @@ class TorchSacEngine:
         _differentiate(loss, networks.actor_views)
         statistics = torch.cat([loss.view(1), log_probs.mean().view(1), values.mean(0)])
         networks.actor_message[-len(statistics) :] = statistics.detach()
+
+
+def make_sac_engine(name: str, networks: SacNetworks, threads: int) -> SacEngine:
+    """Return the engine `core` or `torch`; `auto` is the core, which has every network that a `Sac` describes."""
+    return TorchSacEngine(networks) if name == "torch" else CoreSacEngine(networks, threads)
 
 
 def _differentiate(loss: Tensor, views: list[tuple[nn.Parameter, Tensor]]) -> None:
