@@ -14,16 +14,17 @@ from hypothesis import strategies as st
 from torch.distributions import Normal, TransformedDistribution
 from torch.distributions.transforms import TanhTransform
 
-from pyembody.learn import NotFiniteError, checkpoint, create_run, load_policy, read_metrics, resume, train
+from pyembody.learn import NotFiniteError, checkpoint, create_run, load_policy, read_metrics, read_run, resume, train
 from pyembody.learn.buffers import Rollout
 from pyembody.learn.distributed import Group
 from pyembody.learn.replay import Replay
 from pyembody.learn.sac import SacLearner
 from pyembody.learn.sac_core_engine import CoreSacEngine
 from pyembody.learn.sac_engine import TorchSacEngine
-from pyembody.learn.sac_losses import raw_spread, spread, squash
+from pyembody.learn.sac_losses import least, raw_spread, spread, squash
 from pyembody.learn.sac_networks import SacNetworks
-from pyembody.spec import Sac, SpecError, load_learning, load_sac, load_train
+from pyembody.learn.snapshot import load_learner
+from pyembody.spec import Sac, SpecError, Train, load_learning, load_sac, load_train
 from test_learn_run import Poisoned, arrays, toy, without_times
 from test_learn_toy import PointMass, toy_robot, toy_task
 
@@ -178,6 +179,25 @@ def test_going_on_from_a_checkpoint_gives_the_same_bits(tmp_path: Path) -> None:
         np.testing.assert_array_equal(first[name], second[name], err_msg=name)
 
 
+@pytest.mark.parametrize("layer_norm", [True, False])
+def test_a_loaded_policy_acts_as_the_learner_does_and_knows_its_values(tmp_path: Path, layer_norm: bool) -> None:
+    run = new_run(tmp_path, layer_norm=layer_norm)
+    train(run, iterations=6, progress=False, make_env=toy)
+    spec, policy = read_run(run), load_policy(run)
+    env = toy(spec, 16, 1, 0)
+    learner = SacLearner(env, spec.task, spec.train, spec.seed, Group())
+    load_learner(run, spec, learner)
+    seen = torch.from_numpy(env.observations.copy())
+    learner.normaliser(seen, out=seen)
+    actions = learner.engine.act(seen, torch.zeros(16, 1))
+    np.testing.assert_allclose(policy(env.observations), 2.0 * actions.numpy(), rtol=1e-5, atol=1e-6)
+    outputs = least(learner.networks.critic(torch.cat([seen, actions], 1))[:, :, 0])
+    expected = learner.value_normaliser.denormalise(outputs).detach().numpy()
+    values = policy.values(env.observations, env.critic_observations)
+    np.testing.assert_allclose(values, expected, rtol=1e-4, atol=1e-5)
+    assert values.shape == (16, 2) and values.any()
+
+
 def test_nothing_is_learnt_before_the_warmup(tmp_path: Path) -> None:
     run = new_run(tmp_path, warmup=10**6)
     train(run, iterations=2, progress=False, make_env=toy)
@@ -197,13 +217,13 @@ def test_a_critic_that_is_not_finite_is_named_and_changes_nothing() -> None:
     learner = SacLearner(env, toy_task(), sac(), 0, Group())
     learner.networks.critic.weights[0].data[2] = math.nan  # the first critic of `effort`
     before = learner.networks.critic_flat.clone()
+    learner.iterate()  # the first that learns is the second
     with pytest.raises(NotFiniteError, match="critic of channel 'effort'"):
-        for _ in range(3):
-            learner.iterate()
+        learner.iterate()
     torch.testing.assert_close(learner.networks.critic_flat, before, equal_nan=True)
 
 
-def test_a_replay_of_another_size_is_refused(tmp_path: Path) -> None:
+def test_a_replay_of_another_size_is_refused() -> None:
     replay = Replay(4, rollout_of(2, 1, [[0.0]] * 2, {}))
     with pytest.raises(SpecError, match=r"replay.counts: expected .* within 4, got \[0, 6\]"):
         replay.expect({"replay.counts": np.array([0, 6])})
@@ -215,7 +235,7 @@ def test_settings_of_both_algorithms_stand_in_one_file(tmp_path: Path) -> None:
     (folder / "task.toml").touch()
     (folder / "train.toml").write_text('algorithm = "sac"\nepochs = 3\n[sac]\nupdates = 5\n')
     assert load_learning(str(folder)) == load_sac(str(folder)) == Sac(updates=5)
-    assert load_learning(str(folder), algorithm="ppo") == load_train(str(folder)) and load_train(str(folder)).epochs == 3
+    assert load_learning(str(folder), algorithm="ppo") == load_train(str(folder)) == Train(epochs=3)
     (folder / "train.toml").write_text('algorithm = "sak"\n')
     with pytest.raises(SpecError, match="unknown algorithm 'sak', did you mean 'sac'"):
         load_learning(str(folder))

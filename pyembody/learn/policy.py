@@ -15,6 +15,7 @@ from . import checkpoint
 from .critic import Critic
 from .frozen import freeze
 from .normaliser import ObservationNormaliser
+from .sac_critic import SacCritic
 from .symmetry import mirror_rows
 
 Array = npt.NDArray[Any]
@@ -46,7 +47,8 @@ class Policy:
                 k: (_array(arrays, f"mirror.{k}_index", None, place), _array(arrays, f"mirror.{k}_sign", None, place))
                 for k in ("obs", "critic", "action")
             }
-        self._critic = Critic(arrays, meta.activation, meta.observation_clip, place)
+        kind = Critic if self._scale is None else SacCritic
+        self._critic = kind(arrays, meta.activation, meta.observation_clip, place)
         self.observation_size = width
         self.statistics: Array | None = arrays.get(checkpoint.STATISTICS)
         """Running statistics `[3, K]` of the `normalise` in the rewards that it was trained with, None without."""
@@ -66,7 +68,10 @@ class Policy:
     def values(self, observations: Array, critic_observations: Array) -> Array:
         """Return the critics' values `[N, C]` float32 for observations `[N, O]` and critic observations `[N, Oc]`."""
         flags = self._flags(observations)
-        return self._critic(self._canonical(critic_observations, flags, "critic"))
+        rows = self._canonical(critic_observations, flags, "critic")
+        if isinstance(self._critic, Critic):
+            return self._critic(rows)
+        return self._critic(rows, self._act(self._canonical(observations, flags, "obs")) / self._scale)
 
     def _flags(self, observations: Array) -> Array | None:
         """Which rows the policy sees mirrored; None for a policy without symmetry."""

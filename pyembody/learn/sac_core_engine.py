@@ -42,9 +42,17 @@ class CoreSacEngine:
     ) -> Tensor:
         """Return `rewards + discount * the lesser target critic at the policy's action` `[M, C]`."""
         out = torch.empty_like(rewards)
-        actor, _, target = self._flats
-        rows = [_array(x) for x in (successors, critic_successors, noise, rewards, discount)]
-        self._gradient.targets(actor, target, *rows, self._no_entropy, _array(out))
+        self._gradient.targets(
+            self._flats[0],
+            self._flats[2],
+            _array(successors),
+            _array(critic_successors),
+            _array(noise),
+            _array(rewards),
+            _array(discount),
+            self._no_entropy,
+            _array(out),
+        )
         return out
 
     def critic_gradients(self, critic_observations: Tensor, actions: Tensor, targets: Tensor) -> None:
@@ -58,10 +66,16 @@ class CoreSacEngine:
         self, observations: Tensor, critic_observations: Tensor, noise: Tensor, weights: Tensor
     ) -> None:
         """Write the actor's gradient, loss, mean log density and mean values into the actor's message."""
-        networks = self.networks
-        rows = [_array(x) for x in (observations, critic_observations, noise, weights)]
-        message = _array(networks.actor_message)
-        self._gradient.actor(self._flats[0], self._flats[1], *rows, networks.temperature, message)
+        self._gradient.actor(
+            self._flats[0],
+            self._flats[1],
+            _array(observations),
+            _array(critic_observations),
+            _array(noise),
+            _array(weights),
+            self.networks.temperature,
+            _array(self.networks.actor_message),
+        )
 
 
 def _array(tensor: Tensor) -> npt.NDArray[Any]:
