@@ -176,7 +176,7 @@ class SacLearner:
     def _step_actor(self, rows: Transitions, noise: Tensor, part: slice, sums: Learning) -> None:
         networks = self.networks
         self.engine.actor_gradients(
-            rows.observations[part], rows.critic_observations[part], noise[part], self.weights
+            rows.observations[part], rows.critic_observations[part], noise[part], self._weights()
         )
         norms = self._clip(networks.actor_message, networks.actor_grads)
         statistics = networks.actor_message[networks.actor_flat.numel() :]
@@ -188,6 +188,15 @@ class SacLearner:
         sums.actor += torch.stack([statistics[0], entropy])
         sums.norms[:1] += norms
         sums.actor_steps += 1
+
+    def _weights(self) -> Tensor:
+        """Weights `[C]` of the critics' outputs: those of the channels, of values relative to their root mean square.
+
+        Relative to their spread alone, a channel that always costs nearly the same would pay most for dying, which ends
+        the cost.
+        """
+        normaliser = self.value_normaliser
+        return self.weights * (normaliser.std / normaliser.square.clamp_min(1e-16).sqrt()).float()
 
     def _clip(self, message: Tensor, gradients: Tensor) -> Tensor:
         """Average a message over ranks and clip each network's gradient; return the norms before."""
@@ -208,7 +217,7 @@ class SacLearner:
         spread = self.target_std.clamp_min(1e-8)
         explained = 1.0 - 2.0 * np.array(value) / spread.square().numpy()
         metrics = summarise(self, tally, value, explained, seconds)
-        share = self.weights * spread / (self.weights * spread).sum().clamp_min(1e-8)
+        share = self._weights() * spread / (self._weights() * spread).sum().clamp_min(1e-8)
         metrics |= {
             "value_std": dict(zip(names, self.value_normaliser.std.tolist(), strict=True)),
             "share": dict(zip(names, share.tolist(), strict=True)),
