@@ -225,7 +225,7 @@ class SacLearner:
             "entropy": entropy / self.rollout.actions.shape[2],
             "temperature": self.networks.temperature,
             "gradient_norm": norms,
-            "replay": self.replay.filled * self.env.num_envs,
+            "replay": self.replay.filled * self.env.num_envs * self.group.size,
         }
         self.episode_length = metrics["episode_length"]
         return metrics
