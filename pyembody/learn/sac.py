@@ -67,6 +67,8 @@ class SacLearner:
 
     def __init__(self, env: Any, task: Task, config: Sac, seed: int, group: Group) -> None:
         self.env, self.config, self.group = env, config, group
+        if group.size > 1 and hasattr(env, "gather_statistics"):
+            env.gather_statistics = group.gather_rows  # all ranks normalise alike
         own = env.critic_observations is not env.observations
         features, actions = env.observations.shape[1], env.single_action_space.shape[0]
         critic_features = env.critic_observations.shape[1]
