@@ -51,6 +51,17 @@ def test_the_engine_is_chosen_and_kept_in_the_run(tmp_path: Path) -> None:
     assert spec["train"]["engine"] == "torch"
 
 
+def test_sac_is_chosen_trains_goes_on_and_is_evaluated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train = ["train", "balance", "--algorithm", "sac", "--iterations", "6", "--out", str(tmp_path), *QUICK]
+    assert main(train) == 0
+    run = next(tmp_path.glob("balance/*"))
+    assert json.loads((run / "spec.json").read_text())["train"]["algorithm"] == "sac"
+    assert main(["resume", str(run), "--iterations", "7", *QUICK]) == 0
+    assert main(["eval", str(run), "--episodes", "8"]) == 0
+    assert "fall rate" in capsys.readouterr().out
+    assert [json.loads(line)["iteration"] for line in (run / "metrics.jsonl").read_text().splitlines()][-1] == 7
+
+
 def test_a_sentence_is_shown_as_edits_and_kept_in_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     say = ["--say", "lift your feet 10 cm"]
     assert main([*TRAIN, *say, "--iterations", "1", "--out", str(tmp_path), *QUICK]) == 0

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .checks import at_least
-from .options import Codes, Count, Engine, Name, OptionalText, TaskPath
+from .options import Algorithm, Codes, Count, Engine, Name, OptionalText, TaskPath
 from .pair import compile_pair, summary
 
 if TYPE_CHECKING:
-    from ..spec import Robot, Task
+    from ..spec import Robot, Sac, Task
     from ..spec import Train as TrainSpec
 
 
@@ -29,6 +29,8 @@ class Train:
     """A variant of the task, such as deployable."""
     say: OptionalText = None
     """What you want, in words: "trot forward at 1 m/s, keep your back level"."""
+    algorithm: Algorithm = ""
+    """PPO, or SAC, which learns from fewer steps at more seconds each; by default as the task says."""
     seed: int = 0
     """The same seed on the same machine gives the same run."""
     iterations: Count = 0
@@ -76,14 +78,14 @@ class Train:
         train(run, workers=self.workers)
         return finish(run, video=self.video, report=self.report)
 
-    def _specs(self) -> tuple[Task, Robot, TrainSpec]:
+    def _specs(self) -> tuple[Task, Robot, TrainSpec | Sac]:
         from msgspec.structs import replace
 
-        from ..spec import load_robot, load_task, load_train
+        from ..spec import load_learning, load_robot, load_task
 
         task = load_task(self.task, self.variant)
         robot = load_robot(self.robot or task.robot)
-        config = load_train(self.task, self.variant)
+        config = load_learning(self.task, self.variant, self.algorithm)
         given = {name: getattr(self, name) for name in ("iterations", "num_envs", "engine") if getattr(self, name)}
         return task, robot, replace(config, **given)
 

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from .buffers import Rollout
-from .engine import Engine
 from .normaliser import ObservationNormaliser
 from .ppo import NotFiniteError
 from .symmetry import MirrorMap
@@ -49,9 +48,9 @@ class Collector:
         self._actions = np.zeros((env.num_envs, rollout.actions.shape[2]), np.float32)
 
     def collect(
-        self, engine: Engine, normaliser: ObservationNormaliser, generator: torch.Generator
+        self, engine: Any, normaliser: ObservationNormaliser, generator: torch.Generator
     ) -> Tally:
-        """Fill the rollout from the environment's present state and return what happened.
+        """Fill the rollout from the environment's present state and return what happened; `_choose` acts with `engine`.
 
         Raises NotFiniteError naming the reward channel or observation that is not finite.
         """
@@ -61,12 +60,11 @@ class Collector:
         self.terms.start()
         engine.begin()
         torch.randn(rollout.noise.shape, generator=generator, out=rollout.noise)
-        std = engine.networks.log_std.detach().exp()
         before, faults = dict(getattr(env, "seconds", {})), _fault_count(env)
         for t in range(rollout.horizon):
             start = time.perf_counter()
             with torch.inference_mode():
-                self._act(t, engine, normaliser, std)
+                self._act(t, engine, normaliser)
             acted = time.perf_counter()
             _, _, terminated, truncated, info = env.step(self._actions)
             stepped = time.perf_counter()
@@ -89,17 +87,19 @@ class Collector:
             rollout.critic.store(t, env.critic_observations, flags)
         return flags
 
-    def _act(
-        self, t: int, engine: Engine, normaliser: ObservationNormaliser, std: Tensor
-    ) -> None:
+    def _act(self, t: int, engine: Any, normaliser: ObservationNormaliser) -> None:
         rollout, mirror = self.rollout, self.mirror
         flags = self._observe(t)
         rows = normaliser(torch.from_numpy(rollout.policy.raw[t]), out=rollout.policy.normalised[t])
-        rollout.mean[t] = engine.mean(rows)
-        torch.addcmul(rollout.mean[t], rollout.noise[t], std, out=rollout.actions[t])
-        self._actions[:] = rollout.actions[t].numpy()
+        self._actions[:] = self._choose(t, engine, rows).numpy()
         if flags is not None and mirror is not None:
             self._actions[flags] = self._actions[flags][:, mirror.action_index] * mirror.action_sign
+
+    def _choose(self, t: int, engine: Any, rows: Tensor) -> Tensor:
+        """Fill the rollout's actions of step t for normalised rows `[N, O]`; return what the environment is given."""
+        rollout, std = self.rollout, engine.networks.log_std.detach().exp()
+        rollout.mean[t] = engine.mean(rows)
+        return torch.addcmul(rollout.mean[t], rollout.noise[t], std, out=rollout.actions[t])
 
     def _keep(
         self, t: int, terminated: Array, truncated: Array, info: dict[str, Any], tally: Tally

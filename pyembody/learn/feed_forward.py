@@ -17,18 +17,22 @@ from .buffers import Rollout, flat
 Array = npt.NDArray[Any]
 
 
-class FeedForward:
-    """Base of such engines; what it does with memory is nothing."""
-
-    def values(self, observations: Tensor) -> Tensor:
-        """Return values in normalised units `[B, C]` of normalised critic observations `[B, Oc]`."""
-        raise NotImplementedError
+class Memoryless:
+    """What an engine without memory does at the seams of time is nothing."""
 
     def begin(self) -> None:
         """A horizon begins."""
 
     def forget(self, ended: Array) -> None:
         """The environments of `ended [N]` bool start new episodes."""
+
+
+class FeedForward(Memoryless):
+    """Base of PPO's engines without memory."""
+
+    def values(self, observations: Tensor) -> Tensor:
+        """Return values in normalised units `[B, C]` of normalised critic observations `[B, Oc]`."""
+        raise NotImplementedError
 
     def horizon_values(self, rollout: Rollout, finals: Tensor) -> tuple[Tensor, Tensor]:
         """Return values `[T + 1, N, C]`, and `[M, C]` of true successors `finals [M, Oc]`, in normalised units."""

@@ -26,7 +26,7 @@ from .losses import log_prob
 from .networks import ActorCritic
 from .normaliser import ObservationNormaliser, ValueNormaliser
 from .ppo import Losses, update
-from .report import Metrics, summarise
+from .report import Metrics, optimisation, summarise
 from .reward_scale import reward_scale
 from .symmetry import MirrorMap, mirror_rows
 
@@ -34,7 +34,7 @@ Array = npt.NDArray[Any]
 
 
 class Learner:
-    """PPO on one environment of this rank. `iterate` is the whole loop; `state` and `load` make it resumable."""
+    """PPO on one environment of this rank. `iterate` is the whole loop; see `Algorithm` for the rest."""
 
     def __init__(self, env: Any, task: Task, config: Train, seed: int, group: Group) -> None:
         self.env, self.config, self.group = env, config, group
@@ -43,7 +43,8 @@ class Learner:
         features, actions = env.observations.shape[1], env.single_action_space.shape[0]
         critic_features = env.critic_observations.shape[1]
         self.channels = Channels(task, env.channel_names, config)
-        critics = len(self.channels.names)
+        self.critic_names = self.channels.names
+        critics = len(self.critic_names)
         self.networks = ActorCritic(
             config, features, critic_features, actions, self.channels.names, seed
         )
@@ -54,6 +55,7 @@ class Learner:
         threads = 1 if group.size > 1 else len(os.sched_getaffinity(0))
         self.engine = make_engine(config, self.networks, threads, env.num_envs)
         self.optimiser = Adam(self.networks.flat, config.learning_rate)
+        self.optimisers = {"optimiser": self.optimiser}
         self.rollout = Rollout(
             config.horizon,
             env.num_envs,
@@ -72,7 +74,7 @@ class Learner:
             else self.normaliser
         )
         self.value_normaliser = ValueNormaliser(critics)
-        self.generator = torch.Generator().manual_seed(_stream_seed(seed, group.rank))
+        self.generator = torch.Generator().manual_seed(stream_seed(seed, group.rank))
         self.scale = reward_scale(config, env.channel_names, self.channels.reward_gamma, env.num_envs)
         self.running_std = np.zeros(critics)
         self.advantages: Advantages = (
@@ -88,6 +90,22 @@ class Learner:
     def learning_rate(self) -> float:
         """The present learning rate."""
         return self.optimiser.rate
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float) -> None:
+        self.optimiser.rate = rate
+
+    def shared(self) -> dict[str, Array]:
+        """Return live arrays by name, the same on all ranks."""
+        return {"running_std": self.running_std} | {f"scale.{k}": v for k, v in self.scale.shared.items()}
+
+    def own(self) -> dict[str, Array]:
+        """Return live arrays by name that this rank has for itself; no transition is kept for the next iteration."""
+        scale = {f"scale.{k}": v for k, v in self.scale.own.items()}
+        return scale | {f"engine.{k}": v.numpy() for k, v in self.engine.state().items()}
+
+    def expect(self, state: dict[str, Array]) -> None:
+        """Need no room."""
 
     def iterate(self) -> Metrics:
         """Collect a rollout, learn from it, and return the iteration's metrics, equal on all ranks."""
@@ -203,7 +221,8 @@ class Learner:
     ) -> Metrics:
         values, returns = self.rollout.values[:-1].numpy(), self.rollout.returns
         unexplained = _variance(returns - values) / np.maximum(_variance(returns), 1e-12)
-        metrics = summarise(self, tally, losses, moments, 1.0 - unexplained, seconds)
+        metrics = summarise(self, tally, losses.value, 1.0 - unexplained, seconds)
+        metrics |= optimisation(self, losses, moments)
         self.episode_length = metrics["episode_length"]
         return metrics
 
@@ -225,8 +244,8 @@ def _variance(x: Array) -> Array:
     return spread
 
 
-def _stream_seed(seed: int, rank: int) -> int:
-    """An independent random stream of the learner for every rank."""
+def stream_seed(seed: int, rank: int) -> int:
+    """Return the seed of an independent random stream of the learner for every rank."""
     return int(
         np.random.SeedSequence([seed, rank, 1]).generate_state(1, np.uint64)[0] >> np.uint64(1)
     )

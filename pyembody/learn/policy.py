@@ -16,6 +16,7 @@ from .critic import Critic
 from .frozen import freeze
 from .gru import read_memory
 from .normaliser import ObservationNormaliser
+from .sac_critic import SacCritic
 from .symmetry import mirror_rows
 
 Array = npt.NDArray[Any]
@@ -34,8 +35,10 @@ class Policy:
         layers = _layers(arrays, place)
         self._network = freeze(layers, meta.activation)
         self._memory = read_memory(arrays, "actor_memory", place)
-        width, self._actions = layers[0][0].shape[0], layers[-1][0].shape[1]
+        width, self._outputs = layers[0][0].shape[0], layers[-1][0].shape[1]
         width -= self._memory.width if self._memory else 0
+        # a squashed policy has standard deviations beside its means
+        self._scale = _array(arrays, "action_scale", (), place) if "action_scale" in arrays else None
         normaliser = ObservationNormaliser(width, meta.observation_clip)
         shapes = {"count": (), "mean": (width,), "var": (width,)}
         normaliser.load(
@@ -51,7 +54,8 @@ class Policy:
                 k: (_array(arrays, f"mirror.{k}_index", None, place), _array(arrays, f"mirror.{k}_sign", None, place))
                 for k in ("obs", "critic", "action")
             }
-        self._critic = Critic(arrays, meta.activation, meta.observation_clip, place)
+        kind = Critic if self._scale is None else SacCritic
+        self._critic = kind(arrays, meta.activation, meta.observation_clip, place)
         self.observation_size = width
         self.statistics: Array | None = arrays.get(checkpoint.STATISTICS)
         """Running statistics `[3, K]` of the `normalise` in the rewards that it was trained with, None without."""
@@ -80,7 +84,10 @@ class Policy:
         Critics with memory expect one call a step, too.
         """
         flags = self._flags(observations)
-        return self._critic(self._canonical(critic_observations, flags, "critic"))
+        rows = self._canonical(critic_observations, flags, "critic")
+        if isinstance(self._critic, Critic):
+            return self._critic(rows)
+        return self._critic(rows, self._act(self._canonical(observations, flags, "obs")) / self._scale)
 
     def _flags(self, observations: Array) -> Array | None:
         """Which rows the policy sees mirrored; None for a policy without symmetry."""
@@ -95,9 +102,9 @@ class Policy:
     def _act(self, rows: Array) -> Array:
         if self._memory is not None:
             rows = self._memory(rows)[0]
-        actions = np.empty((len(rows), self._actions), np.float32)
-        self._network.forward(rows, actions)
-        return actions
+        outputs = np.empty((len(rows), self._outputs), np.float32)
+        self._network.forward(rows, outputs)
+        return outputs if self._scale is None else np.tanh(outputs[:, : self._outputs // 2]) * self._scale
 
 
 def load_policy(path: Path) -> Policy:

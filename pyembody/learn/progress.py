@@ -20,6 +20,15 @@ LINE_S = 5.0
 PADDING = (0, 1, 0, 0)
 INSIDE = {"environment": ("physics", "program")}
 """Parts of an iteration's time that are inside another part."""
+LEARNING = {
+    "std": "action noise (std)",
+    "kl": "KL of an update",
+    "learning_rate": "learning rate",
+    "entropy": "entropy (nats an action)",
+    "temperature": "temperature",
+    "replay": "transitions kept",
+}
+"""Numbers of an algorithm and what the live table calls them."""
 
 
 class Progress:
@@ -135,13 +144,8 @@ def _channels(metrics: Metrics) -> Table:
 
 
 def _learning(metrics: Metrics) -> dict[str, float]:
-    return {
-        "episode (s)": metrics["episode_length"],
-        "ended by termination": metrics["terminated"],
-        "action noise (std)": metrics["std"],
-        "KL of an update": metrics["kl"],
-        "learning rate": metrics["learning_rate"],
-    }
+    shown = {"episode (s)": metrics["episode_length"], "ended by termination": metrics["terminated"]}
+    return shown | {line: metrics[name] for name, line in LEARNING.items() if name in metrics}
 
 
 def _numbers(name: str, unit: str, values: dict[str, float]) -> Table:

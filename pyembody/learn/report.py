@@ -20,24 +20,21 @@ Metrics = dict[str, Any]
 
 
 def summarise(
-    learner: Learner,
+    learner: Any,
     tally: Tally,
-    losses: Losses,
-    moments: Array,
+    value_losses: list[float],
     explained: Array,
     seconds: dict[str, float],
 ) -> Metrics:
-    """Return the metrics of an iteration.
+    """Return the metrics of an iteration that every algorithm has.
 
     `terms` and `channels` are rewards per second (an event counts what it paid); `Term` has every figure of each term
-    (see `TermLog.statistics`). `episode_length` is in seconds and that of the last iteration in which an episode
-    ended, `time` is in seconds of this rank. `moments [K, 4]` of the K
-    critics are those of `_core.normalise_advantages`; `reward_scale` is what rewards were divided by.
+    (see `TermLog.statistics`). `episode_length` is in seconds and that of the last iteration in which an episode ended,
+    `time` is in seconds of this rank. `value_losses` and `explained [K]` are those of the K critics.
     """
     env = learner.env
     sums, mean_explained = _over_ranks(learner, tally, explained)
     terms = learner.collector.terms.statistics(learner.group)
-    critics = learner.channels.names
     steps = learner.group.size * learner.rollout.rewards.shape[0] * env.num_envs
     ended, length, terminated, succeeded, faults = sums.episodes
     metrics: Metrics = {
@@ -54,23 +51,25 @@ def summarise(
         "channels": _named(env.channel_names, sums.channels / steps / env.control_dt),
         "metrics": _named(env.metric_names, sums.metrics / steps),
         "scheduled": getattr(env, "scheduled", {}),
-        "value_loss": _named(critics, losses.value),
-        "explained_variance": _named(critics, mean_explained),
+        "value_loss": _named(learner.critic_names, value_losses),
+        "explained_variance": _named(learner.critic_names, mean_explained),
     }
-    metrics |= _policy(learner, losses, moments)
-    if learner.config.reward_scale != "none":
-        metrics["reward_scale"] = _named(env.channel_names, learner.scale.divisor)
     inside = {"environment": tally.environment_s} | tally.inside | {"policy": tally.policy_s}
     return metrics | {"Term": terms, "time": inside | seconds}
 
 
-def _policy(learner: Learner, losses: Losses, moments: Array) -> Metrics:
-    """The optimiser's side: losses, standard deviations, learning rate and what each channel weighs."""
+def optimisation(learner: Learner, losses: Losses, moments: Array) -> Metrics:
+    """Return PPO's side: losses, standard deviations, learning rate and what each channel weighs.
+
+    `moments [K, 4]` of the K critics are those of `_core.normalise_advantages`; `reward_scale` is what rewards were
+    divided by.
+    """
     channels = learner.channels
     names = channels.names
     std, divisor = moments[:, 1], moments[:, 2]
     scaled = channels.weights * std / divisor
     log_std = learner.networks.log_std.detach()
+    divided = _named(learner.env.channel_names, learner.scale.divisor)
     return {
         "advantage_std": _named(names, std),
         "floor_active": _named(names, (std < divisor).astype(float)),
@@ -81,10 +80,10 @@ def _policy(learner: Learner, losses: Losses, moments: Array) -> Metrics:
         "std": float(log_std.exp().mean()),
         "entropy": float(entropy(log_std)),
         "learning_rate": learner.learning_rate,
-    }
+    } | ({"reward_scale": divided} if learner.config.reward_scale != "none" else {})
 
 
-def _over_ranks(learner: Learner, tally: Tally, explained: Array) -> tuple[Tally, Array]:
+def _over_ranks(learner: Any, tally: Tally, explained: Array) -> tuple[Tally, Array]:
     """Sum the tallies of all ranks and average the explained variances, in one message."""
     parts = [
         tally.channels,

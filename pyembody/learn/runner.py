@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 
 from pyembody.envs import VectorEnv
-from pyembody.spec import SpecError
+from pyembody.spec import Sac, SpecError
 
 from . import checkpoint
+from .algorithm import Algorithm
 from .distributed import Group, torchrun_group, worker_count
 from .launch import one_core, workers_of
 from .learner import Learner
@@ -23,6 +24,7 @@ from .live import LiveEdits
 from .logs import Logs
 from .progress import Progress
 from .run_folder import Layout, RunSpec, read_run, write_spec
+from .sac import SacLearner
 from .snapshot import load_learner, save_learner
 from .stop import stop_signals
 
@@ -183,11 +185,13 @@ def _units(env: Any) -> dict[str, str]:
     return {name: unit for name, unit in named if unit != "1"}
 
 
-def _learner(job: Job, spec: RunSpec, group: Group) -> Learner:
+def _learner(job: Job, spec: RunSpec, group: Group) -> Algorithm:
     envs = spec.train.num_envs
     if envs % group.size:
         raise SpecError(f"{job.run}: num_envs: expected a multiple of the {group.size} workers, got {envs}")
     own = envs // group.size
     env = job.make_env(spec, own, 1 if group.size > 1 else 0, group.rank * own)
     env.reset(options={"stagger": True})
+    if isinstance(spec.train, Sac):
+        return SacLearner(env, spec.task, spec.train, spec.seed, group)
     return Learner(env, spec.task, spec.train, spec.seed, group)

@@ -9,7 +9,9 @@ from .load import (
     list_robots,
     list_tasks,
     list_variants,
+    load_learning,
     load_robot,
+    load_sac,
     load_task,
     load_train,
     spec_hash,
@@ -18,11 +20,11 @@ from .robot import Control, Mirror, Physics, Robot
 from .signal import Signal
 from .tables import Edge, Learned, Schedule, Stage, Staging, Table, Template, Terminal
 from .task import Channel, Command, Observation, Parameter, Task, Term
-from .train import Train
+from .train import Learning, Sac, Train
 
 __all__ = [
-    "Channel", "Command", "Control", "Edge", "Learned", "Mirror", "Observation", "Parameter", "Physics",
-    "Robot", "Schedule", "Signal", "SpecError", "Stage", "Staging", "Table", "Task", "Template", "Term",
+    "Channel", "Command", "Control", "Edge", "Learned", "Learning", "Mirror", "Observation", "Parameter", "Physics",
+    "Robot", "Sac", "Schedule", "Signal", "SpecError", "Stage", "Staging", "Table", "Task", "Template", "Term",
     "Terminal", "Train", "canonical", "convert", "decode", "find_folder", "list_robots", "list_tasks",
-    "list_variants", "load_robot", "load_task", "load_train", "spec_hash",
+    "list_variants", "load_learning", "load_robot", "load_sac", "load_task", "load_train", "spec_hash",
 ]

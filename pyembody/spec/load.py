@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -15,7 +16,7 @@ from .files import read_toml
 from .robot import Robot
 from .task import Task
 from .templates import expand_templates
-from .train import Train
+from .train import Sac, Train
 
 MAX_DEPTH = 24
 S = TypeVar("S", bound=msgspec.Struct)
@@ -84,9 +85,30 @@ def load_task(name: str, variant: str = "") -> Task:
 
 
 def load_train(name: str, variant: str = "") -> Train:
-    """Return the learner's settings of a task, with a variant's changes merged in. Raises SpecError."""
+    """Return PPO's settings of a task, with a variant's changes merged in. Raises SpecError."""
+    data, place = _learning(name, variant)
+    return convert({k: v for k, v in data.items() if k not in ("algorithm", "sac")}, Train, place)
+
+
+def load_sac(name: str, variant: str = "") -> Sac:
+    """Return SAC's settings of a task, the table `[sac]`, with a variant's changes merged in. Raises SpecError."""
+    data, place = _learning(name, variant)
+    return convert(data.get("sac", {}), Sac, f"{place}: sac")
+
+
+def load_learning(name: str, variant: str = "", algorithm: str = "") -> Train | Sac:
+    """Return the settings of `algorithm`, if empty of the one that train.toml names, PPO if none. Raises SpecError."""
+    loaders: dict[str, Callable[[str, str], Train | Sac]] = {"ppo": load_train, "sac": load_sac}
+    data, place = _learning(name, variant)
+    chosen = algorithm or str(data.get("algorithm", "ppo"))
+    if chosen not in loaders:
+        raise unknown(place, "algorithm", chosen, loaders)
+    return loaders[chosen](name, variant)
+
+
+def _learning(name: str, variant: str) -> tuple[dict[str, Any], str]:
     folder = find_folder("task", name)
-    return convert(_merged(folder, "train", variant), Train, str(folder / "train.toml"))
+    return _merged(folder, "train", variant), str(folder / "train.toml")
 
 
 def canonical(spec: msgspec.Struct) -> bytes:

@@ -1,4 +1,4 @@
-"""What a learner is told: `train.toml` of a task folder."""
+"""What a learner is told: `train.toml` of a task folder, one struct for each algorithm."""
 
 from __future__ import annotations
 
@@ -7,13 +7,33 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from .robot import NonNegative, Positive
+from .task import Fraction
 
 Count = Annotated[int, Meta(ge=1)]
 
 
-class Train(Struct, frozen=True, forbid_unknown_fields=True):
-    """PPO's settings. `num_envs` is the number over all workers; `engine` computes the networks: the C++ core or torch;
-    `auto` is the core where it has what is asked for.
+class Learning(Struct, frozen=True, forbid_unknown_fields=True, tag_field="algorithm", kw_only=True):
+    """What every algorithm is told. `num_envs` is the number over all workers, `horizon` the steps of an iteration.
+
+    `engine` computes the networks: the C++ core or torch; `auto` is the core where it has what is asked for.
+    """
+
+    num_envs: Count = 256
+    horizon: Count = 24
+    iterations: Count = 220
+    actor_hidden: tuple[Count, ...] = (128, 128)
+    critic_hidden: tuple[Count, ...] = (128, 128)
+    activation: Literal["elu", "relu", "tanh", "silu"] = "elu"
+    initial_std: Positive = 0.8
+    max_grad_norm: Positive = 1.0
+    observation_clip: Positive = 10.0
+    checkpoint_every: Count = 50
+    workers: Annotated[int, Meta(ge=0, le=256)] = 0
+    engine: Literal["auto", "core", "torch"] = "auto"
+
+
+class Train(Learning, frozen=True, tag="ppo", kw_only=True):
+    """PPO's settings, the top level of the file.
 
     `critics`: `separate` one network per channel, `heads` one network with an output per channel, `single` one network
     for the weighted sum of the channels, which must share gamma and lam then. `normalise` brings each critic's
@@ -30,9 +50,6 @@ class Train(Struct, frozen=True, forbid_unknown_fields=True):
     the squared difference between the actions of the two, `none` ignores it.
     """
 
-    num_envs: Count = 256
-    horizon: Count = 24
-    iterations: Count = 220
     epochs: Count = 4
     minibatches: Count = 4
     learning_rate: Positive = 1e-3
@@ -45,7 +62,6 @@ class Train(Struct, frozen=True, forbid_unknown_fields=True):
     entropy_band: tuple[float, float] | None = None
     entropy_band_weight: NonNegative = 0.05
     value_weight: NonNegative = 1.0
-    max_grad_norm: Positive = 1.0
     advantage: Literal["gae", "grpo", "rloo"] = "gae"
     group: Annotated[int, Meta(ge=2)] = 8
     group_order: Literal["normalise_then_sum", "sum_then_normalise"] = "normalise_then_sum"
@@ -54,20 +70,12 @@ class Train(Struct, frozen=True, forbid_unknown_fields=True):
     renormalise: bool = True
     reward_scale: Literal["none", "return_std", "log"] = "none"
     reward_log: str = ""
-    actor_hidden: tuple[Count, ...] = (128, 128)
-    critic_hidden: tuple[Count, ...] = (128, 128)
     critics: Literal["separate", "heads", "single"] = "separate"
     memory: Annotated[int, Meta(ge=0)] = 0
-    activation: Literal["elu", "relu", "tanh", "silu"] = "elu"
-    initial_std: Positive = 0.8
     min_std: Positive = 0.05
     max_std: Positive = 1.5
-    observation_clip: Positive = 10.0
     symmetry: Literal["canonical", "loss", "none"] = "canonical"
     symmetry_weight: NonNegative = 1.0
-    checkpoint_every: Count = 50
-    workers: Annotated[int, Meta(ge=0, le=256)] = 0
-    engine: Literal["auto", "core", "torch"] = "auto"
 
     def __post_init__(self) -> None:
         """Raise ValueError for settings that do not go together."""
@@ -77,3 +85,33 @@ class Train(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("symmetry: 'loss' compares single states: expected memory 0, or 'canonical' or 'none'")
         if (self.reward_scale == "log") != bool(self.reward_log):
             raise ValueError("reward_log: expected the folder of a run with reward_scale 'log', and none otherwise")
+
+
+class Sac(Learning, frozen=True, tag="sac", kw_only=True):
+    """SAC's settings, the table `[sac]` of the file: an iteration is `horizon` steps of all environments, then
+    `updates` gradient steps on `minibatch` rows each of the newest `replay` transitions; none before `warmup` steps.
+
+    Actions are squashed into `action_range` (in the robot's own units, at most its limit) around zero; the temperature
+    follows the policy's entropy to `entropy` nats for each action component in (-1, 1). Targets are sums of `steps`
+    rewards and the value after them; target networks move by `polyak` a step, the actor every `actor_every` steps.
+    """
+
+    num_envs: Count = 16
+    horizon: Count = 16
+    updates: Count = 64
+    minibatch: Count = 256
+    replay: Count = 200_000
+    warmup: Count = 1024
+    steps: Count = 3
+    actor_rate: Positive = 1e-3
+    critic_rate: Positive = 1e-3
+    temperature_rate: Positive = 1e-3
+    temperature: Positive = 0.1
+    entropy: float = -1.0
+    polyak: Fraction = 0.01
+    actor_every: Count = 1
+    action_range: Positive = 1.0
+    layer_norm: bool = True
+    initial_std: Positive = 0.3
+    max_grad_norm: Positive = 10.0
+    workers: Annotated[int, Meta(ge=0, le=256)] = 1

@@ -1,0 +1,243 @@
+"""Soft actor-critic with two critics per reward channel, on one environment of this rank.
+
+Every channel has its own gamma and its own pair of critics, in units of its own values (PopArt), so that the scale of a
+reward does not matter; the actor climbs the weighted sum of the lesser critics and a nat of entropy's worth.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from pyembody import _core
+from pyembody.spec import Sac, Task
+
+from .adam import Adam
+from .buffers import Rollout, flat
+from .collect import Collector, Tally
+from .distributed import Group
+from .learner import stream_seed
+from .normaliser import ObservationNormaliser, ValueNormaliser
+from .ppo import NotFiniteError
+from .replay import Replay, Transitions
+from .report import Metrics, summarise
+from .sac_engine import SacEngine, make_sac_engine
+from .sac_networks import SacNetworks
+
+Array = npt.NDArray[Any]
+
+
+class Learning:
+    """Sums over the gradient steps of one iteration: critic losses `[C]`, loss and entropy of the actor, norms."""
+
+    def __init__(self, channels: int) -> None:
+        self.value = torch.zeros(channels)
+        self.norms = torch.zeros(1 + 2 * channels)
+        self.actor = torch.zeros(2)
+        self.steps = self.actor_steps = 0
+
+    def means(self) -> tuple[list[float], list[float], list[float]]:
+        """Return mean critic losses, (actor loss, entropy) and gradient norms (actor, then critics)."""
+        steps, actor_steps = max(self.steps, 1), max(self.actor_steps, 1)
+        norms = torch.cat([self.norms[:1] / actor_steps, self.norms[1:] / steps])
+        return (self.value / steps).tolist(), (self.actor / actor_steps).tolist(), norms.tolist()
+
+
+class SacCollector(Collector):
+    """Steps an environment with the squashed policy; the rollout keeps actions in (-1, 1)."""
+
+    def __init__(self, env: Any, rollout: Rollout, scale: float) -> None:
+        super().__init__(env, rollout, env.mirror)
+        self.scale = scale
+
+    def _choose(self, t: int, engine: Any, rows: Tensor) -> Tensor:
+        rollout = self.rollout
+        rollout.actions[t] = engine.act(rows, rollout.noise[t])
+        return rollout.actions[t] * self.scale
+
+
+class SacLearner:
+    """`iterate` collects an iteration's steps, then takes its gradient steps; `model` and `own` make it resumable."""
+
+    def __init__(self, env: Any, task: Task, config: Sac, seed: int, group: Group) -> None:
+        self.env, self.config, self.group, self.mirror = env, config, group, env.mirror
+        self.critic_names = env.channel_names
+        if group.size > 1 and hasattr(env, "gather_statistics"):
+            env.gather_statistics = group.gather_rows  # all ranks normalise alike
+        own = env.critic_observations is not env.observations
+        features, actions = env.observations.shape[1], env.single_action_space.shape[0]
+        critic_features = env.critic_observations.shape[1]
+        channels = [task.channels[name] for name in env.channel_names]
+        self.networks = SacNetworks(config, features, critic_features, actions, env.channel_names, seed)
+        for parameters in (self.networks.actor_flat, self.networks.critic_flat, self.networks.target_flat):
+            group.broadcast(parameters)
+        threads = 1 if group.size > 1 else len(os.sched_getaffinity(0))
+        self.engine: SacEngine = make_sac_engine(config.engine, self.networks, threads)
+        self.optimisers = {
+            "actor_optimiser": Adam(self.networks.actor_flat, config.actor_rate),
+            "critic_optimiser": Adam(self.networks.critic_flat, config.critic_rate),
+            "temperature_optimiser": Adam(self.networks.log_temperature, config.temperature_rate),
+        }
+        self.learning_rate = config.critic_rate
+        shape = (config.horizon, env.num_envs, features, critic_features if own else None, actions, len(channels))
+        self.rollout = Rollout(*shape, env.mirror)
+        self.replay = Replay(config.replay // group.size, self.rollout)
+        limit = float(env.single_action_space.high[0])
+        self.action_scale = np.array(min(config.action_range, limit), np.float32)
+        self.collector: Collector = SacCollector(env, self.rollout, float(self.action_scale))
+        self.normaliser = ObservationNormaliser(features, config.observation_clip)
+        self.critic_normaliser = (
+            ObservationNormaliser(critic_features, config.observation_clip) if own else self.normaliser
+        )
+        self.value_normaliser = ValueNormaliser(len(channels))
+        self.generator = torch.Generator().manual_seed(stream_seed(seed, group.rank))
+        self.gamma, self.weights = (torch.tensor([getattr(c, k) for c in channels]) for k in ("gamma", "weight"))
+        self.target_entropy = config.entropy * actions
+        self.iteration = self.steps = 0
+        self.episode_length = 0.0
+        self.target_std = torch.ones(len(channels))
+
+    def shared(self) -> dict[str, Array]:
+        """Return live arrays by name, the same on all ranks; a policy is squashed if it has an `action_scale`."""
+        return {"action_scale": self.action_scale, "target_std": self.target_std.numpy()}
+
+    def own(self) -> dict[str, Array]:
+        """Return the replay's live arrays by name."""
+        return self.replay.state()
+
+    def expect(self, state: dict[str, Array]) -> None:
+        """Make `own` as large as the replay of a checkpoint. Raises SpecError if it does not fit."""
+        self.replay.expect(state)
+
+    def iterate(self) -> Metrics:
+        """Collect, learn, and return the iteration's metrics, equal on all ranks."""
+        start = time.perf_counter()
+        if hasattr(self.env, "follow_schedules"):
+            self.env.follow_schedules(self.steps)
+        tally = self.collector.collect(self.engine, self.normaliser, self.generator)
+        self.replay.add(self.rollout)
+        self._update_normalisers()
+        self.iteration += 1
+        self.steps += self.group.size * self.config.horizon * self.env.num_envs
+        collected = time.perf_counter()
+        learning = self._learn() if self.steps >= self.config.warmup else Learning(len(self.gamma))
+        end = time.perf_counter()
+        return self._report(tally, learning, {"update": end - collected, "total": end - start})
+
+    def _learn(self) -> Learning:
+        """Take the iteration's gradient steps on rows drawn from the replay."""
+        config = self.config
+        drawn = self.replay.sample(config.updates * config.minibatch, config.steps, self.gamma, self.generator)
+        rows = self._normalised(drawn)
+        noise = torch.randn(2, *rows.actions.shape, generator=self.generator)
+        targets = torch.empty_like(rows.rewards)
+        sums = Learning(len(self.gamma))
+        for start in range(0, len(targets), config.minibatch):
+            part = slice(start, start + config.minibatch)
+            self._step_critics(rows, noise[0], targets, part, sums)
+            if int(self.optimisers["critic_optimiser"].count) % config.actor_every == 0:
+                self._step_actor(rows, noise[1], part, sums)
+            self.networks.target_flat.lerp_(self.networks.critic_flat, config.polyak)
+        self.target_std.copy_(targets.std(0))
+        values = self.value_normaliser.denormalise(targets)
+        self.networks.rescale_values(*self.value_normaliser.update(values, self.group))
+        return sums
+
+    def _normalised(self, rows: Transitions) -> Transitions:
+        """Transitions as the networks see them: observations and rewards in normalised units, in place."""
+        shared = rows.critic_observations is rows.observations
+        for x in (rows.observations, rows.successors):
+            self.normaliser(x, out=x)
+        if not shared:
+            for x in (rows.critic_observations, rows.critic_successors):
+                self.critic_normaliser(x, out=x)
+        # (r + D (s V + m) - m) / s = (r - (1 - D) m) / s + D V
+        mean, std = self.value_normaliser.mean.float(), self.value_normaliser.std.float()
+        rows.rewards.addcmul_(rows.discount - 1.0, mean).div_(std)
+        return rows
+
+    def _step_critics(self, rows: Transitions, noise: Tensor, targets: Tensor, part: slice, sums: Learning) -> None:
+        networks, engine = self.networks, self.engine
+        targets[part] = engine.targets(
+            rows.successors[part], rows.critic_successors[part], noise[part], rows.rewards[part], rows.discount[part]
+        )
+        engine.critic_gradients(rows.critic_observations[part], rows.actions[part], targets[part])
+        norms = self._clip(networks.critic_message, networks.critic_grads)
+        losses = networks.critic_message[-len(norms) :]
+        _check(losses, norms, [f"critic of channel '{c}'" for c in networks.channels for _ in range(2)])
+        self.optimisers["critic_optimiser"].step(networks.critic_message[: networks.critic_flat.numel()])
+        sums.value += losses.view(-1, 2).mean(1)
+        sums.norms[1:] += norms
+        sums.steps += 1
+
+    def _step_actor(self, rows: Transitions, noise: Tensor, part: slice, sums: Learning) -> None:
+        networks = self.networks
+        self.engine.actor_gradients(
+            rows.observations[part], rows.critic_observations[part], noise[part], self._weights()
+        )
+        norms = self._clip(networks.actor_message, networks.actor_grads)
+        statistics = networks.actor_message[networks.actor_flat.numel() :]
+        _check(statistics[:1], norms, ["actor"])
+        self.optimisers["actor_optimiser"].step(networks.actor_message[: networks.actor_flat.numel()])
+        entropy = -statistics[1]
+        # the temperature falls while the entropy is above its target
+        self.optimisers["temperature_optimiser"].step((entropy - self.target_entropy).view(1))
+        sums.actor += torch.stack([statistics[0], entropy])
+        sums.norms[:1] += norms
+        sums.actor_steps += 1
+
+    def _weights(self) -> Tensor:
+        """Weights `[C]` of the critics' outputs: those of the channels, of values relative to their root mean square.
+
+        Relative to their spread alone, a channel that always costs nearly the same would pay most for dying, which ends
+        the cost.
+        """
+        normaliser = self.value_normaliser
+        return self.weights * (normaliser.std / normaliser.square.clamp_min(1e-16).sqrt()).float()
+
+    def _clip(self, message: Tensor, gradients: Tensor) -> Tensor:
+        """Average a message over ranks and clip each network's gradient; return the norms before."""
+        self.group.average(message)
+        norms = torch.empty(len(gradients))
+        _core.clip_rows(gradients.numpy(), self.config.max_grad_norm, norms.numpy())
+        return norms
+
+    def _update_normalisers(self) -> None:
+        rollout = self.rollout
+        self.normaliser.update(flat(torch.from_numpy(rollout.policy.raw[:-1])), self.group)
+        if rollout.critic is not rollout.policy:
+            self.critic_normaliser.update(flat(torch.from_numpy(rollout.critic.raw[:-1])), self.group)
+
+    def _report(self, tally: Tally, learning: Learning, seconds: dict[str, float]) -> Metrics:
+        names = self.env.channel_names
+        value, (loss, entropy), norms = learning.means()
+        spread = self.target_std.clamp_min(1e-8)
+        explained = 1.0 - 2.0 * np.array(value) / spread.square().numpy()
+        metrics = summarise(self, tally, value, explained, seconds)
+        share = self._weights() * spread / (self._weights() * spread).sum().clamp_min(1e-8)
+        metrics |= {
+            "value_std": dict(zip(names, self.value_normaliser.std.tolist(), strict=True)),
+            "share": dict(zip(names, share.tolist(), strict=True)),
+            "policy_loss": loss,
+            "entropy": entropy / self.rollout.actions.shape[2],
+            "temperature": self.networks.temperature,
+            "gradient_norm": norms,
+            "replay": self.replay.filled * self.env.num_envs * self.group.size,
+        }
+        self.episode_length = metrics["episode_length"]
+        return metrics
+
+
+def _check(losses: Tensor, norms: Tensor, names: list[str]) -> None:
+    """Raise NotFiniteError, before any parameter is touched, unless losses and gradient norms are finite."""
+    finite = torch.isfinite(losses) & torch.isfinite(norms)
+    if bool(finite.all()):
+        return
+    bad = [name for name, good in zip(names, finite.tolist(), strict=True) if not good]
+    raise NotFiniteError(f"not finite: loss or gradient of {', '.join(bad)}; the parameters were left as they were")

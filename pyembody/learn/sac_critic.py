@@ -1,0 +1,60 @@
+"""The trained critics of soft actor-critic as a function of NumPy arrays, for pictures and recordings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from pyembody.spec import SpecError
+
+from .networks import GroupedMLP
+from .normaliser import ObservationNormaliser, ValueNormaliser
+from .sac_losses import least
+
+Array = npt.NDArray[Any]
+
+
+class SacCritic:
+    """Values of canonical critic observations and of actions in (-1, 1)."""
+
+    memory: None = None
+
+    def __init__(self, arrays: dict[str, Array], activation: str, clip: float, place: str) -> None:
+        """`arrays` are those of model.safetensors. Raises SpecError naming `place` if some are missing."""
+        own = "critic_observations" if "critic_observations.mean" in arrays else "observations"
+        try:
+            self._network = _network(arrays, activation)
+            moments = {k: torch.from_numpy(arrays[f"{own}.{k}"].copy()) for k in ("count", "mean", "var")}
+            scale = {k: torch.from_numpy(arrays[f"values.{k}"].copy()) for k in ("count", "mean", "square")}
+        except KeyError as error:
+            raise SpecError(f"{place}: expected an array {error}, found none") from None
+        self._normaliser = ObservationNormaliser(len(moments["mean"]), clip)
+        self._normaliser.load(moments)
+        self._scale = ValueNormaliser(len(scale["mean"]))
+        self._scale.load(scale)
+
+    def __call__(self, rows: Array, actions: Array) -> Array:
+        """Return values `[N, C]` float32 of canonical critic observations `[N, Oc]` and actions `[N, A]`, float32."""
+        with torch.inference_mode():
+            seen = torch.from_numpy(np.ascontiguousarray(rows, np.float32))
+            seen = self._normaliser(seen, out=torch.empty_like(seen))
+            outputs = self._network(torch.cat([seen, torch.from_numpy(actions)], 1))[:, :, 0]
+            values: Array = self._scale.denormalise(least(outputs)).numpy()
+        return values
+
+
+def _network(arrays: dict[str, Array], activation: str) -> GroupedMLP:
+    """The critics' stack. Raises KeyError naming an array that is missing."""
+    weights = [arrays["critic.weights.0"]]
+    while f"critic.weights.{len(weights)}" in arrays:
+        weights.append(arrays[f"critic.weights.{len(weights)}"])
+    sizes = [weights[0].shape[1], *(w.shape[2] for w in weights)]
+    norm = "critic.gains.0" in arrays
+    network = GroupedMLP(len(weights[0]), sizes, activation, 1.0, torch.Generator(), norm)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            parameter.copy_(torch.from_numpy(arrays[f"critic.{name}"].copy()))
+    return network
