@@ -1,6 +1,7 @@
 """Frozen specifications of robots and tasks. Imports nothing of the rest."""
 
 from .errors import SpecError
+from .gate import Adaptive, Gate, Gates
 from .load import (
     canonical,
     convert,
@@ -21,8 +22,8 @@ from .task import Channel, Command, Observation, Parameter, Task, Term
 from .train import Train
 
 __all__ = [
-    "Channel", "Command", "Control", "Edge", "Learned", "Mirror", "Observation", "Parameter", "Physics",
-    "Robot", "Schedule", "Signal", "SpecError", "Stage", "Staging", "Table", "Task", "Template", "Term",
-    "Terminal", "Train", "canonical", "convert", "decode", "find_folder", "list_robots", "list_tasks",
+    "Adaptive", "Channel", "Command", "Control", "Edge", "Gate", "Gates", "Learned", "Mirror", "Observation",
+    "Parameter", "Physics", "Robot", "Schedule", "Signal", "SpecError", "Stage", "Staging", "Table", "Task", "Template",
+    "Term", "Terminal", "Train", "canonical", "convert", "decode", "find_folder", "list_robots", "list_tasks",
     "list_variants", "load_robot", "load_task", "load_train", "spec_hash",
 ]
