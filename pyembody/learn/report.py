@@ -60,6 +60,8 @@ def summarise(
     metrics |= _policy(learner, losses, moments)
     if learner.config.reward_scale != "none":
         metrics["reward_scale"] = _named(env.channel_names, learner.scale.divisor)
+    if learner.gates is not None:
+        metrics["Gate"] = learner.gates.report(learner.group, env.channel_names, env.control_dt)
     inside = {"environment": tally.environment_s} | tally.inside | {"policy": tally.policy_s}
     return metrics | {"Term": terms, "time": inside | seconds}
 

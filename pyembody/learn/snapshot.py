@@ -86,12 +86,14 @@ def _statistics(env: Any) -> dict[str, Array]:
 
 def _own(learner: Learner) -> dict[str, Array]:
     """What each rank has for itself, without the environment."""
+    gates = {} if learner.gates is None else learner.gates.arrays()
     return {
         "generator": learner.generator.get_state().numpy(),
         "lengths": learner.collector.lengths,
         "paid": learner.collector.terms.episode,
         **{f"scale.{k}": v for k, v in learner.scale.own.items()},
         **{f"engine.{k}": v.numpy() for k, v in learner.engine.state().items()},
+        **gates,
     }
 
 
