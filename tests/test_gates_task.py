@@ -176,7 +176,7 @@ def test_the_live_table_and_the_report_show_gates() -> None:
     learner = learner_of(TASK)
     rows = [learner.iterate() for _ in range(2)]
     console = Console(width=80, record=True, file=io.StringIO())
-    console.print(table("run", rows[-1] | {"elapsed": 1.0}, 2, 0.0))
+    console.print(table("run", rows[-1] | {"elapsed": 1.0}, 2, 0.0, {}))
     assert re.search(r"approach +\d\.\d{3} +\d", console.export_text().split("gate of")[1])
     page = gate_section(rows)
     assert "Gates at the end of training" in page and page.count("<tr>") == 5

@@ -17,7 +17,8 @@ SUM = "all-channels"
 
 
 class Channels:
-    """What K critics learn from C channels: `names`, and `gamma`, `lam`, `weights`, `floor` `[K]` float32, `episodic [K]`.
+    """What K critics learn from C channels: `names`, and `gamma`, `lam`, `weights`, `floor` `[K]` float32,
+    `episodic [K]`.
 
     `reward_gamma [C]` are the channels' own discounts. Raises SpecError if channels of one critic differ in gamma,
     lam or whether they end with the episode.

@@ -30,7 +30,7 @@ def run(settings: Settings) -> Result:
     for channels, steps in CASES:
         rollout = draw_case(channels, steps)
         found = plain_steps(rollout, threads)
-        left_out |= {name for name, step in found.items() if step is None}
+        left_out |= {f"returns {n}: not installed (pip install {n})" for n, step in found.items() if step is None}
         rates = _rates(rollout, {name: step for name, step in found.items() if step is not None}, seconds)
         rows += compare(FAMILY, f"K{channels}T{steps}", UNIT, rates)
     rollout = draw_case(4, 24)
