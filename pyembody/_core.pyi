@@ -9,6 +9,7 @@ __version__: str
 
 _Floats: TypeAlias = NDArray[np.float32]
 _Ends: TypeAlias = NDArray[np.bool_] | NDArray[np.uint8]
+_Bytes: TypeAlias = NDArray[np.uint8]
 _Network: TypeAlias = tuple[int, int, str, list[tuple[int, int, int, int, int, int]]]
 
 def simd_level() -> str: ...
@@ -77,6 +78,8 @@ def gae(
     advantages: _Floats,
     returns: _Floats,
     threads: int = 1,
+    valid: _Ends | None = None,
+    episodic: _Ends | None = None,
 ) -> None: ...
 def discounted_returns(
     rewards: _Floats,
@@ -86,6 +89,23 @@ def discounted_returns(
     gamma: _Floats,
     returns: _Floats,
     threads: int = 1,
+    valid: _Ends | None = None,
+    episodic: _Ends | None = None,
+) -> None: ...
+def lambda_returns(
+    rewards: _Floats,
+    next_values: _Floats,
+    terminated: _Ends,
+    truncated: _Ends,
+    gamma: _Floats,
+    lam: _Floats,
+    returns: _Floats,
+    threads: int = 1,
+    valid: _Ends | None = None,
+    episodic: _Ends | None = None,
+) -> None: ...
+def segment_returns(
+    rewards: _Floats, ends: _Ends, gamma: _Floats, returns: _Floats, threads: int = 1
 ) -> None: ...
 def normalise_advantages(
     advantages: _Floats,
@@ -97,6 +117,79 @@ def normalise_advantages(
 def combine(
     advantages: _Floats, weights: _Floats, renormalise: bool, out: _Floats, threads: int = 1
 ) -> None: ...
+
+class GateRules:
+    def __init__(
+        self,
+        level: NDArray[np.int32],
+        agg: _Bytes,
+        threshold: _Floats,
+        strict: _Bytes,
+        mask: _Bytes,
+        mean: _Bytes,
+        cap: _Floats,
+        waits: _Bytes,
+        scope: str = "episode",
+        place: str = "steps",
+        pending: str = "hold",
+    ) -> None: ...
+
+def gate_rewards(
+    rules: GateRules,
+    state: dict[str, NDArray[Any]],
+    rewards: _Floats,
+    terminated: _Ends,
+    truncated: _Ends,
+    gated: _Floats,
+    gate: _Bytes,
+    valid: _Ends | None = None,
+    conditions: _Ends | None = None,
+    threads: int = 1,
+) -> dict[str, NDArray[Any]]: ...
+def gated_returns(
+    rules: GateRules,
+    state: dict[str, NDArray[Any]],
+    rewards: _Floats,
+    values: _Floats,
+    next_values: _Floats,
+    terminated: _Ends,
+    truncated: _Ends,
+    gamma: _Floats,
+    lam: _Floats,
+    advantages: _Floats,
+    returns: _Floats,
+    valid: _Ends | None = None,
+    conditions: _Ends | None = None,
+    episodic: _Ends | None = None,
+    threads: int = 1,
+) -> dict[str, NDArray[Any]]: ...
+
+def group_advantages(
+    rewards: NDArray[np.float64],
+    weights: _Floats,
+    out: NDArray[np.float64],
+    order: str = "normalise_then_sum",
+    style: str = "grpo",
+) -> None: ...
+def redistribute(
+    rewards: _Floats,
+    terminated: _Ends,
+    truncated: _Ends,
+    how: str,
+    out: _Floats,
+    gamma: _Floats | None = None,
+    weights: _Floats | None = None,
+    threads: int = 1,
+) -> None: ...
+def turn_rewards(
+    log_probs: _Floats,
+    terminated: _Ends,
+    truncated: _Ends,
+    start: _Floats,
+    before: _Floats,
+    out: _Floats,
+) -> None: ...
+
 class LeggedTerms:
     def __init__(
         self,
@@ -110,6 +203,19 @@ class LeggedTerms:
         threads: int = 1,
     ) -> None: ...
     def step(self) -> None: ...
+
+def gae_limit(
+    rewards: _Floats,
+    values: _Floats,
+    next_values: _Floats,
+    terminated: _Ends,
+    truncated: _Ends,
+    gamma: float,
+    lam: float,
+    advantages: _Floats,
+    returns: _Floats,
+    threads: int = 1,
+) -> None: ...
 
 class Mlp:
     def __init__(self, network: _Network, parameters: int, threads: int = 1) -> None: ...

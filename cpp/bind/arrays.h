@@ -79,6 +79,8 @@ void check_apart(const py::handle& written, const std::string& name, const py::h
                  const std::string& other_name);
 
 void register_program(py::module_& module);
+void register_credit(py::module_& module);
+void register_gates(py::module_& module);
 void register_returns(py::module_& module);
 void register_bench(py::module_& module);
 void register_log(py::module_& module);

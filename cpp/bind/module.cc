@@ -13,6 +13,8 @@ PYBIND11_MODULE(_core, module) {
         "simd_level", [] { return std::string(embody::simd_name(embody::simd_level())); },
         "The SIMD level in use: 'generic', 'avx2' or 'avx512'.");
     embody::bind::register_program(module);
+    embody::bind::register_gates(module);
+    embody::bind::register_credit(module);
     embody::bind::register_returns(module);
     embody::bind::register_bench(module);
     embody::bind::register_log(module);

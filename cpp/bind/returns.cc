@@ -3,77 +3,70 @@
 
 #include "base/check.h"
 #include "bind/arrays.h"
+#include "bind/rollouts.h"
 #include "returns/advantages.h"
 #include "returns/gae.h"
 
 namespace embody::bind {
 namespace {
 
-// [T, N, C] with at least one of each, from the first argument.
-std::vector<std::int64_t> cube(const py::object& object, const std::string& name) {
-    const py::array array = check_array(object, name, {"float32"}, Access::read);
-    check_shape(array, name, {-1, -1, -1});
-    if (array.size() == 0) {
-        fail(name, ": expected at least one step, environment and channel, got an empty array");
-    }
-    return {array.shape(), array.shape() + 3};
-}
-
-int check_threads(int threads) {
-    if (threads < 1 || threads > 1024) {
-        fail("threads: expected 1 to 1024, got ", threads);
-    }
-    return threads;
-}
-
-Rollout read_rollout(const py::object& rewards, const py::object& next_values,
-                     const py::object& terminated, const py::object& truncated,
-                     const py::object& gamma) {
-    const std::vector<std::int64_t> shape = cube(rewards, "rewards");
-    const std::vector<std::int64_t> rows = {shape[0], shape[1]};
-    Rollout out;
-    out.steps = shape[0];
-    out.environments = shape[1];
-    out.channels = shape[2];
-    out.rewards = read_only<float>(rewards, "rewards", {"float32"}, shape);
-    out.next_values = read_only<float>(next_values, "next_values", {"float32"}, shape);
-    out.terminated = read_only<std::uint8_t>(terminated, "terminated", {"bool", "uint8"}, rows);
-    out.truncated = read_only<std::uint8_t>(truncated, "truncated", {"bool", "uint8"}, rows);
-    out.gamma = read_only<float>(gamma, "gamma", {"float32"}, {shape[2]});
-    return out;
-}
-
 void bind_gae(const py::object& rewards, const py::object& values, const py::object& next_values,
               const py::object& terminated, const py::object& truncated, const py::object& gamma,
               const py::object& lam, const py::object& advantages, const py::object& returns,
-              int threads) {
-    const Rollout rollout = read_rollout(rewards, next_values, terminated, truncated, gamma);
+              int threads, const py::object& valid, const py::object& episodic) {
+    const Rollout rollout =
+        read_rollout(rewards, next_values, terminated, truncated, gamma, valid, episodic);
     const std::vector<std::int64_t> shape = cube(rewards, "rewards");
     const auto* v = read_only<float>(values, "values", {"float32"}, shape);
     const auto* l = read_only<float>(lam, "lam", {"float32"}, {shape[2]});
-    auto* a = writable<float>(advantages, "advantages", "float32", shape);
-    auto* r = writable<float>(returns, "returns", "float32", shape);
-    check_apart(advantages, "advantages", returns, "returns");
-    for (const auto& [name, input] :
-         {std::pair{"rewards", rewards}, {"values", values}, {"next_values", next_values}}) {
-        check_apart(advantages, "advantages", input, name);
-        check_apart(returns, "returns", input, name);
-    }
+    const AdvantageArrays out = writable_apart(advantages, returns, rewards, values, next_values);
     check_threads(threads);
     const py::gil_scoped_release unlocked;
-    gae(rollout, v, l, a, r, threads);
+    gae(rollout, v, l, out.advantages, out.returns, threads);
+}
+
+// The array to be written, which shares no memory with what is read.
+float* apart_returns(const py::object& returns, const py::object& rewards,
+                     const py::object& next_values) {
+    auto* r = writable<float>(returns, "returns", "float32", cube(rewards, "rewards"));
+    check_apart(returns, "returns", rewards, "rewards");
+    check_apart(returns, "returns", next_values, "next_values");
+    return r;
 }
 
 void bind_discounted(const py::object& rewards, const py::object& next_values,
                      const py::object& terminated, const py::object& truncated,
-                     const py::object& gamma, const py::object& returns, int threads) {
-    const Rollout rollout = read_rollout(rewards, next_values, terminated, truncated, gamma);
-    auto* r = writable<float>(returns, "returns", "float32", cube(rewards, "rewards"));
-    check_apart(returns, "returns", rewards, "rewards");
-    check_apart(returns, "returns", next_values, "next_values");
+                     const py::object& gamma, const py::object& returns, int threads,
+                     const py::object& valid, const py::object& episodic) {
+    const Rollout rollout =
+        read_rollout(rewards, next_values, terminated, truncated, gamma, valid, episodic);
+    float* r = apart_returns(returns, rewards, next_values);
     check_threads(threads);
     const py::gil_scoped_release unlocked;
     discounted_returns(rollout, r, threads);
+}
+
+void bind_lambda(const py::object& rewards, const py::object& next_values,
+                 const py::object& terminated, const py::object& truncated, const py::object& gamma,
+                 const py::object& lam, const py::object& returns, int threads,
+                 const py::object& valid, const py::object& episodic) {
+    const Rollout rollout =
+        read_rollout(rewards, next_values, terminated, truncated, gamma, valid, episodic);
+    const auto* l = read_only<float>(lam, "lam", {"float32"}, {rollout.channels});
+    float* r = apart_returns(returns, rewards, next_values);
+    check_threads(threads);
+    const py::gil_scoped_release unlocked;
+    lambda_returns(rollout, l, r, threads);
+}
+
+void bind_segments(const py::object& rewards, const py::object& ends, const py::object& gamma,
+                   const py::object& returns, int threads) {
+    const Rollout rollout =
+        read_rollout(rewards, rewards, ends, ends, gamma, py::none(), py::none());
+    float* r = apart_returns(returns, rewards, rewards);
+    check_threads(threads);
+    const py::gil_scoped_release unlocked;
+    segment_returns(rollout, rollout.terminated, r, threads);
 }
 
 py::array_t<double> bind_normalise(const py::object& advantages, const py::object& floor,
@@ -119,11 +112,22 @@ void register_returns(py::module_& module) {
     module.def("gae", &bind_gae, py::arg("rewards"), py::arg("values"), py::arg("next_values"),
                py::arg("terminated"), py::arg("truncated"), py::arg("gamma"), py::arg("lam"),
                py::arg("advantages"), py::arg("returns"), py::arg("threads") = 1,
+               py::arg("valid") = py::none(), py::arg("episodic") = py::none(),
                "Writes advantages and returns [T, N, C]; terminated wins over truncated.");
     module.def("discounted_returns", &bind_discounted, py::arg("rewards"), py::arg("next_values"),
                py::arg("terminated"), py::arg("truncated"), py::arg("gamma"), py::arg("returns"),
-               py::arg("threads") = 1,
+               py::arg("threads") = 1, py::arg("valid") = py::none(),
+               py::arg("episodic") = py::none(),
                "Writes discounted returns [T, N, C], bootstrapped where truncated and at the end.");
+    module.def("lambda_returns", &bind_lambda, py::arg("rewards"), py::arg("next_values"),
+               py::arg("terminated"), py::arg("truncated"), py::arg("gamma"), py::arg("lam"),
+               py::arg("returns"), py::arg("threads") = 1, py::arg("valid") = py::none(),
+               py::arg("episodic") = py::none(),
+               "Writes lambda returns [T, N, C], bootstrapped where truncated and at the end.");
+    module.def("segment_returns", &bind_segments, py::arg("rewards"), py::arg("ends"),
+               py::arg("gamma"), py::arg("returns"), py::arg("threads") = 1,
+               "Writes the discounted sum of rewards [T, N, C] from each step to the end of its "
+               "segment.");
     module.def(
         "normalise_advantages", &bind_normalise, py::arg("advantages"), py::arg("floor"),
         py::arg("running_std"), py::arg("first"), py::arg("threads") = 1,

@@ -14,6 +14,10 @@ struct Rollout {
     const std::uint8_t* terminated = nullptr;  // [T, N], wins over truncated
     const std::uint8_t* truncated = nullptr;   // [T, N]
     const float* gamma = nullptr;              // [C]
+    // [T, N] or null: rows that belong to no episode; their advantages and returns are 0 and V
+    const std::uint8_t* valid = nullptr;
+    // [C] or null: 0 for a channel that the ends of episodes do not cut
+    const std::uint8_t* episodic = nullptr;
 };
 
 // Generalised advantage estimation (Schulman et al. 2016), one backward pass for all channels:
@@ -24,5 +28,12 @@ void gae(const Rollout& rollout, const float* values, const float* lam, float* a
 
 // G = r + gamma (1-d) (V' where truncated or at the last step, else G of the next step).
 void discounted_returns(const Rollout& rollout, float* returns, int threads);
+
+// G = r + gamma (1-d) (V' where truncated or at the last step, else (1-lam) V' + lam G of the next
+// step), Sutton and Barto 2018, 12.1.
+void lambda_returns(const Rollout& rollout, const float* lam, float* returns, int threads);
+
+// The sum of rewards from each step to the end of its segment, that step included; gamma [C].
+void segment_returns(const Rollout& rollout, const std::uint8_t* ends, float* returns, int threads);
 
 }  // namespace embody

@@ -15,21 +15,27 @@ namespace {
 constexpr float kMaxFloat = std::numeric_limits<float>::max();
 
 namespace generic {
+#include "returns/simd/gates.inc"
 #include "returns/simd/returns.inc"
+#include "returns/simd/table.inc"
 }  // namespace generic
 
 #if EMBODY_X86_LEVELS
 #pragma GCC push_options
 #pragma GCC target("avx2")
 namespace avx2 {
+#include "returns/simd/gates.inc"
 #include "returns/simd/returns.inc"
+#include "returns/simd/table.inc"
 }  // namespace avx2
 #pragma GCC pop_options
 
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512vl,avx512bw,avx512dq,prefer-vector-width=512")
 namespace avx512 {
+#include "returns/simd/gates.inc"
 #include "returns/simd/returns.inc"
+#include "returns/simd/table.inc"
 }  // namespace avx512
 #pragma GCC pop_options
 #endif

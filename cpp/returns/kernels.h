@@ -39,7 +39,41 @@ struct WeightedRows {
     float* out = nullptr;               // [rows]
 };
 
+// What a channel's gate does, per cell.
+inline constexpr std::uint32_t kGateSum = 1;
+inline constexpr std::uint32_t kGateMax = 2;
+inline constexpr std::uint32_t kGateLast = 4;
+inline constexpr std::uint32_t kGateMask = 8;
+inline constexpr std::uint32_t kGateCap = 16;
+inline constexpr std::uint32_t kGateGated = 32;
+inline constexpr std::uint32_t kGateMean = 64;
+
+// One step of neighbouring environments, upwards in time.
+struct GateTake {
+    std::int64_t cells = 0;
+    const float* rewards = nullptr;
+    const std::uint32_t* flags = nullptr;
+    const double* cap = nullptr;
+    double* measure = nullptr;
+    double* positive = nullptr;
+    double* waiting = nullptr;
+    float* gated = nullptr;
+};
+
+// The same on the way back.
+struct GatePay {
+    std::int64_t cells = 0;
+    const float* source = nullptr;
+    const std::uint32_t* flags = nullptr;
+    const std::uint32_t* pays = nullptr;  // 0: what waits is lost
+    const float* length = nullptr;        // of the episode, where a channel pays the mean
+    float* out = nullptr;
+};
+
 struct ReturnKernels {
+    using Take = void (*)(const GateTake&);
+    using Pay = void (*)(const GatePay&);
+
     void (*spread)(std::int64_t channels, const EndedRows&) = nullptr;
     void (*gae)(const GaeStep&) = nullptr;
     void (*discount)(const GaeStep&) = nullptr;
@@ -53,6 +87,10 @@ struct ReturnKernels {
     // x = (x - centre) / divisor, or 0 where x is not finite.
     void (*standardise)(float* x, std::int64_t cells, std::int64_t lanes, const double* centre,
                         const double* divisor) = nullptr;
+    void (*lambda)(const GaeStep&) = nullptr;
+    // Kernels for gates with and without caps, held pay, and pay that is written.
+    Take (*take)(bool capped, bool held, bool written) = nullptr;
+    Pay (*pay)(bool shared) = nullptr;
 };
 
 const ReturnKernels& return_kernels();

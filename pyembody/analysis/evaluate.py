@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from .gait import SETTLE_S, STAND_S, Gait, GaitTracker
 from .held import Held, hold
-from .record import Policy, Progress, forget, use_statistics
+from .record import Policy, Progress, forget, go_on
 from .signals import CONTACT_FORCE, need_signal
 from .statistics import Mean, Rate, bootstrap_mean, wilson
 from .tally import Tally, TermShare, run_episodes
@@ -94,7 +94,7 @@ def evaluate(
     `env` has too few rows.
     """
     counts = _split(env, episodes, seeds)
-    use_statistics(env, policy)
+    go_on(env, policy)
     tracker = GaitTracker(env) if GaitTracker.fits(env) else None
     tally = run_episodes(env, policy, counts, "policy", tracker, progress)
     gait = None if tracker is None else tracker.finish()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..program.gating import threshold_name
 from ..spec.errors import SpecError
 from ..spec.files import write_atomic
 from .signals import CONTACT_FORCE, read_signal
@@ -124,14 +125,18 @@ class Recording:
         return Recording(signals=signals, **plain)
 
 
-def use_statistics(env: VectorEnv, policy: Policy) -> None:
-    """Let rewards normalise as in the training of a policy that comes from a checkpoint.
+def go_on(env: VectorEnv, policy: Policy) -> None:
+    """Let rewards normalise, and gates open, as at the end of the training of a policy that comes from a checkpoint.
 
-    Other policies change nothing, nor does one whose training normalised another number of values.
+    Other policies change nothing, nor does one whose training had other rewards.
     """
     statistics = getattr(policy, "statistics", None)
     if statistics is not None and statistics.shape == env.running.moments.array.shape:
         env.load_statistics(statistics)
+    thresholds = getattr(policy, "thresholds", None)
+    if thresholds is not None and len(thresholds) == len(env.channel_names):
+        named = zip(map(threshold_name, env.channel_names), thresholds.tolist(), strict=True)
+        env.set_params({name: value for name, value in named if name in env.program.params})
 
 
 def forget(policy: Policy, ended: Array | None = None) -> None:
@@ -163,7 +168,7 @@ def record(
     if not seconds > 0:
         raise ValueError(f"seconds: expected a positive duration, got {seconds}")
     schedule = _schedule(env, command)
-    use_statistics(env, policy)
+    go_on(env, policy)
     for name in RECORDED_SIGNALS:  # a signal that is asked for the first time is filled by the reset
         read_signal(env, name)
     observations, _ = env.reset(seed=seed)

@@ -23,7 +23,7 @@ class Bench:
     """
 
     family: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="[FAMILY]")] = "all"
-    """The family: env, learn, reward, train, or all."""
+    """The family: env, learn, returns, reward, train, or all."""
     json: OptionalPath = None
     """Also write the rows to this file."""
     seconds: float = 20.0

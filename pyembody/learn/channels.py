@@ -17,10 +17,11 @@ SUM = "all-channels"
 
 
 class Channels:
-    """What K critics learn from C channels: `names`, and `gamma`, `lam`, `weights`, `floor` `[K]` float32.
+    """What K critics learn from C channels: `names`, and `gamma`, `lam`, `weights`, `floor` `[K]` float32,
+    `episodic [K]`.
 
-    `reward_gamma [C]` are the channels' own discounts. Raises SpecError if channels of one critic differ in gamma or
-    lam.
+    `reward_gamma [C]` are the channels' own discounts. Raises SpecError if channels of one critic differ in gamma,
+    lam or whether they end with the episode.
     """
 
     def __init__(self, task: Task, names: Sequence[str], config: Train) -> None:
@@ -29,15 +30,16 @@ class Channels:
             np.array([getattr(c, k) for c in channels], np.float32) for k in ("gamma", "lam", "weight")
         )
         self.names, self.gamma, self.lam, self.weights = tuple(names), self.reward_gamma, lam, weights
+        self.episodic: Array = np.array([c.episodic for c in channels])
         self._sum: Array | None = None
         if config.critics == "single":
-            for key, values in (("gamma", self.gamma), ("lam", lam)):
+            for key, values in (("gamma", self.gamma), ("lam", lam), ("episodic", self.episodic)):
                 if len(set(values.tolist())) > 1:
                     raise SpecError(
                         f"{task.name}: critics 'single': expected one {key} for all channels,"
                         f" got {', '.join(f'{n} {v:g}' for n, v in zip(names, values, strict=True))}"
                     )
-            self._sum, self.names = weights, (SUM,)
+            self._sum, self.names, self.episodic = weights, (SUM,), self.episodic[:1]
             self.gamma, self.lam, self.weights = self.gamma[:1], lam[:1], np.ones(1, np.float32)
         self.floor = np.full(len(self.names), config.std_floor, np.float32)
 

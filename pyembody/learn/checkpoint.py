@@ -21,6 +21,8 @@ Array = npt.NDArray[Any]
 MODEL = "model.safetensors"
 STATISTICS = "rewards.statistics"
 """The array of the model that holds the running statistics of `normalise`."""
+THRESHOLDS = "gates.threshold"
+"""The array of the model that holds the thresholds of the channels' gates, where a task has any."""
 KEEP = 3
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .buffers import Rollout
+from .gates import Gates
 from .normaliser import ObservationNormaliser
 from .ppo import NotFiniteError
 from .symmetry import MirrorMap
@@ -40,9 +41,11 @@ class Collector:
     what its terms said and paid.
     """
 
-    def __init__(self, env: Any, rollout: Rollout, mirror: MirrorMap | None) -> None:
+    def __init__(
+        self, env: Any, rollout: Rollout, mirror: MirrorMap | None, gates: Gates | None = None
+    ) -> None:
         """`mirror` None: the policy sees what is there."""
-        self.env, self.rollout, self.mirror = env, rollout, mirror
+        self.env, self.rollout, self.mirror, self.gates = env, rollout, mirror, gates
         self.lengths = np.zeros(env.num_envs, np.int64)
         self.terms = TermLog(env, rollout.horizon)
         self._actions = np.zeros((env.num_envs, rollout.actions.shape[2]), np.float32)
@@ -107,6 +110,8 @@ class Collector:
         rollout = self.rollout
         rollout.rewards[t] = info["channels"]
         rollout.terminated[t], rollout.truncated[t] = terminated, truncated
+        if self.gates is not None:
+            self.gates.keep(t)
         tally.channels += info["channels"].sum(0, dtype=np.float64)
         tally.metrics += info["metrics"].sum(0, dtype=np.float64)
         self.lengths += 1

@@ -22,6 +22,7 @@ from .channels import Channels
 from .collect import Collector, Tally
 from .distributed import Group
 from .engine import make_engine
+from .gates import make_gates
 from .losses import log_prob
 from .networks import ActorCritic
 from .normaliser import ObservationNormaliser, ValueNormaliser
@@ -66,7 +67,8 @@ class Learner:
             self.mirror,
             critics,
         )
-        self.collector = Collector(env, self.rollout, self.mirror)
+        self.gates = make_gates(task, env, config.horizon)
+        self.collector = Collector(env, self.rollout, self.mirror, self.gates)
         self.normaliser = ObservationNormaliser(features, config.observation_clip)
         self.critic_normaliser = (
             ObservationNormaliser(critic_features, config.observation_clip)
@@ -97,12 +99,14 @@ class Learner:
 
     def shared(self) -> dict[str, Array]:
         """Return live arrays by name, the same on all ranks."""
-        return {"running_std": self.running_std} | {f"scale.{k}": v for k, v in self.scale.shared.items()}
+        scale = {f"scale.{k}": v for k, v in self.scale.shared.items()}
+        return {"running_std": self.running_std} | scale | ({} if self.gates is None else self.gates.shared())
 
     def own(self) -> dict[str, Array]:
         """Return live arrays by name that this rank has for itself; no transition is kept for the next iteration."""
         scale = {f"scale.{k}": v for k, v in self.scale.own.items()}
-        return scale | {f"engine.{k}": v.numpy() for k, v in self.engine.state().items()}
+        engine = {f"engine.{k}": v.numpy() for k, v in self.engine.state().items()}
+        return scale | engine | ({} if self.gates is None else self.gates.own())
 
     def expect(self, state: dict[str, Array]) -> None:
         """Need no room."""
@@ -121,6 +125,8 @@ class Learner:
         targeted = time.perf_counter()
         losses = self._update(batch)
         self._update_normalisers()
+        if self.gates is not None:
+            self.gates.adapt(self.group)
         end = time.perf_counter()
         self.iteration += 1
         self.steps += self.group.size * self.config.horizon * self.env.num_envs
@@ -131,10 +137,13 @@ class Learner:
         """Compute values, advantages and value targets; return the moments of raw advantages `[C, 4]`."""
         rollout, channels = self.rollout, self.channels
         ended = rollout.terminated | rollout.truncated
+        if self.gates is not None:
+            self.gates.apply(rollout)
         self.scale(rollout.rewards, ended, self.iteration, self.group)
         paid = channels.pay(rollout.rewards)
         with torch.inference_mode():
             self._evaluate_critics()
+        self._settle_successors()
         _core.gae(
             paid,
             rollout.values[:-1].numpy(),
@@ -145,6 +154,7 @@ class Learner:
             channels.lam,
             rollout.advantages,
             rollout.returns,
+            episodic=channels.episodic,
         )
         return self.advantages(rollout, paid, self.iteration == 0)
 
@@ -155,6 +165,15 @@ class Learner:
         self.collector.terms.episode[:] = 0
         self.engine.forget(everywhere)
         self.scale.forget(everywhere)
+        if self.gates is not None:
+            self.gates.forget()
+
+    def _settle_successors(self) -> None:
+        """Closed gates let no value through; a channel without episodes goes on to the next row, whatever it is."""
+        rollout, endless = self.rollout, ~self.channels.episodic
+        if self.gates is not None:
+            self.gates.bootstrap(rollout)
+        rollout.next_values[..., endless] = rollout.values[1:].numpy()[..., endless]
 
     def _evaluate_critics(self) -> None:
         """Values of all rows at once, and of the true successors of truncated rows."""
@@ -223,6 +242,8 @@ class Learner:
         unexplained = _variance(returns - values) / np.maximum(_variance(returns), 1e-12)
         metrics = summarise(self, tally, losses.value, 1.0 - unexplained, seconds)
         metrics |= optimisation(self, losses, moments)
+        if self.gates is not None:
+            metrics["Gate"] = self.gates.report(self.group, self.env.channel_names, self.env.control_dt)
         self.episode_length = metrics["episode_length"]
         return metrics
 

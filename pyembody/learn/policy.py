@@ -59,6 +59,8 @@ class Policy:
         self.observation_size = width
         self.statistics: Array | None = arrays.get(checkpoint.STATISTICS)
         """Running statistics `[3, K]` of the `normalise` in the rewards that it was trained with, None without."""
+        self.thresholds: Array | None = arrays.get(checkpoint.THRESHOLDS)
+        """Thresholds `[C]` of the channels' gates at the end of its training, None without gates."""
 
     def __call__(self, observations: Array) -> Array:
         """Return actions `[N, A]` float32 for observations `[N, O]` float32. Raises ValueError for another shape."""

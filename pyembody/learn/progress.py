@@ -114,6 +114,7 @@ def table(title: str, metrics: Metrics, iterations: int, left: float, units: Map
         _numbers("term", "reward/s", metrics["terms"]),
         Group(
             _channels(metrics),
+            *_gates(metrics),
             _numbers("task", "mean", measured),
             _numbers("learning", "", _learning(metrics)),
         ),
@@ -141,6 +142,19 @@ def _channels(metrics: Metrics) -> Table:
         pays = metrics["channels"].get(name, metrics["reward"])
         grid.add_row(name, f"{pays:.3f}", *("" if x is None else f"{x:.3f}" for x in numbers))
     return grid
+
+
+def _gates(metrics: Metrics) -> list[Table]:
+    """A table of gates, if there are any."""
+    gates = {name: g for name, g in metrics.get("Gate", {}).items() if "open" in g}
+    if not gates:
+        return []
+    grid = Table(box=None, header_style="dim", padding=PADDING)
+    for name in ("gate of", "open", "withheld/s", "lumps"):
+        grid.add_column(name, justify="left" if name == "gate of" else "right", no_wrap=True)
+    for name, gate in gates.items():
+        grid.add_row(name, f"{gate['open']:.3f}", f"{gate['withheld']:.3f}", f"{gate['held_share']:.3f}")
+    return [grid]
 
 
 def _learning(metrics: Metrics) -> dict[str, float]:

@@ -23,34 +23,81 @@ def gae(
     truncated: Ends,
     gamma: Floats,
     lam: Floats,
+    valid: Ends | None = None,
+    episodic: Ends | None = None,
 ) -> tuple[Floats, Floats]:
     """Return advantages and returns `[T, N, C]` by generalised advantage estimation (Schulman et al. 2016).
 
     `rewards`, `values`, `next_values` are `[T, N, C]`; `next_values` is the value of each step's true successor.
     `terminated` and `truncated` are `[T, N]`, `gamma` and `lam` `[C]`. A terminated step has no successor; a truncated
-    one bootstraps from its successor but ends the trace; terminated wins.
+    one bootstraps from its successor but ends the trace; terminated wins. Rows that are not `valid [T, N]` belong to no
+    episode. Channels that are not `episodic [C]` go on beyond the end of an episode; their successor is the next row.
     """
     advantages = np.zeros_like(rewards)
     later = np.zeros_like(rewards[0])
-    dead, cut = (terminated != 0)[..., None], (truncated != 0)[..., None]
+    dead, cut, empty = _ends(rewards, terminated, truncated, valid, episodic)
     for t in reversed(range(len(rewards))):
         delta = rewards[t] + gamma * np.where(dead[t], np.float32(0), next_values[t]) - values[t]
         trace = np.where(dead[t] | cut[t], np.float32(0), later)
-        advantages[t] = later = delta + gamma * lam * trace
+        advantages[t] = later = np.where(empty[t], np.float32(0), delta + gamma * lam * trace)
     return advantages, advantages + values
 
 
 def discounted_returns(
-    rewards: Floats, next_values: Floats, terminated: Ends, truncated: Ends, gamma: Floats
+    rewards: Floats,
+    next_values: Floats,
+    terminated: Ends,
+    truncated: Ends,
+    gamma: Floats,
+    valid: Ends | None = None,
+    episodic: Ends | None = None,
 ) -> Floats:
     """Return discounted returns `[T, N, C]`, bootstrapped from `next_values` where truncated and at the end."""
+    ones = np.ones_like(gamma)
+    return lambda_returns(rewards, next_values, terminated, truncated, gamma, ones, valid, episodic)
+
+
+def lambda_returns(
+    rewards: Floats,
+    next_values: Floats,
+    terminated: Ends,
+    truncated: Ends,
+    gamma: Floats,
+    lam: Floats,
+    valid: Ends | None = None,
+    episodic: Ends | None = None,
+) -> Floats:
+    """Return lambda returns `[T, N, C]`: `lam [C]` of the next step's return, the rest of its value (Sutton 1988)."""
     returns = np.zeros_like(rewards)
     later = next_values[-1]
-    dead, cut = (terminated != 0)[..., None], (truncated != 0)[..., None]
+    dead, cut, empty = _ends(rewards, terminated, truncated, valid, episodic)
     for t in reversed(range(len(rewards))):
-        successor = np.where(cut[t], next_values[t], later)
-        returns[t] = later = rewards[t] + gamma * np.where(dead[t], np.float32(0), successor)
+        value = np.where(dead[t], np.float32(0), next_values[t])
+        whole = np.where(lam == 1, later, (1 - lam) * value + lam * later)
+        successor = np.where(cut[t] | (t == len(rewards) - 1), value, whole)
+        following = rewards[t] + gamma * np.where(dead[t], np.float32(0), successor)
+        returns[t] = later = np.where(empty[t], np.float32(0), following)
     return returns
+
+
+def segment_returns(rewards: Floats, ends: Ends, gamma: Floats) -> Floats:
+    """Return the discounted sum of rewards `[T, N, C]` from each step to the end of its segment.
+
+    A segment (an option, a turn, a macro action) lasts up to and including a row of `ends [T, N]`, or the last row.
+    """
+    ended = np.array(ends, bool)
+    ended[-1] = True
+    return discounted_returns(rewards, rewards, ended, ended, gamma)
+
+
+def _ends(
+    rewards: Floats, terminated: Ends, truncated: Ends, valid: Ends | None, episodic: Ends | None
+) -> tuple[Ends, Ends, Ends]:
+    """Terminated and truncated cells `[T, N, C]`, and those of rows that are not valid."""
+    cells = np.ones(rewards.shape, bool)
+    reach = cells if episodic is None else cells & (np.asarray(episodic) != 0)
+    empty = ~cells if valid is None else cells & (np.asarray(valid) == 0)[..., None]
+    return reach & (terminated != 0)[..., None], reach & (truncated != 0)[..., None], empty
 
 
 def normalise_advantages(

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from pyembody import _core
-from pyembody.spec import Sac, Task
+from pyembody.program.gating import gated_channels
+from pyembody.spec import Sac, SpecError, Task
 
 from .adam import Adam
 from .buffers import Rollout, flat
@@ -66,6 +67,9 @@ class SacLearner:
     """`iterate` collects an iteration's steps, then takes its gradient steps; `model` and `own` make it resumable."""
 
     def __init__(self, env: Any, task: Task, config: Sac, seed: int, group: Group) -> None:
+        if gated := gated_channels(task):
+            # what a gate pays depends on a whole episode, a replay keeps single transitions
+            raise SpecError(f"algorithm 'sac': expected a task without gates, got gates on {', '.join(gated)}")
         self.env, self.config, self.group, self.mirror = env, config, group, env.mirror
         self.critic_names = env.channel_names
         if group.size > 1 and hasattr(env, "gather_statistics"):

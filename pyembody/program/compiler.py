@@ -15,6 +15,7 @@ from ..spec.signal import Signal
 from ..spec.task import Observation, Parameter, Task
 from .checker import FLOAT_MAX, Checker
 from .compiled import Block, CompiledTask
+from .gating import CONDITIONS, gate_bits, gated_channels, shows_gates, waiting
 from .groups import make_group, scale_params, walk
 from .outside import Outside, learned_signal
 from .params import ParamTable, find, rows_signals
@@ -25,6 +26,7 @@ from .scope import Scope, missing
 from .stages import stage_table
 from .staging import Staging
 from .syntax import parse
+from .texts import expressions
 from .types import BOOL, SCALAR, Node, Type
 from .watching import hidden_signals
 
@@ -82,6 +84,7 @@ class _TaskCompiler:
         success = self._success()
         self.scope.now(success=success)
         self._terms()
+        conditions = [self._check(f"channels.{c}.gate.when", "a truth value", BOOL) for c in waiting(self.task)]
         metrics = [
             self._guarded(f"metrics.{m}", self._check(f"metrics.{m}", "a scalar", SCALAR))
             for m in self.task.metrics
@@ -89,19 +92,26 @@ class _TaskCompiler:
         for name in self.task.let:
             self.scope.lookup(name, f"{self.place}: let.{name}")
         observations = self._observations()
-        terminated = self._terminated(fallen, observations, metrics)
+        terminated = self._terminated(fallen, observations, [*metrics, *conditions])
         pipeline = self.rewards.finish(self._terminal_conditions(terminated), self._guarded)
         self.scope.settle()
         flags = {"terminations": terminations, "terminated": [terminated], "success": [success]}
+        flags |= {CONDITIONS: conditions}
         groups = [make_group(name, nodes, "u1") for name, nodes in flags.items()]
         groups += self._stage_groups()
         numbers = {"raw": pipeline.raw, "weighted": pipeline.weighted, "channels": pipeline.channels}
         numbers |= {"lines": pipeline.lines, "metrics": metrics}
         groups += [make_group(name, nodes, "f4") for name, nodes in numbers.items()]
         layout: dict[str, tuple[Block, ...]] = {}
+        met = dict(zip(waiting(self.task), conditions, strict=True))
+        bits = gate_bits(self.task, pipeline.channels, self.rewards.thresholds, met)
         for name, (nodes, noises) in observations.items():
+            names = list(self.task.observations[name])
+            if shows_gates(self.task, name):
+                names += [f"gate_open.{c}" for c in gated_channels(self.task)]
+                nodes, noises = [*nodes, *bits], [*noises, *(0.0 for _ in bits)]
             groups.append(make_group(name, nodes, "f4", on_reset=True))
-            layout[name] = self._blocks(list(self.task.observations[name]), nodes, noises)
+            layout[name] = self._blocks(names, nodes, noises)
         return self._finish([g for g in groups if g.width], layout, tuple(pipeline.line_names))
 
     def _finish(
@@ -192,16 +202,8 @@ class _TaskCompiler:
     def _parse(self) -> None:
         """Parse every text and raise one error that lists all signals that nobody provides."""
         task = self.task
-        texts = {f"let.{n}": t for n, t in task.let.items()}
-        texts |= {f"terminations.{n}": t for n, t in task.terminations.items()}
-        texts |= {f"channels.{c}.terms.{t}.expr": term.expr for (c, t), term in self.terms.items()}
-        texts |= {"success": task.success} if task.success else {}
-        texts |= {f"terminal.{n}.when": t.when for n, t in task.terminal.items()}
         edges = self.table.edges if self.table else ()
-        texts |= {e.path: e.text for e in edges if e.text}
-        texts |= {f"metrics.{n}": t for n, t in task.metrics.items()}
-        for group, table in task.observations.items():
-            texts |= {f"observations.{group}.{n}": _text(o) for n, o in table.items()}
+        texts = expressions(task) | {e.path: e.text for e in edges if e.text}
         self.trees = {path: parse(text, f"{self.place}: {path}") for path, text in texts.items()}
         lacking = missing(
             self.trees, self.scope, {p: frozenset(names) for p, names in self.local.items()}
@@ -342,7 +344,3 @@ class _TaskCompiler:
             nodes.append(self._guarded(f"{group}.{name}", node))
             noises.append(given.noise if isinstance(given, Observation) else 0.0)
         return nodes, noises
-
-
-def _text(given: str | Observation) -> str:
-    return given.expr if isinstance(given, Observation) else given

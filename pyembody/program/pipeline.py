@@ -8,6 +8,7 @@ from functools import reduce
 
 from ..spec.errors import SpecError
 from ..spec.task import Channel, Parameter, Task, Term
+from .gating import start_threshold, threshold_name
 from .operations.base import Flag
 from .params import ParamTable
 from .types import BOOL, SCALAR, Node, Type
@@ -41,6 +42,7 @@ class PipelineBuilder:
         self._numbers: dict[str, Node] = {}
         self._factors: dict[str, list[tuple[Node, Node]]] = {c: [] for c in task.channels}
         self._sums: dict[str, Node] = {}
+        self.thresholds: dict[str, Node] = {}
         self.out = Pipeline()
 
     def declare_weights(self) -> None:
@@ -52,12 +54,16 @@ class PipelineBuilder:
                 self._weights[c, t] = self._params.add(f"{c}.{t}.weight", weight, self._place, f"{path}.weight")
 
     def declare_numbers(self) -> None:
-        """Make the parameters of clips, gains, floors and terminal values."""
+        """Make the parameters of clips, gains, floors, gates and terminal values."""
         for c, channel in self._task.channels.items():
             if channel.combine != "sum":
                 self._number(f"{c}.gain", channel.gain, f"channels.{c}.gain")
             if channel.floor is not None:
                 self._number(f"{c}.floor", channel.floor, f"channels.{c}.floor")
+            threshold = start_threshold(channel.gate)
+            if threshold is not None:
+                self._number(threshold_name(c), threshold, f"channels.{c}.gate.threshold")
+                self.thresholds[c] = self._numbers[threshold_name(c)]
             for t, term in channel.terms.items():
                 for i, (end, value) in enumerate(zip(("low", "high"), term.clip or (), strict=False)):
                     self._number(f"{c}.{t}.clip_{end}", value, f"channels.{c}.terms.{t}.clip[{i}]")

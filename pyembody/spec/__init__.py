@@ -1,6 +1,7 @@
 """Frozen specifications of robots and tasks. Imports nothing of the rest."""
 
 from .errors import SpecError
+from .gate import Adaptive, Gate, Gates
 from .load import (
     canonical,
     convert,
@@ -23,8 +24,8 @@ from .task import Channel, Command, Observation, Parameter, Task, Term
 from .train import Learning, Sac, Train
 
 __all__ = [
-    "Channel", "Command", "Control", "Edge", "Learned", "Learning", "Mirror", "Observation", "Parameter", "Physics",
-    "Robot", "Sac", "Schedule", "Signal", "SpecError", "Stage", "Staging", "Table", "Task", "Template", "Term",
-    "Terminal", "Train", "canonical", "convert", "decode", "find_folder", "list_robots", "list_tasks",
-    "list_variants", "load_learning", "load_robot", "load_sac", "load_task", "load_train", "spec_hash",
+    "Adaptive", "Channel", "Command", "Control", "Edge", "Gate", "Gates", "Learned", "Learning", "Mirror",
+    "Observation", "Parameter", "Physics", "Robot", "Sac", "Schedule", "Signal", "SpecError", "Stage", "Staging",
+    "Table", "Task", "Template", "Term", "Terminal", "Train", "canonical", "convert", "decode", "find_folder", "list_robots",
+    "list_tasks", "list_variants", "load_learning", "load_robot", "load_sac", "load_task", "load_train", "spec_hash",
 ]

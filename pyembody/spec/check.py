@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
+from .check_gates import check_gates
 from .errors import SpecError, unknown
 from .robot import Robot
 from .task import Observation, Parameter, Task
@@ -64,6 +65,7 @@ def check_program(task: Task, place: str) -> None:
     _check_names(task, place)
     _check_parameters(task, place)
     _check_tables(task, place)
+    check_gates(task, place)
 
 
 def _check_names(task: Task, place: str) -> None:

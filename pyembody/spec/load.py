@@ -13,6 +13,7 @@ import msgspec
 from .check import check_robot, check_task
 from .errors import SpecError, nearest, unknown
 from .files import read_toml
+from .gate import expand_gated_terms
 from .robot import Robot
 from .task import Task
 from .templates import expand_templates
@@ -141,7 +142,8 @@ def decode(kind: type[S], data: bytes, place: str) -> S:
 def convert(data: Any, kind: type[S], place: str) -> S:
     """Return `data` (dicts, lists, numbers) as a frozen struct. Raises SpecError naming the key and the nearest one."""
     _check_depth(data, place, 0)
-    data = expand_templates(data, place) if kind is Task and isinstance(data, dict) else data
+    if kind is Task and isinstance(data, dict):
+        data = expand_gated_terms(expand_templates(data, place), place)
     try:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from .gate import Gate, Gates
 from .robot import NonNegative, Positive
 from .tables import Edge, Learned, Schedule, Stage, Staging, Table, Template, Terminal
 
@@ -50,7 +51,8 @@ class Channel(Struct, frozen=True, forbid_unknown_fields=True):
 
     `combine` other than `sum` joins the terms' values without scales: `product` and `geomean` take the weights as
     exponents, `min` and `hamacher` take none; the result is multiplied by `gain`, and by the control step if `scale` is
-    `rate`.
+    `rate`. `gate` says when the channel may pay and what it gates. `episodic = false` lets returns run on beyond the
+    end of an episode, as an exploration bonus may.
     """
 
     terms: dict[str, Term]
@@ -61,6 +63,8 @@ class Channel(Struct, frozen=True, forbid_unknown_fields=True):
     combine: Combine = "sum"
     gain: float = 1.0
     scale: Scale = "rate"
+    gate: Gate | None = None
+    episodic: bool = True
 
 
 class Observation(Struct, frozen=True, forbid_unknown_fields=True):
@@ -184,6 +188,7 @@ class Task(Struct, frozen=True, forbid_unknown_fields=True):
     stages: tuple[Stage, ...] = ()
     machine: tuple[Edge, ...] = ()
     staging: Staging = Staging()
+    gates: Gates = Gates()
     terminal: dict[str, Terminal] = field(default_factory=dict)
     templates: dict[str, Template] = field(default_factory=dict)
     schedules: dict[str, Schedule] = field(default_factory=dict)

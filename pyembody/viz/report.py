@@ -27,6 +27,7 @@ from .explain import (
     metric_line,
     unfolded,
 )
+from .gates import gate_section
 from .overlay import LEAST_TURN, LEAST_VELOCITY, SHARE
 from .page import NOTHING, card, details, document, explained, figure, number, paragraph, percent, section, table
 from .plots import pool_window, run_figures
@@ -59,6 +60,7 @@ def write_report(run: Path | str, *, progress: Progress | None = None) -> Path:
         _evaluation(run, evaluation, spec),
         _learning(figures, rows),
         terms_section(evaluation, rows, figures, spec),
+        gate_section(rows),
         _episode(figures),
         _gait(evaluation),
         _specs(spec),

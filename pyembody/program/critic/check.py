@@ -17,9 +17,10 @@ from ...spec.load import convert, load_robot
 from ...spec.robot import Mirror, Robot
 from ...spec.signal import Signal
 from ...spec.standalone import read_standalone
-from ...spec.task import Observation, Task
+from ...spec.task import Task
 from ..compiled import CompiledTask
 from ..compiler import compile_task
+from ..texts import expressions
 from .bounds import ASSUMED, NEAR, Bound, ranges, signal_bounds
 from .finding import Finding, ordered
 from .hazards import Kind, hazards
@@ -186,17 +187,9 @@ def _compiled(
 
 def texts(task: Task) -> dict[str, str]:
     """Return every expression of a task by its path."""
-    found = {f"let.{n}": t for n, t in task.let.items()}
-    found |= {f"terminations.{n}": t for n, t in task.terminations.items()}
-    found |= {f"metrics.{n}": t for n, t in task.metrics.items()} | {"success": task.success}
+    found = expressions(task)
     found |= {f"stages.{s.name}.until": s.until for s in task.stages if s.until}
     found |= {f"machine[{i}].when": e.when for i, e in enumerate(task.machine)}
-    found |= {f"terminal.{n}.when": t.when for n, t in task.terminal.items()}
-    for channel, c in task.channels.items():
-        found |= {f"channels.{channel}.terms.{n}.expr": t.expr for n, t in c.terms.items()}
-    for group, table in task.observations.items():
-        plain = {n: o.expr if isinstance(o, Observation) else o for n, o in table.items()}
-        found |= {f"observations.{group}.{n}": text for n, text in plain.items()}
     return found
 
 

@@ -1,0 +1,254 @@
+#include "returns/gate_block.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace embody {
+namespace {
+
+bool any(const std::vector<std::uint8_t>& flags) {
+    return std::any_of(flags.begin(), flags.end(), [](std::uint8_t x) { return x != 0; });
+}
+
+bool any_cap(const GateRules& rules) {
+    return std::any_of(rules.cap.begin(), rules.cap.end(),
+                       [](float x) { return std::isfinite(x); });
+}
+
+std::uint32_t measured(std::uint8_t aggregate) {
+    switch (static_cast<Aggregate>(aggregate)) {
+        case Aggregate::last:
+            return kGateLast;
+        case Aggregate::sum:
+            return kGateSum;
+        case Aggregate::max:
+            return kGateMax;
+        case Aggregate::none:
+            break;
+    }
+    return 0;
+}
+
+}  // namespace
+
+bool GateBlock::needs_rows(const GateRules& rules, const GateInput& input) {
+    const bool held = rules.place == GatePlace::terminal;
+    return held || rules.scope == GateScope::running || any_cap(rules) || input.valid != nullptr;
+}
+
+GateBlock::GateBlock(const GateRules& rules, const GateState& state, const GateInput& input,
+                     std::int64_t most, bool written)
+    : rules_(rules),
+      input_(input),
+      all_(state),
+      channels_(static_cast<std::int64_t>(rules.level.size())),
+      running_(rules.scope == GateScope::running),
+      shared_(any(rules.mean) && !running_) {
+    const bool held = rules.place == GatePlace::terminal && !running_;
+    take_ = return_kernels().take(any_cap(rules), held, written);
+    set_channels(most);
+}
+
+void GateBlock::set_channels(std::int64_t most) {
+    const std::vector<std::uint8_t> gated = rules_.gated();
+    std::vector<std::uint32_t> flags;
+    for (std::size_t c = 0; c < gated.size(); ++c) {
+        std::uint32_t flag = measured(rules_.aggregate[c]);
+        flag |= rules_.mask[c] != 0 ? kGateMask : 0;
+        flag |= std::isfinite(rules_.cap[c]) ? kGateCap : 0;
+        flag |= gated[c] != 0 ? kGateGated : 0;
+        flag |= rules_.mean[c] != 0 ? kGateMean : 0;
+        flags.push_back(flag);
+        if (measured(rules_.aggregate[c]) != 0) {
+            gating_.push_back({c, rules_.level[c]});
+        }
+        if (gated[c] != 0) {
+            gated_channels_.push_back({c, rules_.level[c]});
+        }
+    }
+    for (std::int64_t n = 0; n < most; ++n) {
+        flags_.insert(flags_.end(), flags.begin(), flags.end());
+        cap_.insert(cap_.end(), rules_.cap.begin(), rules_.cap.end());
+    }
+    now_.assign(gated.size(), 1);
+    tail_.resize(flags_.size());
+    pays_.resize(flags_.size());
+    length_.resize(shared_ ? flags_.size() : 0);
+    early_.resize(rules_.pending == GatePending::open ? flags_.size() : 0);
+}
+
+void GateBlock::begin(std::int64_t first, std::int64_t rows, BlockRows<float> gated,
+                      BlockRows<std::uint8_t> gate) {
+    first_ = first;
+    rows_ = rows;
+    gated_ = gated;
+    gate_ = gate;
+    const std::int64_t cell = first * channels_;
+    state_ = {all_.measure + cell, all_.positive + cell, all_.held + cell, all_.latch + cell,
+              all_.length + first};
+    std::fill(tail_.begin(), tail_.end(), 0.0);
+}
+
+bool GateBlock::valid(std::int64_t t, std::int64_t n) const {
+    return input_.valid == nullptr || input_.valid[t * input_.environments + first_ + n] != 0;
+}
+
+void GateBlock::forward(GateEpisodes& episodes) {
+    begun_ = episodes.step.size();
+    for (std::int64_t t = 0; t < input_.steps; ++t) {
+        take(t);
+        count(t);
+        for (std::int64_t n = 0; running_ && n < rows_; ++n) {
+            if (valid(t, n)) {
+                run_row(t, n);
+            }
+        }
+        for_ends(t, [&](std::int64_t n) { close(t, n, episodes); });
+    }
+    if (!running_) {
+        turn(episodes);
+    }
+}
+
+// One more step of the episodes; rows of none are empty.
+void GateBlock::count(std::int64_t t) {
+    std::int32_t* length = state_.length;
+    if (input_.valid == nullptr) {
+        for (std::int64_t n = 0; n < rows_; ++n) {
+            ++length[n];
+        }
+        return;
+    }
+    for (std::int64_t n = 0; n < rows_; ++n) {
+        if (valid(t, n)) {
+            ++length[n];
+        } else {
+            skip_row(t, n);
+        }
+    }
+}
+
+// Takes all valid rows of a step, neighbours together.
+void GateBlock::take(std::int64_t t) {
+    std::int64_t from = 0;
+    while (from < rows_) {
+        std::int64_t to = from;
+        while (to < rows_ && (input_.valid == nullptr || valid(t, to))) {
+            to = input_.valid == nullptr ? rows_ : to + 1;
+        }
+        if (to > from) {
+            take_rows(t, from, to - from);
+        }
+        from = std::max(to, from) + 1;
+    }
+}
+
+void GateBlock::take_rows(std::int64_t t, std::int64_t n, std::int64_t count) {
+    const std::int64_t cell = n * channels_;
+    const bool held = rules_.place == GatePlace::terminal;
+    GateTake step;
+    step.cells = count * channels_;
+    step.rewards = input_.rewards + (t * input_.environments + first_ + n) * channels_;
+    step.flags = flags_.data() + cell;
+    step.cap = cap_.data() + cell;
+    step.measure = state_.measure + cell;
+    step.positive = state_.positive + cell;
+    step.waiting = held && !running_ ? state_.held + cell : tail_.data() + cell;
+    step.gated = gated_.data == nullptr ? nullptr : gated_.row(t) + cell;
+    take_(step);
+    if (input_.conditions != nullptr) {
+        meet_conditions(t, n, count);
+    }
+}
+
+void GateBlock::meet_conditions(std::int64_t t, std::int64_t n, std::int64_t count) {
+    const std::int64_t row = t * input_.environments + first_ + n;
+    const std::uint8_t* conditions = input_.conditions + row * channels_;
+    std::uint8_t* latch = state_.latch + n * channels_;
+    for (std::int64_t i = 0; i < count * channels_; ++i) {
+        const bool waits = rules_.waits[static_cast<std::size_t>(i % channels_)] != 0;
+        latch[i] |= waits && conditions[i] != 0 ? kConditionMet : std::uint8_t{0};
+    }
+}
+
+void GateBlock::skip_row(std::int64_t t, std::int64_t n) {
+    std::fill_n(gated_.row(t) + n * channels_, channels_, 0.0F);
+    if (gate_.data != nullptr) {
+        std::fill_n(gate_.row(t) + n * channels_, channels_, std::uint8_t{0});
+    }
+}
+
+// A running gate opens for this step and what follows.
+void GateBlock::run_row(std::int64_t t, std::int64_t n) {
+    cascade(n);
+    std::uint8_t* gate = gate_.row(t) + n * channels_;
+    std::uint8_t* latch = state_.latch + n * channels_;
+    float* gated = gated_.row(t) + n * channels_;
+    for (std::int64_t c = 0; c < channels_; ++c) {
+        const bool opens = now_[static_cast<std::size_t>(c)] != 0;
+        latch[c] = static_cast<std::uint8_t>(latch[c] | (opens ? kGateOpen : 0));
+        gate[c] = latch[c] & kGateOpen;
+    }
+    for (const Level& own : gated_channels_) {
+        const bool part = rules_.mask[own.channel] != 0 || gated[own.channel] > 0;
+        gated[own.channel] = part && gate[own.channel] == 0 ? 0.0F : gated[own.channel];
+    }
+}
+
+bool GateBlock::reached(std::int64_t n, std::size_t c) const {
+    const auto own =
+        static_cast<std::size_t>(rules_.per_environment() ? (first_ + n) * channels_ : 0);
+    const double threshold = rules_.threshold[own + c];
+    const double m = state_.measure[n * channels_ + static_cast<std::int64_t>(c)];
+    return rules_.strict[c] != 0 ? m > threshold : m >= threshold;
+}
+
+// Which channels may pay by the present measures: all levels down to the first one that fails.
+void GateBlock::cascade(std::int64_t n) {
+    std::int32_t lowest = std::numeric_limits<std::int32_t>::max();
+    for (const Level& gate : gating_) {
+        if (!reached(n, gate.channel)) {
+            lowest = std::min(lowest, gate.level);
+        }
+    }
+    const std::uint8_t* latch = state_.latch + n * channels_;
+    for (const Level& own : gated_channels_) {
+        const bool met =
+            rules_.waits[own.channel] == 0 || (latch[own.channel] & kConditionMet) != 0;
+        now_[own.channel] = own.level <= lowest && met ? 1 : 0;
+    }
+}
+
+void GateBlock::close(std::int64_t t, std::int64_t n, GateEpisodes& episodes) {
+    if (!running_) {
+        cascade(n);
+    }
+    episodes.environment.push_back(first_ + n);
+    episodes.step.push_back(t);
+    episodes.length.push_back(state_.length[n]);
+    for (std::size_t c = 0; c < now_.size(); ++c) {
+        const std::int64_t cell = n * channels_ + static_cast<std::int64_t>(c);
+        const bool open = running_ ? (state_.latch[cell] & kGateOpen) != 0 : now_[c] != 0;
+        const double share = rules_.mean[c] != 0 ? static_cast<double>(state_.length[n]) : 1.0;
+        episodes.measure.push_back(state_.measure[cell]);
+        episodes.lump.push_back(open && !running_ ? state_.held[cell] / share : 0.0);
+        episodes.open.push_back(open ? 1 : 0);
+    }
+    forget(n);
+}
+
+void GateBlock::forget(std::int64_t n) {
+    state_.length[n] = 0;
+    for (std::size_t c = 0; c < now_.size(); ++c) {
+        const std::int64_t cell = n * channels_ + static_cast<std::int64_t>(c);
+        const bool most = static_cast<Aggregate>(rules_.aggregate[c]) == Aggregate::max;
+        state_.measure[cell] = most ? -std::numeric_limits<double>::infinity() : 0.0;
+        state_.positive[cell] = 0;
+        state_.held[cell] = 0;
+        state_.latch[cell] = 0;
+        tail_[static_cast<std::size_t>(cell)] = 0;
+    }
+}
+
+}  // namespace embody

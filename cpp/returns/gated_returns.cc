@@ -1,0 +1,86 @@
+// Gates and generalised advantage estimation in one walk over a block of environments.
+#include <vector>
+
+#include "returns/gate_blocks.h"
+#include "returns/stretch.h"
+
+namespace embody {
+namespace {
+
+constexpr double kNanosecondsPerCell = 0.8;
+
+class ReturnsWalker {
+  public:
+    ReturnsWalker(const GateRules& rules, const GateState& state, const GateInput& input,
+                  const Rollout& rollout, const float* values, const float* lam, float* advantages,
+                  float* returns, std::int64_t most)
+        : input_(input),
+          rollout_(rollout),
+          values_(values),
+          advantages_(advantages),
+          returns_(returns),
+          cells_(most * rollout.channels),
+          block_(rules, state, input, most, GateBlock::needs_rows(rules, input)),
+          stretch_(rollout, values, lam, advantages, returns, most) {
+        const auto all = static_cast<std::size_t>(input.steps * cells_);
+        gated_.resize(GateBlock::needs_rows(rules, input) ? all : 0);
+        gate_.resize(rules.scope == GateScope::running ? all : 0);
+        paid_.resize(static_cast<std::size_t>(cells_));
+    }
+
+    void run(std::int64_t first, std::int64_t rows, GateEpisodes& episodes) {
+        block_.begin(first, rows, {gated_.empty() ? nullptr : gated_.data(), cells_},
+                     {gate_.empty() ? nullptr : gate_.data(), cells_});
+        block_.forward(episodes);
+        stretch_.begin();
+        for (std::int64_t t = input_.steps - 1; t >= 0; --t) {
+            block_.back(t, episodes, paid_.data(), nullptr);
+            stretch_.step(t, first, rows, paid_.data(), return_kernels().gae);
+            block_.for_ends(t, [&](std::int64_t n) { end(t, first, n); });
+        }
+    }
+
+  private:
+    // At an end nothing follows but what is bootstrapped, and that only through an open gate.
+    void end(std::int64_t t, std::int64_t first, std::int64_t n) {
+        const std::int64_t channels = rollout_.channels;
+        const std::int64_t row = t * rollout_.environments + first + n;
+        const bool dead = rollout_.terminated[row] != 0;
+        for (std::int64_t c = 0; c < channels; ++c) {
+            if (rollout_.episodic != nullptr && rollout_.episodic[c] == 0) {
+                continue;
+            }
+            const std::int64_t cell = row * channels + c;
+            const float open = block_.open(t, n, c) ? 1.0F : 0.0F;
+            const float next = dead ? 0.0F : rollout_.next_values[cell] * open;
+            const float paid = paid_[static_cast<std::size_t>(n * channels + c)];
+            const float delta = (paid + rollout_.gamma[c] * next) - values_[cell];
+            stretch_.carry()[n * channels + c] = advantages_[cell] = delta;
+            returns_[cell] = delta + values_[cell];
+        }
+    }
+
+    const GateInput& input_;
+    const Rollout& rollout_;
+    const float* values_;
+    float* advantages_;
+    float* returns_;
+    std::int64_t cells_;
+    GateBlock block_;
+    Stretch stretch_;
+    std::vector<float> gated_;
+    std::vector<std::uint8_t> gate_;
+    std::vector<float> paid_;
+};
+
+}  // namespace
+
+GateEpisodes gated_returns(const GateRules& rules, const GateState& state, const GateInput& input,
+                           const Rollout& rollout, const float* values, const float* lam,
+                           float* advantages, float* returns, int threads) {
+    return gate_blocks(rules, input, threads, kNanosecondsPerCell, [&](std::int64_t most) {
+        return ReturnsWalker(rules, state, input, rollout, values, lam, advantages, returns, most);
+    });
+}
+
+}  // namespace embody
