@@ -74,26 +74,6 @@ std::int32_t Compiler::operation(std::size_t i) {
     return emit(std::move(out));
 }
 
-// Element by element over values kept as rows; a uniform lane serves all of them.
-std::int32_t Compiler::row_operation(std::size_t i) {
-    const bool inputs = spec(i).args.size() == 2 && ops_[arg(i, 0)] == Op::input &&
-                        ops_[arg(i, 1)] == Op::input && spec(arg(i, 0)).lanes == spec(i).lanes &&
-                        spec(arg(i, 1)).lanes == spec(i).lanes;
-    if (ops_[i] == Op::sub64 && inputs) {
-        Draft out = begin(i);
-        out.instruction.lanes = pitch_[i];
-        out.instruction.k = narrow(spec(i).lanes);
-        out.instruction.step = out.instruction.reset = kernels().rows.sub;
-        out.instruction.loads = {own_load(arg(i, 0)), own_load(arg(i, 1))};
-        return emit(std::move(out));
-    }
-    std::vector<std::size_t> args;
-    for (std::size_t a = 0; a < spec(i).args.size(); ++a) {
-        args.push_back(arg(i, a));
-    }
-    return emit(with_args(i, args));
-}
-
 // An element-wise instruction over lanes or rows; one lane serves all.
 Draft Compiler::with_args(std::size_t i, const std::vector<std::size_t>& args) {
     Draft out = begin(i);
@@ -105,28 +85,6 @@ Draft Compiler::with_args(std::size_t i, const std::vector<std::size_t>& args) {
         out.instruction.strides[a] = whole ? narrow(kBlock) : 0;
     }
     return out;
-}
-
-std::int32_t Compiler::row_sum(std::size_t i) {
-    const RowKernels& rows = kernels().rows;
-    Draft out = begin(i);
-    out.instruction.k = narrow(spec(i).ints[0]);
-    out.cost = 2.0 * static_cast<double>(out.instruction.k);
-    std::size_t from = arg(i, 0);
-    const Op inner = nodes_[from].absorbed ? ops_[from] : Op::sum;
-    from = nodes_[from].absorbed ? arg(from, 0) : from;
-    const bool direct = ops_[from] == Op::input;
-    if (direct) {
-        out.instruction.loads[0] = own_load(from);
-    } else {
-        out.args.push_back(rows_of(from));
-    }
-    const Kernel square = direct ? rows.sum_square_input : rows.sum_square;
-    const Kernel abs = direct ? rows.sum_abs_input : rows.sum_abs;
-    const Kernel plain = direct ? rows.sum_input : rows.sum;
-    const Kernel chosen = inner == Op::square ? square : inner == Op::abs ? abs : plain;
-    out.instruction.step = out.instruction.reset = chosen;
-    return emit(std::move(out));
 }
 
 std::int32_t Compiler::lane_sum(std::size_t i) {

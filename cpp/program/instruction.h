@@ -67,6 +67,31 @@ constexpr std::int32_t row_pitch(std::int64_t lanes) {
     return static_cast<std::int32_t>((lanes + 7) / 8 * 8);
 }
 
+// What happens to the components of a row before they are added up. Most take an operand: a row for
+// every row, or one that serves all.
+enum class RowOp : std::uint8_t {
+    abs,
+    neg,
+    square,
+    violation,  // max(low - x, 0) + max(x - high, 0)
+    sub64,      // the difference of two bound arrays; of doubles it is taken in double
+    add,
+    sub,
+    from,  // operand - x
+    mul,
+    div,
+    min,
+    max,
+    lt,
+    le,
+    gt,
+    ge,
+};
+struct RowStep {
+    RowOp op = RowOp::abs;
+    std::int32_t arg = -1;  // place of the operand in the list; -1: the second bound array
+};
+
 struct Instruction;
 using Kernel = void (*)(const Instruction&, Block&);
 
@@ -83,6 +108,7 @@ struct Instruction {
                                          // indices; machine: from, to, least steps of every edge
     std::vector<std::int32_t> extras;    // weighted sum: where the weighted terms go, or -1
     bool gathers = false;                // the list holds register lanes
+    std::vector<RowStep> steps;          // row sum
     std::vector<float> values;           // const, lookup; kernel: constants
     // reduce: group size; prev: depth; guard, watch: term id; mark, flagged: bits
     std::int32_t k = 0;

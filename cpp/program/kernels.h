@@ -17,13 +17,9 @@ using FillKernel = void (*)(float* registers, const std::int32_t* lanes, const f
 struct RowKernels {
     Kernel input = nullptr;   // copies columns of a bound array
     Kernel spread = nullptr;  // repeats a uniform value in every row
+    Kernel pack = nullptr;    // a uniform value as one row that serves all
     Kernel sub = nullptr;     // the difference of two bound arrays
-    Kernel sum = nullptr;     // over the components, to one lane; of squares; of absolute values
-    Kernel sum_square = nullptr;
-    Kernel sum_abs = nullptr;
-    Kernel sum_input = nullptr;  // the same of columns of a bound array
-    Kernel sum_square_input = nullptr;
-    Kernel sum_abs_input = nullptr;
+    Kernel sum = nullptr;     // over the components, after some steps, to one lane
 };
 
 struct KernelTable {
