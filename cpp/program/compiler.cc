@@ -29,6 +29,7 @@ Compiled Compiler::run() {
             draft(i);
         }
     }
+    emit_guards();
     for (const StoreSpec& store : spec_.stores) {
         const std::int32_t id = lanes_of(static_cast<std::size_t>(store.node));
         drafts_.values[static_cast<std::size_t>(id)].stored = true;

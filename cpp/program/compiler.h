@@ -129,6 +129,9 @@ class Compiler {
     std::int32_t row_sum(std::size_t i);
     std::int32_t lane_sum(std::size_t i);
     std::int32_t weighted_sum(std::size_t i);
+    void wait_to_guard(std::size_t i);
+    void emit_guards();
+    bool guards_in_place(std::size_t i) const;
     Draft with_args(std::size_t i, const std::vector<std::size_t>& args);
     void fill_numbers(std::size_t i, Instruction& out) const;
     static void set_kernel(Draft& draft, Op op);
@@ -144,6 +147,7 @@ class Compiler {
     std::vector<std::vector<std::int32_t>> columns_;  // of every input, wanted as lanes
     std::vector<std::int32_t> loaded_;                // their value
     std::vector<bool> slot_in_reset_;
+    std::vector<std::size_t> waiting_;  // guards that will be one instruction
     Drafts drafts_;
 };
 

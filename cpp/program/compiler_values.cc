@@ -43,6 +43,9 @@ Phase Compiler::phase_of(std::size_t i) const {
 }
 
 std::int32_t Compiler::lanes_of(std::size_t i) {
+    if (nodes_[i].lanes == kNone && ops_[i] == Op::guard) {
+        emit_guards();
+    }
     if (nodes_[i].lanes == kNone) {
         if (ops_[i] != Op::input) {
             fail("node ", i, ": expected to be computed before it is used");

@@ -106,14 +106,15 @@ struct Instruction {
     std::array<const Load*, 2> loads{};  // raw columns, where the operation reads them
     std::vector<std::int32_t> list;      // gather, kernel, weighted sum: register lanes; param:
                                          // indices; machine: from, to, least steps of every edge
-    std::vector<std::int32_t> extras;    // weighted sum: where the weighted terms go, or -1
+    std::vector<std::int32_t> extras;    // weighted sum, guard: where the terms go, or -1
+    std::vector<std::int32_t> ids;       // guard: of the terms
     bool gathers = false;                // the list holds register lanes
     std::vector<RowStep> steps;          // row sum
-    std::vector<float> values;           // const, lookup; kernel: constants
-    // reduce: group size; prev: depth; guard, watch: term id; mark, flagged: bits
+    std::vector<float> values;           // const, lookup, limits of guards; kernel: constants
+    // reduce: group size; prev: depth; watch: term id; mark, flagged: bits
     std::int32_t k = 0;
     std::int64_t slot = 0;    // first row of the state
-    double number = 0;        // ema: share; hold: steps; cycle: phase; guard: max_abs
+    double number = 0;        // ema: share; hold: steps; cycle: phase
     Custom custom = nullptr;  // kernel
 };
 

@@ -28,7 +28,7 @@ struct KernelTable {
     RowKernels rows;
     Kernel weighted_sum = nullptr;  // scale * term + scale * term ...
     Kernel limit_violation = nullptr;
-    Kernel weighted_total = nullptr;  // of uniform scales, where no product is kept
+    Kernel weighted_total = nullptr;  // of uniform scales
     Kernel sum_square = nullptr;      // over lanes, of squares; of absolute values
     Kernel sum_abs = nullptr;
     FillKernel fill = nullptr;  // numbers into whole register lanes
