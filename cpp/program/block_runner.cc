@@ -1,6 +1,7 @@
 #include "program/block_runner.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "program/kernels.h"
 
@@ -8,7 +9,8 @@ namespace embody {
 
 BlockRunner::BlockRunner(const Program& program, const InputView* inputs, const float* params)
     : program_(program),
-      storage_(static_cast<std::size_t>((program.register_lanes() + 1) * kBlock)) {
+      storage_(static_cast<std::size_t>((program.register_lanes() + 1) * kBlock)),
+      used_(program.params().size()) {
     const auto address = reinterpret_cast<std::uintptr_t>(storage_.data());
     const std::uintptr_t aligned = (address + 63U) & ~std::uintptr_t{63U};
     block_.registers = storage_.data() + (aligned - address) / sizeof(float);
@@ -52,6 +54,15 @@ void BlockRunner::run(Phase phase, Prefetch& next) {
     for (const Instruction& instruction : program_.instructions(phase)) {
         next.advance();
         instruction.step(instruction, block_);
+    }
+}
+
+void BlockRunner::run_uniform() {
+    const std::size_t bytes = used_.size() * sizeof(float);
+    if (fresh_ || (!used_.empty() && std::memcmp(used_.data(), block_.params, bytes) != 0)) {
+        std::copy_n(block_.params, used_.size(), used_.begin());
+        run(Phase::uniform);
+        fresh_ = false;
     }
 }
 

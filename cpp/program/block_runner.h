@@ -28,6 +28,9 @@ class BlockRunner {
     // Runs the instructions of a phase; of a reset, those that it needs.
     void run(Phase phase);
     void run(Phase phase, Prefetch& next);
+
+    // What depends on parameters only, unless they are those of the last time.
+    void run_uniform();
     void run_reset(Phase phase);
 
     // Writes the groups, or those that a reset writes too.
@@ -39,6 +42,8 @@ class BlockRunner {
   private:
     const Program& program_;
     std::vector<float> storage_;  // registers, aligned to whole vectors
+    std::vector<float> used_;     // parameters of the last time
+    bool fresh_ = true;
     Block block_;
 };
 

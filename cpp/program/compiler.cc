@@ -29,6 +29,7 @@ Compiled Compiler::run() {
             draft(i);
         }
     }
+    emit_guards();
     for (const StoreSpec& store : spec_.stores) {
         const std::int32_t id = lanes_of(static_cast<std::size_t>(store.node));
         drafts_.values[static_cast<std::size_t>(id)].stored = true;
@@ -117,7 +118,9 @@ void Compiler::plan() {
 // that it is added to.
 void Compiler::absorb(std::size_t i) {
     const Op op = ops_[i];
-    if (op == Op::sum && !nodes_[i].uniform) {
+    if (takes_rows_[i]) {
+        absorb_rows(i);
+    } else if (op == Op::sum && !nodes_[i].uniform) {
         Node& from = nodes_[arg(i, 0)];
         const Op inner = ops_[arg(i, 0)];
         from.absorbed = (inner == Op::square || inner == Op::abs) && from.uses == 1;
@@ -249,7 +252,8 @@ void Compiler::keep_for_sets() {
         if (draft.phase != Phase::uniform_of_set || !read[target]) {
             continue;
         }
-        const bool rows = draft.instruction.step == kernels().rows.spread;
+        const bool rows = draft.instruction.step == kernels().rows.spread ||
+                          draft.instruction.step == kernels().rows.pack;
         std::vector<std::int32_t>& kept = rows            ? out_.set_rows
                                           : whole[target] ? out_.set_lanes
                                                           : out_.set_firsts;

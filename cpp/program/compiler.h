@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "program/draft.h"
@@ -37,6 +38,13 @@ struct Compiled {
     double block_nanoseconds = 0;
 };
 
+// One step of a sum over rows: the node whose work it does reads `next` and some operands.
+struct RowLink {
+    RowOp op = RowOp::abs;
+    std::size_t next = 0;
+    std::vector<std::size_t> operands;
+};
+
 class Compiler {
   public:
     // With `sets`, what depends on parameters is kept apart, to be run for many sets of them.
@@ -51,12 +59,14 @@ class Compiler {
         std::int32_t stores = 0;
         std::int32_t lanes = -1;         // its value as lanes
         std::int32_t rows = -1;          // and as rows
+        std::int32_t row = -1;           // and, of a uniform one, as one row
         bool needed = false;             // by a store, a guard or an operation with memory
         bool in_reset = false;           // also by a reset
         bool uniform = false;            // depends on constants and parameters only
         bool of_set = false;             // depends on parameters
         bool absorbed = false;           // its only user does its work
         std::vector<std::size_t> terms;  // of a sum of products: these products
+        std::vector<RowLink> links;      // of a sum over rows: its steps, the last one first
         bool violation = false;          // max(low - x, 0) + max(x - high, 0)
     };
 
@@ -93,6 +103,9 @@ class Compiler {
     bool is_violation(std::size_t i) const;
     bool is_weighted(std::size_t i, std::size_t user) const;
     void absorb_terms(std::size_t i);
+    void absorb_rows(std::size_t i);
+    std::optional<RowLink> link_of(std::size_t i, bool reads_array) const;
+    std::optional<RowLink> binary_link(std::size_t i, bool reads_array) const;
     void find_columns();
     void make_tables();
     void collect();
@@ -101,6 +114,7 @@ class Compiler {
     Phase phase_of(std::size_t i) const;
     std::int32_t lanes_of(std::size_t i);
     std::int32_t rows_of(std::size_t i);
+    std::int32_t row_of(std::size_t i);
     std::int32_t input_lanes(std::size_t i);
     std::int32_t load_lanes(std::size_t slot, const std::vector<std::int32_t>& columns,
                             bool in_reset);
@@ -115,6 +129,9 @@ class Compiler {
     std::int32_t row_sum(std::size_t i);
     std::int32_t lane_sum(std::size_t i);
     std::int32_t weighted_sum(std::size_t i);
+    void wait_to_guard(std::size_t i);
+    void emit_guards();
+    bool guards_in_place(std::size_t i) const;
     Draft with_args(std::size_t i, const std::vector<std::size_t>& args);
     void fill_numbers(std::size_t i, Instruction& out) const;
     static void set_kernel(Draft& draft, Op op);
@@ -130,6 +147,7 @@ class Compiler {
     std::vector<std::vector<std::int32_t>> columns_;  // of every input, wanted as lanes
     std::vector<std::int32_t> loaded_;                // their value
     std::vector<bool> slot_in_reset_;
+    std::vector<std::size_t> waiting_;  // guards that will be one instruction
     Drafts drafts_;
 };
 

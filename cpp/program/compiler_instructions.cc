@@ -11,7 +11,13 @@ namespace embody {
 void Compiler::draft(std::size_t i) {
     const NodeSpec& node = spec(i);
     const Op op = ops_[i];
-    if (op == Op::gather) {
+    if (op == Op::watch ||
+        op == Op::flagged) {  // which name a row's fault gets depends on the order
+        emit_guards();
+    }
+    if (op == Op::guard) {
+        wait_to_guard(i);
+    } else if (op == Op::gather) {
         nodes_[i].lanes =
             is_run(node.ints.data(), node.ints.size())
                 ? drafts_.part(lanes_of(arg(i, 0)), narrow(node.ints[0]), narrow(node.lanes))
@@ -74,26 +80,6 @@ std::int32_t Compiler::operation(std::size_t i) {
     return emit(std::move(out));
 }
 
-// Element by element over values kept as rows; a uniform lane serves all of them.
-std::int32_t Compiler::row_operation(std::size_t i) {
-    const bool inputs = spec(i).args.size() == 2 && ops_[arg(i, 0)] == Op::input &&
-                        ops_[arg(i, 1)] == Op::input && spec(arg(i, 0)).lanes == spec(i).lanes &&
-                        spec(arg(i, 1)).lanes == spec(i).lanes;
-    if (ops_[i] == Op::sub64 && inputs) {
-        Draft out = begin(i);
-        out.instruction.lanes = pitch_[i];
-        out.instruction.k = narrow(spec(i).lanes);
-        out.instruction.step = out.instruction.reset = kernels().rows.sub;
-        out.instruction.loads = {own_load(arg(i, 0)), own_load(arg(i, 1))};
-        return emit(std::move(out));
-    }
-    std::vector<std::size_t> args;
-    for (std::size_t a = 0; a < spec(i).args.size(); ++a) {
-        args.push_back(arg(i, a));
-    }
-    return emit(with_args(i, args));
-}
-
 // An element-wise instruction over lanes or rows; one lane serves all.
 Draft Compiler::with_args(std::size_t i, const std::vector<std::size_t>& args) {
     Draft out = begin(i);
@@ -105,28 +91,6 @@ Draft Compiler::with_args(std::size_t i, const std::vector<std::size_t>& args) {
         out.instruction.strides[a] = whole ? narrow(kBlock) : 0;
     }
     return out;
-}
-
-std::int32_t Compiler::row_sum(std::size_t i) {
-    const RowKernels& rows = kernels().rows;
-    Draft out = begin(i);
-    out.instruction.k = narrow(spec(i).ints[0]);
-    out.cost = 2.0 * static_cast<double>(out.instruction.k);
-    std::size_t from = arg(i, 0);
-    const Op inner = nodes_[from].absorbed ? ops_[from] : Op::sum;
-    from = nodes_[from].absorbed ? arg(from, 0) : from;
-    const bool direct = ops_[from] == Op::input;
-    if (direct) {
-        out.instruction.loads[0] = own_load(from);
-    } else {
-        out.args.push_back(rows_of(from));
-    }
-    const Kernel square = direct ? rows.sum_square_input : rows.sum_square;
-    const Kernel abs = direct ? rows.sum_abs_input : rows.sum_abs;
-    const Kernel plain = direct ? rows.sum_input : rows.sum;
-    const Kernel chosen = inner == Op::square ? square : inner == Op::abs ? abs : plain;
-    out.instruction.step = out.instruction.reset = chosen;
-    return emit(std::move(out));
 }
 
 std::int32_t Compiler::lane_sum(std::size_t i) {
@@ -154,11 +118,53 @@ std::int32_t Compiler::weighted_sum(std::size_t i) {
         nodes_[product].lanes =
             nodes_[product].stores > 0 ? drafts_.add_value(1, out.phase) : kNone;
         out.extras.push_back(nodes_[product].lanes);
-        plain = plain && nodes_[arg(product, 0)].uniform && nodes_[product].stores == 0;
+        plain = plain && nodes_[arg(product, 0)].uniform;
     }
     out.instruction.step = out.instruction.reset =
         plain ? kernels().weighted_total : kernels().weighted_sum;
     return emit(std::move(out));
+}
+
+// Neighbouring guards become one instruction once somebody wants the value of one.
+void Compiler::wait_to_guard(std::size_t i) {
+    const auto alike = [&](std::size_t other) {
+        return phase_of(other) == phase_of(i) && nodes_[other].in_reset == nodes_[i].in_reset;
+    };
+    lanes_of(arg(i, 0));
+    if (!waiting_.empty() && !alike(waiting_[0])) {
+        emit_guards();
+    }
+    waiting_.push_back(i);
+}
+
+// Whether nobody else wants the value unguarded, and the next block makes it anew.
+bool Compiler::guards_in_place(std::size_t i) const {
+    const std::size_t from = arg(i, 0);
+    const std::int32_t id = nodes_[from].lanes;
+    const Value& value = drafts_.values[static_cast<std::size_t>(id)];
+    return nodes_[from].uses == 1 && phase_of(from) == phase_of(i) && ops_[from] != Op::input &&
+           value.root == id && value.lanes == 1;
+}
+
+void Compiler::emit_guards() {
+    if (waiting_.empty()) {
+        return;
+    }
+    Draft out = begin(waiting_[0]);
+    out.cost *= static_cast<double>(waiting_.size());
+    out.instruction.gathers = true;
+    out.instruction.list.assign(waiting_.size(), 0);
+    for (const std::size_t i : waiting_) {
+        const std::int32_t from = nodes_[arg(i, 0)].lanes;
+        const bool in_place = guards_in_place(i);
+        nodes_[i].lanes = in_place ? drafts_.part(from, 0, 1) : drafts_.add_value(1, out.phase);
+        out.args.push_back(from);
+        out.extras.push_back(in_place ? kNone : nodes_[i].lanes);
+        out.instruction.ids.push_back(narrow(spec(i).ints[0]));
+        out.instruction.values.push_back(static_cast<float>(spec(i).floats[0]));
+    }
+    waiting_.clear();
+    drafts_.list.push_back(std::move(out));
 }
 
 void Compiler::fill_numbers(std::size_t i, Instruction& out) const {
@@ -179,7 +185,7 @@ void Compiler::fill_numbers(std::size_t i, Instruction& out) const {
     if (op == Op::kernel) {
         out.custom = reinterpret_cast<Custom>(static_cast<std::uintptr_t>(node.ints[0]));
     }
-    if (shape == Shape::memory || op == Op::guard) {
+    if (shape == Shape::memory) {
         out.number = node.floats.empty() ? 0.0 : node.floats[0];
     }
     if (op == Op::ema) {

@@ -43,6 +43,9 @@ Phase Compiler::phase_of(std::size_t i) const {
 }
 
 std::int32_t Compiler::lanes_of(std::size_t i) {
+    if (nodes_[i].lanes == kNone && ops_[i] == Op::guard) {
+        emit_guards();
+    }
     if (nodes_[i].lanes == kNone) {
         if (ops_[i] != Op::input) {
             fail("node ", i, ": expected to be computed before it is used");
@@ -56,7 +59,7 @@ std::int32_t Compiler::input_lanes(std::size_t i) {
     const auto slot = static_cast<std::size_t>(spec(i).ints[0]);
     const std::vector<std::int32_t> own = columns_of(spec(i));
     const std::vector<std::int32_t>& all = columns_[slot];
-    if (static_cast<std::int64_t>(all.size()) > kMergedColumns || own == all) {
+    if (static_cast<std::int64_t>(all.size()) > kMergedColumns) {
         return load_lanes(slot, own, nodes_[i].in_reset);
     }
     if (loaded_[slot] == kNone) {
@@ -97,28 +100,6 @@ std::int32_t Compiler::gather(std::int32_t from, const std::vector<std::int64_t>
     set_kernel(draft, Op::gather);
     draft.cost = info(Op::gather).cost * static_cast<double>(lanes.size());
     return emit(std::move(draft));
-}
-
-// The node's value as rows: computed so, or copied from the caller's rows or a uniform value.
-std::int32_t Compiler::rows_of(std::size_t i) {
-    Node& node = nodes_[i];
-    if (node.rows == kNone) {
-        Draft draft;
-        draft.phase = phase_of(i);
-        draft.in_reset = node.in_reset;
-        draft.instruction.k = narrow(spec(i).lanes);
-        draft.instruction.lanes = row_pitch(spec(i).lanes);
-        if (ops_[i] == Op::input) {
-            draft.instruction.loads[0] = own_load(i);
-            draft.instruction.step = draft.instruction.reset = kernels().rows.input;
-        } else {
-            draft.args.push_back(lanes_of(i));
-            draft.instruction.step = draft.instruction.reset = kernels().rows.spread;
-        }
-        draft.cost = 2.0 * static_cast<double>(spec(i).lanes);
-        node.rows = emit(std::move(draft));
-    }
-    return node.rows;
 }
 
 const Load* Compiler::own_load(std::size_t i) {

@@ -37,7 +37,9 @@ void Drafts::find_last_uses() {
             const bool kept = draft.phase == Phase::block_of_set && made == Phase::block;
             use(arg, kept ? end : i);
         }
-        use(draft.target, i);
+        if (draft.target >= 0) {
+            use(draft.target, i);
+        }
         for (const std::int32_t extra : draft.extras) {
             if (extra >= 0) {
                 use(extra, i);
@@ -58,7 +60,7 @@ std::int32_t Drafts::lane(std::int32_t id) const {
 
 void Drafts::finish(Draft& draft) const {
     Instruction& out = draft.instruction;
-    out.target = lane(draft.target);
+    out.target = draft.target < 0 ? -1 : lane(draft.target);
     for (const std::int32_t extra : draft.extras) {
         out.extras.push_back(extra < 0 ? -1 : lane(extra));
     }
@@ -84,7 +86,9 @@ std::int64_t Drafts::allocate() {
         value.lane = registers.take(value.lanes);
     };
     for (std::size_t i = 0; i < list.size(); ++i) {
-        take(list[i].target);
+        if (list[i].target >= 0) {
+            take(list[i].target);
+        }
         for (const std::int32_t extra : list[i].extras) {
             if (extra >= 0) {
                 take(extra);

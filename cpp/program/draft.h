@@ -26,7 +26,7 @@ struct Draft {
     Instruction instruction;  // without registers
     Phase phase = Phase::block;
     bool in_reset = false;
-    std::int32_t target = -1;          // value
+    std::int32_t target = -1;          // value; -1 where only extras are written
     std::vector<std::int32_t> extras;  // further values that are written, or -1
     std::vector<std::int32_t> args;    // values; a gather has one for every lane of its list
     double cost = 0;                   // nanoseconds for 64 rows

@@ -65,7 +65,7 @@ void Evaluator::step() {
     parallel_for(blocks_of(n), threads_, [&](std::int64_t begin, std::int64_t end, int chunk) {
         const FloatMode mode;
         BlockRunner& runner = *runners_[static_cast<std::size_t>(chunk)];
-        runner.run(Phase::uniform);
+        runner.run_uniform();
         for (std::int64_t block = begin; block < end; ++block) {
             step_block(runner, block * kBlock, std::min(n, (block + 1) * kBlock));
         }
@@ -98,7 +98,7 @@ void Evaluator::reset(const std::uint8_t* mask) {
                  [&](std::int64_t begin, std::int64_t end, int chunk) {
                      const FloatMode mode;
                      BlockRunner& runner = *runners_[static_cast<std::size_t>(chunk)];
-                     runner.run(Phase::uniform);
+                     runner.run_uniform();
                      for (std::int64_t block = begin; block < end; ++block) {
                          const auto first = static_cast<std::size_t>(block * kBlock);
                          reset_block(runner, rows.subspan(first, std::min<std::size_t>(

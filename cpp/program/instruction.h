@@ -67,6 +67,31 @@ constexpr std::int32_t row_pitch(std::int64_t lanes) {
     return static_cast<std::int32_t>((lanes + 7) / 8 * 8);
 }
 
+// What happens to the components of a row before they are added up. Most take an operand: a row for
+// every row, or one that serves all.
+enum class RowOp : std::uint8_t {
+    abs,
+    neg,
+    square,
+    violation,  // max(low - x, 0) + max(x - high, 0)
+    sub64,      // the difference of two bound arrays; of doubles it is taken in double
+    add,
+    sub,
+    from,  // operand - x
+    mul,
+    div,
+    min,
+    max,
+    lt,
+    le,
+    gt,
+    ge,
+};
+struct RowStep {
+    RowOp op = RowOp::abs;
+    std::int32_t arg = -1;  // place of the operand in the list; -1: the second bound array
+};
+
 struct Instruction;
 using Kernel = void (*)(const Instruction&, Block&);
 
@@ -81,13 +106,15 @@ struct Instruction {
     std::array<const Load*, 2> loads{};  // raw columns, where the operation reads them
     std::vector<std::int32_t> list;      // gather, kernel, weighted sum: register lanes; param:
                                          // indices; machine: from, to, least steps of every edge
-    std::vector<std::int32_t> extras;    // weighted sum: where the weighted terms go, or -1
+    std::vector<std::int32_t> extras;    // weighted sum, guard: where the terms go, or -1
+    std::vector<std::int32_t> ids;       // guard: of the terms
     bool gathers = false;                // the list holds register lanes
-    std::vector<float> values;           // const, lookup; kernel: constants
-    // reduce: group size; prev: depth; guard, watch: term id; mark, flagged: bits
+    std::vector<RowStep> steps;          // row sum
+    std::vector<float> values;           // const, lookup, limits of guards; kernel: constants
+    // reduce: group size; prev: depth; watch: term id; mark, flagged: bits
     std::int32_t k = 0;
     std::int64_t slot = 0;    // first row of the state
-    double number = 0;        // ema: share; hold: steps; cycle: phase; guard: max_abs
+    double number = 0;        // ema: share; hold: steps; cycle: phase
     Custom custom = nullptr;  // kernel
 };
 

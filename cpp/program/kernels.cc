@@ -34,6 +34,7 @@ namespace generic {
 #else
 #define EMBODY_TILE 0
 #endif
+#define EMBODY_WIDE 0
 #include "program/simd/table.inc"
 #undef EMBODY_TILE
 }  // namespace generic
@@ -44,6 +45,7 @@ namespace generic {
 namespace avx2 {
 #define EMBODY_TILE 8
 #include "program/simd/table.inc"
+#undef EMBODY_WIDE
 #undef EMBODY_TILE
 }  // namespace avx2
 #pragma GCC pop_options
@@ -52,7 +54,9 @@ namespace avx2 {
 #pragma GCC target("avx512f,avx512vl,avx512bw,avx512dq,prefer-vector-width=512")
 namespace avx512 {
 #define EMBODY_TILE 8
+#define EMBODY_WIDE 1
 #include "program/simd/table.inc"
+#undef EMBODY_WIDE
 #undef EMBODY_TILE
 }  // namespace avx512
 #pragma GCC pop_options

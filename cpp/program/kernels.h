@@ -17,13 +17,9 @@ using FillKernel = void (*)(float* registers, const std::int32_t* lanes, const f
 struct RowKernels {
     Kernel input = nullptr;   // copies columns of a bound array
     Kernel spread = nullptr;  // repeats a uniform value in every row
+    Kernel pack = nullptr;    // a uniform value as one row that serves all
     Kernel sub = nullptr;     // the difference of two bound arrays
-    Kernel sum = nullptr;     // over the components, to one lane; of squares; of absolute values
-    Kernel sum_square = nullptr;
-    Kernel sum_abs = nullptr;
-    Kernel sum_input = nullptr;  // the same of columns of a bound array
-    Kernel sum_square_input = nullptr;
-    Kernel sum_abs_input = nullptr;
+    Kernel sum = nullptr;     // over the components, after some steps, to one lane
 };
 
 struct KernelTable {
@@ -32,7 +28,7 @@ struct KernelTable {
     RowKernels rows;
     Kernel weighted_sum = nullptr;  // scale * term + scale * term ...
     Kernel limit_violation = nullptr;
-    Kernel weighted_total = nullptr;  // of uniform scales, where no product is kept
+    Kernel weighted_total = nullptr;  // of uniform scales
     Kernel sum_square = nullptr;      // over lanes, of squares; of absolute values
     Kernel sum_abs = nullptr;
     FillKernel fill = nullptr;  // numbers into whole register lanes

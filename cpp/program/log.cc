@@ -22,7 +22,9 @@ class LogRunner {
           log_(log),
           inputs_(log.inputs.size()),
           outputs_(log.outputs.size()),
-          runner_(program, inputs_.data(), log.params) {
+          runner_(program, inputs_.data(), log.params),
+          reach_(first_step(log), log.steps == 1 ? log.rows : 0,
+                 program.instructions(Phase::block).size()) {
         const std::int64_t doubles = program.state_slots() * kBlock;
         memory_.resize(static_cast<std::size_t>(state == nullptr ? doubles * log.sets : 0));
         runner_.run(Phase::uniform);
@@ -44,6 +46,14 @@ class LogRunner {
     }
 
   private:
+    static std::vector<InputView> first_step(const Log& log) {
+        std::vector<InputView> views;
+        for (const auto& input : log.inputs) {
+            views.push_back(input.rows);
+        }
+        return views;
+    }
+
     // What depends on parameters only is worked out once for every set.
     void keep_uniform() {
         for (std::int64_t set = 0; program_.sets() && set < log_.sets; ++set) {
@@ -130,7 +140,14 @@ class LogRunner {
     }
 
     void run_phase(Phase phase, bool reset) {
-        reset ? runner_.run_reset(phase) : runner_.run(phase);
+        if (reset) {
+            runner_.run_reset(phase);
+        } else if (phase == Phase::block) {
+            Prefetch next(reach_, end_, std::min(end_ + kBlock, log_.rows));
+            runner_.run(phase, next);
+        } else {
+            runner_.run(phase);
+        }
     }
 
     void write(std::int64_t set, bool reset) {
@@ -174,6 +191,7 @@ class LogRunner {
     std::vector<InputView> inputs_;
     std::vector<OutputView> outputs_;
     BlockRunner runner_;
+    Reach reach_;  // of a batch; of a log of several steps the next rows are not the next block's
     std::vector<double> memory_;  // [P, slots, 64], where no state is given
     std::vector<float> uniform_;  // [P, lanes]
     std::vector<float> firsts_;

@@ -5,11 +5,11 @@ against displacements.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from ..spec.errors import SpecError
-from .types import Kind, Node, Type
+from .types import Kind, Node, Type, replace
 from .units import ONE, RAD, Unit, UnitError, UnitSolver
 
 Check = tuple["Call", Unit]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -17,7 +16,7 @@ from .operations.leaves import literal
 from .outside import Outside
 from .subscript import select
 from .syntax import MAX_DEPTH, MAX_NODES, MAX_WRITTEN, parse
-from .types import Node, Place, Type, distinct_parts
+from .types import Node, Place, Type, distinct_parts, replace
 from .units import ONE, UnitError, UnitSolver
 
 BINARY = {"Add": "add", "Sub": "sub", "Mult": "mul", "Div": "div", "Mod": "mod", "Pow": "pow"}

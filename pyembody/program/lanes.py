@@ -58,11 +58,12 @@ class Builder:
         floats: Sequence[float] = (),
     ) -> int:
         """Return the index of a node, added unless an equal one exists."""
-        key = (op, *args, "|", lanes, *ints, "|", *map(repr, floats))
-        if key not in self._seen:
-            self._seen[key] = len(self.nodes)
+        # repr tells -0 from 0
+        key = (op, tuple(args), lanes, tuple(ints), tuple(map(repr, floats)) if floats else ())
+        index = self._seen.setdefault(key, len(self.nodes))
+        if index == len(self.nodes):
             self.nodes.append((op, list(args), lanes, list(ints), list(floats)))
-        return self._seen[key]
+        return index
 
     def constant(self, *values: float) -> Lanes:
         """Return constants as one element of `len(values)` components."""
@@ -94,7 +95,7 @@ class Builder:
         """Return `x` repeated to `count` elements of `width` components, unless one lane serves
         all.
         """
-        if x.lanes == 1 or (x.count, x.width) == (count, width):
+        if (x.count == count and x.width == width) or x.lanes == 1:
             return x
         lanes = [
             (a if x.count > 1 else 0) * x.width + (w if x.width > 1 else 0)
@@ -106,9 +107,9 @@ class Builder:
     def op(self, name: str, *args: Lanes | float) -> Lanes:
         """Return an element-wise operation; arguments are repeated to their common shape."""
         values = [a if isinstance(a, Lanes) else self.constant(a) for a in args]
-        count, width = max(v.count for v in values), max(v.width for v in values)
-        values = [self.spread(v, count, width) for v in values]
-        return Lanes(self.emit(name, [v.index for v in values], count * width), count, width)
+        count, width = max([v.count for v in values]), max([v.width for v in values])
+        indices = [self.spread(v, count, width).index for v in values]
+        return Lanes(self.emit(name, indices, count * width), count, width)
 
     def reduce(self, name: str, x: Lanes, dim: str) -> Lanes:
         """Return `x` reduced over its components (`dim` "width"), its named axis ("axis") or

@@ -12,14 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..spec.signal import Signal
-from .outputs import KINDS
+from .outputs import KINDS, empty_lines
 
 if TYPE_CHECKING:
     from .. import _core
     from .compiled import CompiledProgram
 
 Arrays = Mapping[str, NDArray[Any]]
-LINE = 64
 
 
 @dataclass(frozen=True)
@@ -59,15 +58,6 @@ def evaluate_log(
     outputs: list[NDArray[Any]] = list(groups.values())
     _core.evaluate_log(core, state, inputs, outputs, params, mask, flags, bad_term, threads)
     return Log(groups, flags, bad_term)
-
-
-def empty_lines(shape: Sequence[int], dtype: Any) -> NDArray[Any]:
-    """Return an array that begins at a cache line, as writing past the caches needs."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    memory = np.empty(size + LINE, np.uint8)
-    start = -memory.ctypes.data % LINE
-    lines: NDArray[Any] = memory[start : start + size].view(dtype).reshape(shape)
-    return lines
 
 
 def log_inputs(signals: Sequence[Signal], given: Arrays, own: Mapping[str, float]) -> list[NDArray[Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from .. import _core
 
 KINDS: dict[str, Any] = {"f4": np.float32, "u1": np.uint8}
+LINE = 64
+
+
+def empty_lines(shape: Sequence[int], dtype: Any) -> NDArray[Any]:
+    """Return an array that begins at a cache line, as writing whole lines needs."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.empty(size + LINE, np.uint8)
+    start = -memory.ctypes.data % LINE
+    lines: NDArray[Any] = memory[start : start + size].view(dtype).reshape(shape)
+    return lines
 
 
 @dataclass(frozen=True)
@@ -28,7 +38,9 @@ class Outputs:
     @staticmethod
     def zeros(groups: Iterable[Group], n: int) -> Outputs:
         """Return arrays of `n` rows that nothing was written to yet."""
-        arrays = {g.name: np.zeros((n, g.width), KINDS[g.dtype]) for g in groups}
+        arrays = {g.name: empty_lines((n, g.width), KINDS[g.dtype]) for g in groups}
+        for array in arrays.values():
+            array.fill(0)
         return Outputs(arrays, np.zeros(n, np.uint32), np.full(n, -1, np.int32))
 
     def evaluator(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from ..spec.errors import SpecError, unknown
 from ..spec.signal import Signal
@@ -15,7 +14,7 @@ from .frames import check_frames
 from .operations import OPERATIONS
 from .outside import Outside
 from .syntax import names, parse
-from .types import Kind, Node, Place, Type
+from .types import Kind, Node, Place, Type, replace
 from .units import ONE, S, Unit, UnitError, UnitSolver, parse_unit
 
 BUILTINS = ("dt", "pi", "inf", "time", "step", "terminated", "success", "stage")

@@ -6,11 +6,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from ..spec.errors import SpecError, nearest
-from .types import Node
+from .types import Node, replace
 
 GLOB = set("*?[")
 

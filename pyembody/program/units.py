@@ -32,6 +32,12 @@ def _collect(powers: list[tuple[str, Power]]) -> Unit:
     return Unit(tuple(sorted((n, _plain(p)) for n, p in total.items() if p)))
 
 
+@lru_cache(maxsize=4096)
+def _product(left: Powers, right: Powers, exponent: Power) -> Unit:
+    """Return left * right^exponent; an expression asks for few of them again and again."""
+    return _collect([*left, *((name, power * exponent) for name, power in right)])
+
+
 @dataclass(frozen=True)
 class Unit:
     """A product of powers of m, kg, s, rad, and of unknowns (names that begin with `?`) still to be
@@ -43,13 +49,13 @@ class Unit:
     def __mul__(self, other: Unit) -> Unit:
         if not (self.powers and other.powers):
             return self if self.powers else other
-        return _collect([*self.powers, *other.powers])
+        return _product(self.powers, other.powers, 1)
 
     def __truediv__(self, other: Unit) -> Unit:
-        return self * other**-1 if other.powers else self
+        return _product(self.powers, other.powers, -1) if other.powers else self
 
     def __pow__(self, exponent: Power) -> Unit:
-        return _collect([(name, power * exponent) for name, power in self.powers])
+        return _product((), self.powers, exponent) if self.powers else self
 
     def __str__(self) -> str:
         shown = [(n, p) for n, p in self.powers if not n.startswith("?")]

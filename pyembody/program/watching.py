@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from .groups import walk
 from .reference import Group
-from .types import Node
+from .types import Node, replace
 
 Lanes = dict[int, set[int]]
 

@@ -11,7 +11,7 @@ from statistics import median
 
 import numpy as np
 
-from ..reward import DT, bind_rows, draw_rows, legged_weights, load_reward
+from ..reward import DT, bind_rows, compile_reward, draw_rows, legged_weights, load_reward
 from ..reward.guards import without_guards
 from ..reward.limit import HandFused
 from ..reward.numba_peer import NumbaTerms
@@ -111,7 +111,7 @@ def _single(settings: Settings) -> list[Row]:
     step = bind_rows(load_reward("forty"), draw_rows(1)).step
 
     def build() -> int:
-        load_reward("forty").build()
+        compile_reward("forty").build()
         return 1
 
     compiling = interleave({"ours": Case(build, clock=_clock(1)).sample}, settings.seconds / 8)

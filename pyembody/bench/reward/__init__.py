@@ -61,13 +61,16 @@ SCALES = {"base_ang_vel": 0.5, "gravity_dir": 0.2, "joint_torque": 10.0, "foot_f
 """Standard deviations of drawn signals; 1 where none is given."""
 
 
-def load_reward(name: str) -> CompiledTask:
-    """Return the program of `name`.toml in this folder over the signals of a row: raw and weighted
-    terms and their sum.
-    """
+def compile_reward(name: str) -> CompiledTask:
+    """Return the program of `name`.toml in this folder over the signals of a row."""
     path = Path(__file__).parent / f"{name}.toml"
     task = convert(tomllib.loads(path.read_text(encoding="utf-8")), Task, str(path))
-    return compile_task(task, {s.name: s for s in (*ROW, *CONSTANTS)}, dt=DT).only(REWARD)
+    return compile_task(task, {s.name: s for s in (*ROW, *CONSTANTS)}, dt=DT)
+
+
+def load_reward(name: str) -> CompiledTask:
+    """Return the same program with raw and weighted terms and their sum only."""
+    return compile_reward(name).only(REWARD)
 
 
 def draw_rows(n: int) -> Floats:

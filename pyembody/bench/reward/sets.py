@@ -6,7 +6,7 @@ import numpy as np
 
 from ... import _core
 from ...program import CompiledTask
-from ...program.log import empty_lines
+from ...program.outputs import empty_lines
 from . import COLUMNS, Floats
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-from dataclasses import replace
 
 import numpy as np
 
 from ..call import Call
 from ..lanes import Builder, Lanes
-from ..types import Node, Type
+from ..types import Node, Type, replace
 from ..units import ONE
 from .arithmetic import greatest, least
 from .base import Array, Flag, Frame, any_lane, operation, plain

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from ..call import Call
 from ..lanes import Builder, Lanes
 from ..params import rows_name
-from ..types import Node, Type
+from ..types import Node, Type, replace
 from .base import Array, Flag, Frame, any_lane, made_by_compiler, operation
 from .reductions import lane_sum
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..call import Call
 from ..lanes import Builder, Lanes
-from ..types import Node, Type
+from ..types import Node, Type, replace
 from ..units import ONE
 from .arithmetic import greatest, least, same_rule
 from .base import Array, Frame, lane, operation, plain

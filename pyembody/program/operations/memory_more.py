@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..call import Call
 from ..lanes import Builder, Lanes
-from ..types import Node, Type
+from ..types import Node, Type, replace
 from ..units import ONE
 from .base import Array, Flag, Frame, define, operation
 

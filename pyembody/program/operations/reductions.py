@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from fractions import Fraction
 from functools import reduce
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from ..call import Call
 from ..lanes import Builder, Lanes
-from ..types import Node, Type
+from ..types import Node, Type, replace
 from ..units import ONE
 from .arithmetic import greatest, least, same_rule
 from .base import Array, Frame, operation

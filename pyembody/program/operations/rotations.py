@@ -4,13 +4,11 @@ into F.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from ..call import Call
 from ..lanes import Builder, Lanes
-from ..types import Node, Type
+from ..types import Node, Type, replace
 from ..units import RAD
 from .base import Array, operation, plain
 from .reductions import lane_sum

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import reduce
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from ...spec.errors import nearest
 from ..call import Call
 from ..lanes import Builder, Lanes
-from ..types import Node, Type
+from ..types import Node, Type, replace
 from ..units import ONE
 from .arithmetic import greatest, least
 from .base import Array, Flag, Frame, any_lane, define, operation, plain

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from ..call import Call
 from ..lanes import Builder, Lanes
-from ..types import Node, Type
+from ..types import Node, Type, replace
 from ..units import ONE
 from .arithmetic import greatest, least
 from .base import Array, Frame, operation, plain
