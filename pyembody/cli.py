@@ -26,13 +26,14 @@ from .commands.report import Report
 from .commands.resume import Resume
 from .commands.reward import Reward
 from .commands.robot import RobotCommand
+from .commands.study import StudyCommand
 from .commands.train import Train
 from .commands.view import View
 from .spec.errors import nearest
 
 EXIT_FAILURE, EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 130, 143
 HELP_INDENT = " " * 9  # in a box that tells what is missing, the help text of each option
-COMMANDS = ("train", "resume", "eval", "view", "report", "list", "doctor", "robot", "reward", "bench")
+COMMANDS = ("train", "resume", "eval", "view", "report", "list", "doctor", "robot", "reward", "bench", "study")
 
 Command = OmitSubcommandPrefixes[
     Annotated[Train, subcommand("train")]
@@ -45,6 +46,7 @@ Command = OmitSubcommandPrefixes[
     | Annotated[RobotCommand, subcommand("robot")]
     | Annotated[Reward, subcommand("reward")]
     | Annotated[Bench, subcommand("bench")]
+    | Annotated[StudyCommand, subcommand("study")]
 ]
 
 ABOUT = """Say what a robot should do; get a reward program, a behaviour, every number explained.

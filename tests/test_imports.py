@@ -16,7 +16,7 @@ FLOORS = (
     {"envs", "adapters"},
     {"learn", "analysis"},
     {"viz"},
-    {"bench"},
+    {"bench", "study"},
     {"commands"},
     {"cli"},
     {"__main__"},

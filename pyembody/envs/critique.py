@@ -33,7 +33,7 @@ def model_bounds(robot: Robot, task: Task) -> dict[str, Bound]:
     """Return the ranges of signals that the model limits: joint positions, and sensors with a cutoff."""
     built = build_model(robot, task)
     found: dict[str, Bound] = {}
-    for name, signal in robot.signal_table().items():
+    for name, signal in (robot.signal_table() | {s.name: s for s in task.signals}).items():
         source = built.sources.get(name)
         if source is None or source.values or not source.columns:
             continue

@@ -16,7 +16,7 @@ from ..spec.task import Task
 from .control import ControlLaw, make_actuators, make_law
 from .feet import Foot, prepare_feet
 from .robot_files import find_in_package
-from .sources import Source, check_widths, constant_sources, request_signals
+from .sources import Request, Source, check_widths, constant_sources, request_signals, scene_requests
 from .terrain import Terrain, make_terrain
 
 Spec = Any
@@ -75,11 +75,13 @@ def build_model(robot: Robot, task: Task, *, execution: bool = False, visual: bo
         _drop_visual_geoms(spec)
     feet = prepare_feet(spec, robot, place)
     requests = request_signals(spec, robot, base_joint, [f.geom for f in feet], place)
+    requests |= _add_scene(spec, task, visual)
     terrain = _add_surroundings(spec, robot, task, physics)
     model = _compile(spec, str(robot.model_path))
     sources = {name: request.source(model) for name, request in requests.items()}
-    sources |= constant_sources(robot, tuple(f.radius for f in feet))
-    check_widths(robot, sources, place)
+    sources |= constant_sources(robot, task.signals, tuple(f.radius for f in feet))
+    check_widths(robot.signals, sources, place)
+    check_widths(task.signals, sources, f"{task.folder}/task.toml")
     return _located(model, robot, sources, terrain, base_joint, feet, place)
 
 
@@ -189,13 +191,28 @@ def _drop_visual_geoms(spec: Spec) -> None:
             spec.delete(geom)
 
 
+def _add_scene(spec: Spec, task: Task, visual: bool) -> dict[str, Request]:
+    """Add the task's scene, if it has one; return what the task's signals need of it."""
+    path, place = Path(task.folder) / "scene.xml", f"{task.folder}/task.toml"
+    if not (task.folder and path.is_file()):
+        if any(s.source for s in task.signals) or task.reset.scene:
+            raise SpecError(f"{place}: signals, reset.scene: expected a scene.xml beside it")
+        return {}
+    scene = read_model(path)
+    for joint in task.reset.scene:
+        if scene.joint(joint) is None:
+            raise unknown(f"{place}: reset.scene", "joint", joint, (j.name for j in scene.joints if j.name))
+    requests = scene_requests(scene, task.signals, SCENE, place)
+    if not visual:
+        _drop_visual_geoms(scene)
+    spec.attach(scene, prefix=SCENE, frame=spec.worldbody.add_frame())
+    return requests
+
+
 def _add_surroundings(spec: Spec, robot: Robot, task: Task, physics: Physics) -> Terrain | None:
-    """Add the task's scene, the ground and a light. Keyframes go: they would not fit the larger state."""
+    """Add the ground and a light. Keyframes go: they would not fit the larger state."""
     for key in list(spec.keys):
         spec.delete(key)
-    scene = Path(task.folder) / "scene.xml"
-    if task.folder and scene.is_file():
-        spec.attach(read_model(scene), prefix=SCENE, frame=spec.worldbody.add_frame())
     terrain = make_terrain(task.terrain)
     if terrain is not None and not robot.base:
         raise SpecError(f"{task.name}: terrain.kind: expected 'flat' for {robot.name}, which has no floating base")

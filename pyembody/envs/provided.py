@@ -16,8 +16,15 @@ from .commands import CommandSource, GaitClock
 def provided_signals(
     robot: Robot, task: Task, constants: Mapping[str, tuple[float, ...]] | None = None
 ) -> dict[str, Signal]:
-    """Return every signal of a robot-task pair by name. `constants` gives values known once the model is built."""
+    """Return every signal of a robot-task pair by name. `constants` gives values known once the model is built.
+
+    Raises SpecError where the task's scene and the robot both provide a name.
+    """
     table = robot.signal_table()
+    for signal in task.signals:
+        if signal.name in table:
+            raise SpecError(f"{task.name}: signals.{signal.name}: robot {robot.name} provides a signal of this name")
+        table[signal.name] = signal
     for name, values in (constants or {}).items():
         table[name] = replace(table[name], source="", values=values)
     signals = [Signal("action", axis="joints", labels=robot.joints), Signal("truncated", "bool")]

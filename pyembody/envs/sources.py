@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import mujoco
@@ -75,17 +75,28 @@ def request_signals(spec: Spec, robot: Robot, base_joint: str, feet: Sequence[st
     return requests
 
 
-def constant_sources(robot: Robot, radii: tuple[float, ...]) -> dict[str, Source]:
-    """Return the sources of constant signals. `radii` are the feet's."""
-    values = {s.name: s.values for s in robot.signal_table().values() if s.values}
+def scene_requests(scene: Spec, signals: Sequence[Signal], prefix: str, place: str) -> dict[str, Request]:
+    """Return what each signal of a task's `scene` needs once it is attached under `prefix`, its sensors added to it.
+
+    Raises SpecError for a source that names nothing in the scene.
+    """
+    own = [s for s in signals if s.source and not s.source.startswith("=")]
+    _drop_unread_sensors(scene, own)
+    found = {s.name: _own_request(scene, s, f"{place}: signals.{s.name}.source") for s in own}
+    return {k: replace(r, names=tuple(prefix + n for n in r.names)) for k, r in found.items()}
+
+
+def constant_sources(robot: Robot, signals: Sequence[Signal], radii: tuple[float, ...]) -> dict[str, Source]:
+    """Return the sources of constant signals, of the robot and of `signals`. `radii` are the feet's."""
+    values = {s.name: s.values for s in (*robot.signal_table().values(), *signals) if s.values}
     if robot.feet:
         values["foot_radius"] = radii
     return {name: Source(values=v) for name, v in values.items()}
 
 
-def check_widths(robot: Robot, sources: dict[str, Source], place: str) -> None:
+def check_widths(signals: Sequence[Signal], sources: dict[str, Source], place: str) -> None:
     """Raise SpecError where a signal declares another width than its source has."""
-    for signal in robot.signals:
+    for signal in signals:
         source = sources.get(signal.name)
         if source is None:
             continue

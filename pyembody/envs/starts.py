@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..spec.task import Reset
 from .commands import Rows
-from .model import BuiltModel
+from .model import SCENE, BuiltModel
 
 
 class Starts:
@@ -19,6 +19,7 @@ class Starts:
         self.spec, self.built = spec, built
         self.qpos, self.qvel = batch.bind("qpos"), batch.bind("qvel")
         self._passive_qpos, self._passive_dof = _passive(built)
+        self._scene = [(int(built.model.joint(SCENE + n).qposadr[0]), *ends) for n, ends in spec.scene.items()]
 
     def write(self, rng: np.random.Generator, rows: Rows) -> None:
         """Draw a new starting state for each of `rows`."""
@@ -30,6 +31,8 @@ class Starts:
         passive = (k, len(self._passive_dof))
         qpos[:, self._passive_qpos] += spec.passive_pos * _signed(rng, passive)
         qvel[:, self._passive_dof] = spec.passive_vel * _signed(rng, passive)
+        for address, low, high in self._scene:
+            qpos[:, address] = rng.uniform(low, high, k)
         if built.base_qpos >= 0:
             self._base(rng, qpos[:, built.base_qpos :][:, :7], qvel[:, built.base_dof :][:, :6])
         self.qpos[rows], self.qvel[rows] = qpos, qvel
@@ -52,7 +55,8 @@ def _passive(built: BuiltModel) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Addresses in qpos and qvel of hinges and slides that the robot does not drive."""
     model = built.model
     simple = np.isin(model.jnt_type, (mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE))
-    passive = simple & ~np.isin(model.jnt_qposadr, built.joint_qpos)
+    own = np.array([not model.joint(j).name.startswith(SCENE) for j in range(model.njnt)], np.bool_)
+    passive = simple & own & ~np.isin(model.jnt_qposadr, built.joint_qpos)
     return model.jnt_qposadr[passive].astype(np.int64), model.jnt_dofadr[passive].astype(np.int64)
 
 

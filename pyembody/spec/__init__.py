@@ -26,6 +26,7 @@ from .train import Learning, Sac, Train
 __all__ = [
     "Adaptive", "Channel", "Command", "Control", "Edge", "Gate", "Gates", "Learned", "Learning", "Mirror",
     "Observation", "Parameter", "Physics", "Robot", "Sac", "Schedule", "Signal", "SpecError", "Stage", "Staging",
-    "Table", "Task", "Template", "Term", "Terminal", "Train", "canonical", "convert", "decode", "find_folder", "list_robots",
-    "list_tasks", "list_variants", "load_learning", "load_robot", "load_sac", "load_task", "load_train", "spec_hash",
+    "Table", "Task", "Template", "Term", "Terminal", "Train", "canonical", "convert", "decode", "find_folder",
+    "list_robots", "list_tasks", "list_variants", "load_learning", "load_robot", "load_sac", "load_task", "load_train",
+    "spec_hash",
 ]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from .check_gates import check_gates
 from .errors import SpecError, unknown
 from .robot import Robot
+from .signal import Signal
 from .task import Observation, Parameter, Task
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -23,18 +24,12 @@ def check_robot(robot: Robot, place: str) -> None:
         raise SpecError(f"{place}: joints: expected at least one joint")
     _unique(robot.joints, f"{place}: joints")
     _unique(robot.feet, f"{place}: feet")
-    _unique([s.name for s in robot.signals], f"{place}: signals")
+    _check_signals(robot.signals, place)
     for name in ("kp", "kd", "action_scale", "torque_limit", "offset"):
         value = getattr(robot.control, name)
         if isinstance(value, tuple) and value:
             _length(value, n, f"{place}: control.{name}", "joint")
     _length(robot.default_pose, n, f"{place}: default_pose", "joint")
-    for signal in robot.signals:
-        units = signal.unit.count(",") + 1
-        if units not in (1, signal.width):
-            raise SpecError(f"{place}: signals.{signal.name}.unit: expected 1 or {signal.width} units, got {units}")
-        if bool(signal.source) == bool(signal.values):
-            raise SpecError(f"{place}: signals.{signal.name}: expected either 'source' or 'values'")
     if robot.mirror is not None:
         _permutation(robot.mirror.joints, robot.joints, f"{place}: mirror.joints", "joint")
         _length(robot.mirror.signs, n, f"{place}: mirror.signs", "joint")
@@ -46,7 +41,18 @@ def check_task(task: Task, place: str) -> None:
     if not task.observations.get("policy"):
         raise SpecError(f"{place}: observations.policy: expected at least one observation")
     check_program(task, place)
+    _check_signals(task.signals, place)
     _check_ranges(task, place)
+
+
+def _check_signals(signals: Sequence[Signal], place: str) -> None:
+    _unique([s.name for s in signals], f"{place}: signals")
+    for signal in signals:
+        units = signal.unit.count(",") + 1
+        if units not in (1, signal.width):
+            raise SpecError(f"{place}: signals.{signal.name}.unit: expected 1 or {signal.width} units, got {units}")
+        if bool(signal.source) == bool(signal.values):
+            raise SpecError(f"{place}: signals.{signal.name}: expected either 'source' or 'values'")
 
 
 def check_program(task: Task, place: str) -> None:
@@ -140,6 +146,8 @@ def _check_ranges(task: Task, place: str) -> None:
         ranges["push.interval_s"] = task.push.interval_s
     for name in ("friction", "base_mass", "mass_scale", "kp_scale", "kd_scale", "joint_friction"):
         ranges[f"randomize.{name}"] = getattr(task.randomize, name)
+    for name, ends in task.reset.scene.items():
+        ranges[f"reset.scene.{name}"] = ends
     for name, pair in ranges.items():
         if pair is None:
             continue

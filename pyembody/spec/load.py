@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -21,6 +21,7 @@ from .train import Sac, Train
 
 MAX_DEPTH = 24
 S = TypeVar("S", bound=msgspec.Struct)
+Data = dict[str, Any]
 
 
 def data_folder(kind: str) -> Path:
@@ -75,20 +76,27 @@ def load_robot(name: str) -> Robot:
     return robot
 
 
-def load_task(name: str, variant: str = "") -> Task:
-    """Return the task of a shipped name or of a folder, with a variant's changes merged in. Raises SpecError."""
+def load_task(name: str, variant: str = "", *, changes: Data | None = None, remove: Sequence[str] = ()) -> Task:
+    """Return the task of a shipped name or of a folder, with a variant's changes merged in. Raises SpecError.
+
+    `remove` names keys (dotted) that go then, and `changes` (tables as in `task.toml`) are merged in last.
+    """
     folder = find_folder("task", name)
     data = _merged(folder, "task", variant)
+    for dotted in remove:
+        _remove(data, dotted, name)
+    data = _overlay(data, changes or {})
     place = str(folder / (f"variants/{variant}.toml" if variant else "task.toml"))
     task = convert(data | {"folder": str(folder), "variant": variant}, Task, place)
     check_task(task, place)
     return task
 
 
-def load_train(name: str, variant: str = "") -> Train:
-    """Return PPO's settings of a task, with a variant's changes merged in. Raises SpecError."""
+def load_train(name: str, variant: str = "", *, changes: Data | None = None) -> Train:
+    """Return PPO's settings of a task, a variant's changes and then `changes` merged in. Raises SpecError."""
     data, place = _learning(name, variant)
-    return convert({k: v for k, v in data.items() if k not in ("algorithm", "sac")}, Train, place)
+    own = {k: v for k, v in data.items() if k not in ("algorithm", "sac")}
+    return convert(_overlay(own, changes or {}), Train, place)
 
 
 def load_sac(name: str, variant: str = "") -> Sac:
@@ -168,16 +176,16 @@ def _merged(folder: Path, file: str, variant: str) -> dict[str, Any]:
             raise unknown(str(path), "key", key, ["description", "remove", "task", "train"])
     if file == "task":
         for dotted in change.get("remove", []):
-            _remove(base, dotted, path)
+            _remove(base, dotted, str(path))
     return _overlay(base, change.get(file, {}))
 
 
-def _remove(data: dict[str, Any], dotted: str, path: Path) -> None:
+def _remove(data: Data, dotted: str, place: str) -> None:
     *parents, last = dotted.split(".")
     for part in parents:
         data = data.get(part, {})
     if last not in data:
-        raise SpecError(f"{path}: remove: no key '{dotted}' in the task{nearest(last, data)}")
+        raise SpecError(f"{place}: remove: no key '{dotted}' in the task{nearest(last, data)}")
     del data[last]
 
 

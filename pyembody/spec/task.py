@@ -8,6 +8,7 @@ from msgspec import Meta, Struct, field
 
 from .gate import Gate, Gates
 from .robot import NonNegative, Positive
+from .signal import Signal
 from .tables import Edge, Learned, Schedule, Stage, Staging, Table, Template, Terminal
 
 Fraction = Annotated[float, Meta(ge=0, le=1)]
@@ -110,7 +111,8 @@ class Clock(Struct, frozen=True, forbid_unknown_fields=True):
 class Reset(Struct, frozen=True, forbid_unknown_fields=True):
     """Half-widths of the uniform starting distribution around the default pose.
 
-    `joint_*` are those of the robot's joints, `passive_*` of hinges and slides that nothing drives.
+    `joint_*` are those of the robot's joints, `passive_*` of its hinges and slides that nothing drives. `scene` gives
+    ranges [low, high] of positions (m, rad) for hinges and slides of the task's scene.
     """
 
     joint_pos: NonNegative = 0.0
@@ -122,6 +124,7 @@ class Reset(Struct, frozen=True, forbid_unknown_fields=True):
     yaw: NonNegative = 0.0
     lin_vel: NonNegative = 0.0
     ang_vel: NonNegative = 0.0
+    scene: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 class Randomize(Struct, frozen=True, forbid_unknown_fields=True):
@@ -165,7 +168,10 @@ class Symmetry(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Task(Struct, frozen=True, forbid_unknown_fields=True):
-    """A task folder's `task.toml`, after its variant is merged. `robot` names the one it was made for."""
+    """A task folder's `task.toml`, after its variant is merged. `robot` names the one it was made for.
+
+    `signals` are those of the folder's `scene.xml`; their sources name things as that file does.
+    """
 
     name: str
     observations: dict[str, dict[str, str | Observation]]
@@ -174,6 +180,7 @@ class Task(Struct, frozen=True, forbid_unknown_fields=True):
     robot: str = ""
     let: dict[str, str] = field(default_factory=dict)
     params: dict[str, float | Parameter] = field(default_factory=dict)
+    signals: tuple[Signal, ...] = ()
     terminations: dict[str, str] = field(default_factory=dict)
     success: str = ""
     metrics: dict[str, str] = field(default_factory=dict)

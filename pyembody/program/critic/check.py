@@ -62,7 +62,8 @@ def check(subject: Task | str, robot: Robot, options: Options | None = None) -> 
         return [finding_of(error, {})]
     signals = options.signals
     if signals is None:
-        signals = robot.signal_table() | {"action": Signal("action", axis="joints", labels=robot.joints)}
+        signals = robot.signal_table() | {s.name: s for s in task.signals}
+        signals["action"] = Signal("action", axis="joints", labels=robot.joints)
     program, errors = _compiled(task, signals, robot.control.control_dt, robot.mirror)
     if program is None:
         return ordered(errors)

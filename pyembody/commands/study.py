@@ -1,0 +1,155 @@
+"""`pyembody study`: several ways of training one task, compared over seeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from .checks import at_least
+from .failure import CommandError
+from .options import Codes, Count, OptionalPath
+from .tables import make_table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..study import Piece, Study
+    from ..study.summary import Interval, Summary
+
+FIGURE = "figure.svg"
+
+
+@dataclass(frozen=True)
+class StudyCommand:
+    """Train every arm of a study with every seed, one process each, and show means with intervals.
+
+    A study that was stopped goes on with the pieces that have no result yet.
+    """
+
+    study: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="STUDY")]
+    """The study: gates, critics, or the path of a study's TOML file."""
+    out: OptionalPath = None
+    """Folder of the results; by default runs/studies/STUDY."""
+    seeds: tuple[int, ...] = ()
+    """Seeds in place of the study's own."""
+    arms: Codes = ()
+    """Only these arms; a tuned one needs its sweep all the same."""
+    iterations: Count = 0
+    """Iterations of every training; 0: as the study says."""
+    episodes: Count = 0
+    """Episodes of every evaluation; 0: as the study says."""
+    sweep: bool = True
+    """Train the weights of the study's sweep too."""
+    pieces: Count = 0
+    """Most pieces to run now; 0: all."""
+    json: OptionalPath = None
+    """Also write the results to this file."""
+
+    def run(self) -> int:
+        """Run what is missing; print preconditions, a table, and where everything is."""
+        from ..study import load_study, run_study
+        from .files import check_writable, write_json
+
+        for option in ("iterations", "episodes", "pieces"):
+            at_least(option, getattr(self, option), 0)
+        study = self._changed(load_study(self.study))
+        if self.json is not None:
+            check_writable(self.json)
+        out = self.out or Path("runs/studies") / study.name
+        summary = run_study(self.study, out, study=study, limit=self.pieces, progress=_Progress())
+        print_summary(summary)
+        lines = [f"results: {out / 'results.json'}", _figure(summary, out / FIGURE)]
+        if self.json is not None:
+            write_json(self.json, summary)
+            lines.append(f"wrote {self.json}")
+        for line in lines:
+            print(line)
+        return 0
+
+    def _changed(self, study: Study) -> Study:
+        from msgspec.structs import replace
+
+        from ..spec.errors import unknown
+
+        if self.seeds and (len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0):
+            raise CommandError(f"--seeds: expected distinct numbers from 0 on, got {list(self.seeds)}")
+        for arm in self.arms:
+            if arm not in study.arms:
+                raise unknown("--arms", "arm", arm, study.arms)
+        given = {n: getattr(self, n) for n in ("seeds", "iterations", "episodes") if getattr(self, n)}
+        study = replace(study, **given)
+        if self.arms:
+            kept = {name: study.arms[name] for name in study.arms if name in self.arms}
+            first = tuple(p for p in study.preconditions if p.arm in kept)
+            swept = None if study.sweep is None else tuple(a for a in study.sweep.arms if a in kept)
+            sweep = replace(study.sweep, arms=swept) if study.sweep is not None and swept else None
+            study = replace(study, arms=kept, preconditions=first, sweep=sweep)
+        if not self.sweep:
+            kept = {name: arm for name, arm in study.arms.items() if arm.weight != "tuned"}
+            study = replace(study, sweep=None, arms=kept)
+        return study
+
+
+class _Progress:
+    """Tells each piece, with the time that the rest will take if the next ones take as long as those before."""
+
+    def __init__(self) -> None:
+        import time
+
+        self._clock, self._start, self._ran = time.monotonic, time.monotonic(), 0
+
+    def __call__(self, piece: Piece, done: int, total: int) -> None:
+        from rich.console import Console
+
+        left = ""
+        if self._ran:
+            seconds = (self._clock() - self._start) / self._ran * (total - done)
+            left = f", about {seconds / 60:.0f} min left"
+        self._ran += 1
+        swept = " (sweep)" if piece.swept else ""
+        text = f"piece {done + 1} of {total}: {piece.arm}{swept}, weight {piece.weight:g}, seed {piece.seed}{left}"
+        Console().print(text, soft_wrap=True, highlight=False)
+
+
+def print_summary(summary: Summary) -> None:
+    """Print preconditions, then the arms."""
+    from rich.console import Console
+
+    console = Console()
+    words = {True: "[green]holds[/]", False: "[red]does not hold[/]", None: "open"}
+    for condition in summary.preconditions:
+        console.print(f"precondition {words[condition.holds]}: {condition.text}; {condition.found}", soft_wrap=True)
+    table = make_table(summary.title, ["arm"], ["weight", "seeds", "success", "95 % interval"])
+    for arm in summary.arms.values():
+        table.add_row(arm.title, f"{arm.weight:g}", str(arm.success.n), f"{arm.success.mean:.1%}", _span(arm.success))
+    console.print(table)
+    for name in dict.fromkeys(n for arm in summary.arms.values() for n in arm.metrics):
+        console.print(_metric_table(name, summary))
+    for name, points in summary.swept.items():
+        spread = ", ".join(f"{weight}: {point.mean:.0%}" for weight, point in points.items())
+        console.print(f"{name} by shaping weight: {spread}", soft_wrap=True, highlight=False)
+
+
+def _metric_table(name: str, summary: Summary) -> Table:
+    table = make_table(name.replace("_", " "), ["arm"], ["mean", "95 % interval"])
+    for arm in summary.arms.values():
+        if name in arm.metrics:
+            found = arm.metrics[name]
+            table.add_row(arm.title, f"{found.mean:.3g}", f"{found.low:.3g} .. {found.high:.3g}")
+    return table
+
+
+def _span(interval: Interval) -> str:
+    return f"{interval.low:.1%} .. {interval.high:.1%}"
+
+
+def _figure(summary: Summary, path: Path) -> str:
+    from ..study.figure import write_figure
+
+    try:
+        return f"figure: {write_figure(summary, path)}"
+    except ImportError as error:
+        return f"figure: left out, {error}"

@@ -1,0 +1,111 @@
+"""The pieces of a study: which arm is trained with which seed and weight, and what exactly that trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from msgspec.structs import replace
+
+from ..spec import Robot, Task, Train, load_robot, load_task, load_train, spec_hash
+from ..spec.errors import unknown
+from .spec import Arm, Study
+
+
+class Piece(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One training of a study. `swept` pieces choose weights and show their effect, the others are compared."""
+
+    arm: str
+    seed: int
+    weight: float
+    swept: bool = False
+
+    @property
+    def name(self) -> str:
+        """Return the name of its result's file."""
+        return f"{self.arm}-{'w' if self.swept else 's'}{self.weight:g}-{self.seed}"
+
+
+class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a piece came to: its last policy's `success` over the evaluation's episodes and their means, and along the
+    training steps, success and shaped return per second. `hash` is that of what was trained.
+    """
+
+    piece: Piece
+    hash: str
+    success: float
+    metrics: dict[str, float]
+    steps: list[int]
+    curve: list[float]
+    shaped: list[float]
+    seconds: float
+
+
+def plan_pieces(study: Study, done: dict[str, Result]) -> list[Piece]:
+    """Return all pieces that can be told by now: sweeps first, tuned arms once their sweep is `done`."""
+    pieces = []
+    if study.sweep is not None:
+        sweep = study.sweep
+        pieces = [Piece(a, s, w, True) for a in sweep.arms for w in sweep.weights for s in sweep.seeds]
+    for seed in study.seeds:
+        for name, arm in study.arms.items():
+            weight = best_weight(study, name, done) if arm.weight == "tuned" else float(arm.weight)
+            if weight is not None:
+                pieces.append(Piece(name, seed, weight))
+    return pieces
+
+
+def best_weight(study: Study, arm: str, done: dict[str, Result]) -> float | None:
+    """Return the weight of the sweep with the greatest mean success, None while results are missing."""
+    if study.sweep is None:
+        return None
+    mean: dict[float, float] = {}
+    for weight in study.sweep.weights:
+        names = [Piece(arm, s, weight, True).name for s in study.sweep.seeds]
+        if any(n not in done for n in names):
+            return None
+        mean[weight] = float(np.mean([done[n].success for n in names]))
+    return max(mean, key=lambda w: mean[w])
+
+
+def make_specs(study: Study, piece: Piece, runs: Path) -> tuple[Task, Robot, Train]:
+    """Return what a piece trains. `runs` holds the run folders of other pieces. Raises SpecError."""
+    arm = study.arms[piece.arm]
+    task = load_task(study.task, study.variant, changes=arm.task, remove=arm.remove)
+    task = _weighted(study, task, piece.weight)
+    changes = dict(arm.train)
+    if study.iterations:
+        changes["iterations"] = study.iterations
+    if arm.log_of:
+        changes["reward_log"] = str(run_folder(runs, log_piece(study, arm, piece)))
+    return task, load_robot(study.robot or task.robot), load_train(study.task, study.variant, changes=changes)
+
+
+def log_piece(study: Study, arm: Arm, piece: Piece) -> Piece:
+    """Return the piece whose log `piece` reads."""
+    weight = study.arms[arm.log_of].weight
+    return Piece(arm.log_of, piece.seed, 1.0 if weight == "tuned" else float(weight))
+
+
+def piece_hash(study: Study, piece: Piece, runs: Path) -> str:
+    """Return the hash of what a piece trains and how it is judged; a result with another one is out of date."""
+    task, robot, train = make_specs(study, piece, runs)
+    log = getattr(train, "reward_log", "")
+    train = replace(train, reward_log=Path(log).name) if log else train  # wherever the study's folder is
+    return spec_hash(task, robot, train, piece, Study("", "", "", {}, episodes=study.episodes, shaping=study.shaping))
+
+
+def run_folder(runs: Path, piece: Piece) -> Path:
+    """Return where the run of a piece is kept."""
+    return runs / piece.name
+
+
+def _weighted(study: Study, task: Task, weight: float) -> Task:
+    channels: dict[str, Any] = dict(task.channels)
+    for name in study.shaping:
+        if name not in channels:
+            raise unknown(f"study {study.name}: shaping", "channel", name, channels)
+        channels[name] = replace(channels[name], weight=channels[name].weight * weight)
+    return replace(task, channels=channels)

@@ -1,0 +1,158 @@
+"""Studies: files checked, pieces planned, run once each, resumed, and summed up with intervals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from pyembody import cli
+from pyembody.spec import SpecError
+from pyembody.study import Study, list_studies, load_study, plan_pieces, run_study
+from pyembody.study.figure import write_figure
+from pyembody.study.plan import Piece, Result, best_weight, make_specs, piece_hash
+from pyembody.study.run import read_results
+from pyembody.study.spec import Arm, Most
+from pyembody.study.summary import summarise
+
+TINY = """
+name = "tiny"
+title = "balance"
+task = "balance"
+iterations = 2
+seeds = [0]
+episodes = 4
+shaping = ["effort"]
+[sweep]
+weights = [0.5, 2.0]
+seeds = [7]
+arms = ["tuned"]
+[arms.plain]
+title = "plain"
+[arms.plain.train]
+num_envs = 8
+horizon = 8
+[arms.tuned]
+title = "tuned"
+weight = "tuned"
+[arms.tuned.train]
+num_envs = 8
+horizon = 8
+[arms.tuned.task.channels.task]
+gamma = 0.95
+"""
+
+
+def result(piece: Piece, success: float) -> Result:
+    return Result(piece, "", success, {"m": success}, [10, 20], [0.0, success], [1.0, 3.0], 1.0)
+
+
+def written(path: Path, text: str = TINY) -> str:
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Study:
+    return load_study(written(tmp_path / "tiny.toml"))
+
+
+@pytest.mark.parametrize("name", list_studies())
+def test_every_arm_of_a_shipped_study_is_a_legal_training(name: str, tmp_path: Path) -> None:
+    study = load_study(name)
+    budgets = set()
+    for arm in study.arms:
+        task, robot, train = make_specs(study, Piece(arm, 0, 1.0), tmp_path)
+        assert robot.name == (study.robot or task.robot)
+        budgets.add(train.iterations * train.num_envs * train.horizon)
+    assert len(budgets) == 1
+
+
+def test_weights_scale_the_shaping_channels_alone(tiny: Study, tmp_path: Path) -> None:
+    one = make_specs(tiny, Piece("plain", 0, 1.0), tmp_path)[0].channels
+    ten = make_specs(tiny, Piece("plain", 0, 10.0), tmp_path)[0].channels
+    assert ten["effort"].weight == 10 * one["effort"].weight
+    assert ten["task"].weight == one["task"].weight
+
+
+def test_a_tuned_arm_waits_for_its_sweep_and_takes_the_best_weight(tiny: Study) -> None:
+    swept = [Piece("tuned", 7, 0.5, True), Piece("tuned", 7, 2.0, True)]
+    assert plan_pieces(tiny, {}) == [*swept, Piece("plain", 0, 1.0)]
+    done = {p.name: result(p, s) for p, s in zip(swept, (0.2, 0.7), strict=True)}
+    assert best_weight(tiny, "tuned", done) == 2.0
+    assert plan_pieces(tiny, done)[-1] == Piece("tuned", 0, 2.0)
+
+
+def test_summary_has_intervals_over_seeds_and_judges_preconditions() -> None:
+    study = Study("s", "s", "balance", {"a": Arm("a"), "b": Arm("b")}, seeds=(0, 1, 2, 3),
+                  preconditions=(Most("a", 0.5, 2.0), Most("a", 0.3), Most("b", 1.0)))
+    pieces = [Piece("a", seed, 1.0) for seed in study.seeds]
+    done = {p.name: result(p, s) for p, s in zip(pieces, (0.0, 0.4, 0.6, 0.6), strict=True)}
+    found = summarise(study, done)
+    success = found.arms["a"].success
+    assert np.isclose(success.mean, 0.4) and 0 <= success.low < 0.4 < success.high <= 0.6 and success.n == 4
+    assert [c.holds for c in found.preconditions] == [True, False, None]
+    assert list(found.arms) == ["a"] and found.arms["a"].shaped[-1].mean == 3.0
+
+
+def test_a_study_runs_each_piece_once_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    name, out = written(tmp_path / "tiny.toml"), tmp_path / "out"
+    ran: list[str] = []
+    run_study(name, out, limit=1, progress=lambda piece, done, total: ran.append(piece.name))
+    assert len(ran) == 1 and (out / "pieces" / f"{ran[0]}.json").is_file()
+    summary = run_study(name, out, progress=lambda piece, done, total: ran.append(piece.name))
+    assert len(ran) == len(set(ran)) == 4
+    assert set(summary.arms) == {"plain", "tuned"} and set(summary.swept["tuned"]) == {"0.5", "2"}
+    assert summary.arms["plain"].steps[-1] == 2 * 8 * 8
+    run_study(name, out, progress=lambda piece, done, total: ran.append(piece.name))
+    assert len(ran) == 4
+    assert write_figure(summary, tmp_path / "figure.svg").read_text().count("<svg") == 1
+
+
+def test_results_of_another_setting_do_not_count(tiny: Study, tmp_path: Path) -> None:
+    piece = Piece("plain", 0, 1.0)
+    changed = replace(tiny, iterations=3)
+    assert piece_hash(tiny, piece, tmp_path) == piece_hash(replace(tiny, seeds=(0, 1)), piece, tmp_path)
+    assert piece_hash(tiny, piece, tmp_path) != piece_hash(changed, piece, tmp_path)
+    assert read_results(tiny, tmp_path / "none") == {}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('weight = "tuned"', 'weight = "tune"', "arms.tuned.weight"),
+        ('arms = ["tuned"]', 'arms = ["tunde"]', "did you mean 'tuned'"),
+        ('arms = ["tuned"]', "arms = []", "expects the arm among sweep.arms"),
+        ("seeds = [0]", "seed = [0]", "did you mean 'seeds'"),
+    ],
+)
+def test_a_faulty_study_is_named_with_its_key(old: str, new: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=message):
+        load_study(written(tmp_path / "bad.toml", TINY.replace(old, new)))
+
+
+def test_an_arm_that_changes_what_is_not_there_is_refused(tiny: Study, tmp_path: Path) -> None:
+    wrong = replace(tiny, arms={"plain": Arm("plain", remove=("channels.effrt.gate",))})
+    with pytest.raises(SpecError, match="no key 'channels.effrt.gate'"):
+        make_specs(wrong, Piece("plain", 0, 1.0), tmp_path)
+    wrong = replace(tiny, arms={"plain": Arm("plain", train={"iteration": 3})})
+    with pytest.raises(SpecError, match="did you mean 'iterations'"):
+        make_specs(wrong, Piece("plain", 0, 1.0), tmp_path)
+
+
+def test_the_command_says_where_results_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = written(tmp_path / "tiny.toml")
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["study", study, "--arms", "plain", "--json", "copy.json"]) == 0
+    said = capsys.readouterr().out
+    assert "piece 1 of 1: plain, weight 1, seed 0" in said
+    assert "results: runs/studies/tiny/results.json" in said and "figure: runs/studies/tiny/figure.svg" in said
+    copy, kept = (tmp_path / name for name in ("copy.json", "runs/studies/tiny/results.json"))
+    assert json.loads(copy.read_text()) == json.loads(kept.read_text())
+    assert cli.main(["study", study, "--arms", "plian"]) == 2
+    assert "did you mean 'plain'" in capsys.readouterr().err
