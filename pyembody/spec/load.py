@@ -20,6 +20,7 @@ from .templates import expand_templates
 from .train import Sac, Train
 
 MAX_DEPTH = 24
+VARIANT_KEYS = ("description", "remove", "robot", "task", "train")
 S = TypeVar("S", bound=msgspec.Struct)
 Data = dict[str, Any]
 
@@ -47,12 +48,13 @@ def list_variants(task: str) -> list[str]:
     return sorted(p.stem for p in (folder / "variants").glob("*.toml"))
 
 
-def find_folder(kind: str, name: str) -> Path:
+def find_folder(kind: str, name: str, file: str = "") -> Path:
     """Return the folder of a robot or task, given as a shipped name or as a path of the user's own folder.
 
-    Raises SpecError naming the nearest legal name.
+    `file` is what such a folder holds (default: `robot.toml` or `task.toml`). Raises SpecError naming the nearest
+    legal name.
     """
-    file = f"{kind}.toml"
+    file = file or f"{kind}.toml"
     if "/" in name or "\\" in name or name.startswith("."):
         folder = Path(name).expanduser().resolve()
         if not (folder / file).is_file():
@@ -67,11 +69,11 @@ def find_folder(kind: str, name: str) -> Path:
     return data_folder(f"{kind}s") / name
 
 
-def load_robot(name: str) -> Robot:
-    """Return the robot of a shipped name or of a folder. Raises SpecError."""
+def load_robot(name: str, variant: str = "") -> Robot:
+    """Return the robot of a shipped name or of a folder, with a variant's changes merged in. Raises SpecError."""
     folder = find_folder("robot", name)
-    path = folder / "robot.toml"
-    robot = convert(read_toml(path) | {"folder": str(folder)}, Robot, str(path))
+    path = folder / (f"variants/{variant}.toml" if variant else "robot.toml")
+    robot = convert(_merged(folder, "robot", variant) | {"folder": str(folder)}, Robot, str(path))
     check_robot(robot, str(path))
     return robot
 
@@ -163,17 +165,17 @@ def _names(kind: str, file: str) -> list[str]:
 
 
 def _merged(folder: Path, file: str, variant: str) -> dict[str, Any]:
-    """The base file with a variant's table `[task]` or `[train]` merged over it; `remove` names keys to drop first."""
+    """The base file with a variant's table of the file's name merged over it; `remove` names keys to drop first."""
     base = read_toml(folder / f"{file}.toml")
     if not variant:
         return base
     path = folder / "variants" / f"{variant}.toml"
     if not path.is_file():
-        raise unknown(str(folder), "variant", variant, list_variants(str(folder) + "/"))
+        raise unknown(str(folder), "variant", variant, [p.stem for p in (folder / "variants").glob("*.toml")])
     change = read_toml(path)
     for key in change:
-        if key not in ("description", "remove", "task", "train"):
-            raise unknown(str(path), "key", key, ["description", "remove", "task", "train"])
+        if key not in VARIANT_KEYS:
+            raise unknown(str(path), "key", key, VARIANT_KEYS)
     if file == "task":
         for dotted in change.get("remove", []):
             _remove(base, dotted, str(path))

@@ -1,0 +1,87 @@
+"""What is asked for: edits of the templates' parameters, perhaps in stages, and what they mean in a program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct, field
+
+from ..spec.errors import SpecError
+from ..spec.tables import Stage
+from ..spec.vocabulary import WEIGHT, Value, Vocabulary, check_value, parameter_name
+
+Edits = Mapping[str, Value]
+MAX_RETRIES = 3
+
+
+class BehaviourStage(Struct, frozen=True, forbid_unknown_fields=True):
+    """One stage: its edits on top of the behaviour's, and when it ends. `until` is an expression over signals,
+    `reached_TERM` and `time_in_stage`; it must hold for `hold_s`. After `timeout_s` the stage `on_fail` begins, or,
+    without a name, the behaviour has failed. The last stage has no `until`.
+    """
+
+    name: str
+    edits: dict[str, float] = field(default_factory=dict)
+    until: str = ""
+    hold_s: float = 0.2
+    timeout_s: float = 4.0
+    on_fail: str = ""
+
+
+class Behaviour(Struct, frozen=True, forbid_unknown_fields=True):
+    """Edits by address, stages in order, and the name of the planner's settings."""
+
+    edits: dict[str, float] = field(default_factory=dict)
+    stages: tuple[BehaviourStage, ...] = ()
+    planner: str = "steady"
+
+
+def merge(vocabulary: Vocabulary, before: Edits, patch: Edits) -> dict[str, float]:
+    """Return the edits after a patch, whose order does not matter; None clears, and setting one template of an
+    exclusive group clears the others' earlier edits.
+
+    Raises SpecError for unknown addresses, values out of range, and a patch that sets two of a group.
+    """
+    for address, value in patch.items():
+        check_value(vocabulary, address, value)
+    merged = {a: v for a, v in before.items() if v is not None}
+    asked = {a.split(".")[0] for a, v in patch.items() if v is not None}
+    for group, names in vocabulary.exclusive.items():
+        chosen = sorted(asked & set(names))
+        if len(chosen) > 1:
+            raise SpecError(f"{group}: expected one of {', '.join(names)}, got {' and '.join(chosen)}")
+        if chosen:
+            merged = {a: v for a, v in merged.items() if a.split(".")[0] not in set(names) - {chosen[0]}}
+    for address, value in patch.items():
+        merged.pop(address, None)
+        if value is not None:
+            merged[address] = value
+    return dict(sorted(merged.items()))
+
+
+def parameters(vocabulary: Vocabulary, edits: Edits) -> dict[str, float]:
+    """Return what edits mean in the program of `make_task`: an edited template counts with its own weight, unless the
+    weight was edited too; others of its exclusive groups do not count.
+    """
+    values: dict[str, float] = {}
+    asked = {a.rpartition(".")[0] for a, v in edits.items() if v is not None}
+    for group in vocabulary.exclusive.values():
+        chosen = [n for n in group if n in asked]
+        for name in group if chosen else ():
+            if name not in chosen:
+                values[parameter_name(f"{name}.{WEIGHT}")] = 0.0
+    terms = vocabulary.terms()
+    for stem in asked:
+        values[parameter_name(f"{stem}.{WEIGHT}")] = vocabulary.templates[terms[stem][0]].weight
+    values |= {parameter_name(a): v for a, v in edits.items() if v is not None}
+    return values
+
+
+def stage_rows(behaviour: Behaviour) -> tuple[Stage, ...]:
+    """Return a behaviour's stages as rows of a task's stage table; the last one is its end."""
+    last = len(behaviour.stages) - 1
+    return tuple(
+        Stage(s.name, terminal=True) if i == last
+        else Stage(s.name, s.until, s.hold_s, s.timeout_s, s.on_fail)
+        for i, s in enumerate(behaviour.stages)
+    )

@@ -1,0 +1,173 @@
+"""Rollouts of candidates from one state, on a model, recording what the cost program asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+from mujoco.batch import Batch, SimulationError
+from numpy.typing import NDArray
+
+from ..envs.model import BuiltModel
+from ..spec.signal import Signal
+from .cost import CostProgram
+from .samplers import Plan, Sampler
+
+Floats = NDArray[np.float64]
+STATE = int(mujoco.mjtState.mjSTATE_INTEGRATION.value)
+CHUNKS = 4
+
+
+@dataclass(frozen=True)
+class Start:
+    """What candidates begin from: positions `[nq]`, velocities `[nv]`, the control `[A]` before, gait cycles `[feet]`."""
+
+    qpos: Floats
+    qvel: Floats
+    control: Floats
+    gait_cycles: Floats
+    time: float = 0.0
+
+
+class Imagined:
+    """Costs of control sequences on `built`'s model, `count` candidates at a time.
+
+    `frequencies` `[feet]` in Hz is how fast gait cycles go on.
+    """
+
+    def __init__(self, built: BuiltModel, cost: CostProgram, count: int, threads: int = 1) -> None:
+        self.built, self.cost, self.count = built, cost, count
+        self.dt = float(built.model.opt.timestep)
+        self.batch = Batch(built.model, count, threads)
+        self.batch.reset()
+        self._data = mujoco.MjData(built.model)
+        self._row = np.zeros(mujoco.mj_stateSize(built.model, STATE))
+        self._bad = self.batch.warning
+        self.fields = fields_of(built, cost.inputs)
+        self.frequencies = np.zeros(len(built.foot_geoms))
+        self.steps = 0
+        """Simulation steps made so far, for speed figures."""
+
+    def costs(self, start: Start, controls: Floats, sampler: Sampler | None = None, plan: Plan | None = None) -> Floats:
+        """Return the mean cost `[N]` of controls `[N, T, A]`, infinite for what diverged.
+
+        Rows are the states after each step but the last, whose derived fields are not known yet. With a `sampler` a
+        candidate is dropped (infinite too) once its sum alone is more than its update would see.
+        """
+        self._rewind(start)
+        count, horizon = controls.shape[:2]
+        ids = np.arange(count)
+        if sampler is None or plan is None:
+            total = np.zeros(count)
+            self._advance(start, controls, ids, (0, horizon), None, total)
+            return total / (horizon - 1)
+        whole = np.full(count, np.inf)
+        first = min(sampler.first, count)
+        whole[:first] = 0.0
+        self._advance(start, controls[:first], ids[:first], (0, horizon), None, whole[:first])
+        limit = sampler.bound(plan, whole[:first] / (horizon - 1)) * (horizon - 1)
+        return self._culled(start, controls, ids[first:], limit, whole) / (horizon - 1)
+
+    def _culled(self, start: Start, controls: Floats, ids: NDArray[np.int64], limit: float, whole: Floats) -> Floats:
+        """Roll the rest in chunks; rows whose partial sum is beyond the limit stay infinite."""
+        horizon = controls.shape[1]
+        edges = np.linspace(0, horizon, CHUNKS + 1).round().astype(int)
+        sums, last = np.zeros(len(ids)), None
+        for begin, end in zip(edges[:-1], edges[1:], strict=True):
+            last = self._advance(start, controls[ids], ids, (int(begin), int(end)), last, sums)
+            keep = sums <= limit
+            ids, sums, last = ids[keep], sums[keep], last[keep]
+            if len(ids) == 0:
+                return whole
+        whole[ids] = sums
+        return whole
+
+    def _rewind(self, start: Start) -> None:
+        data, model = self._data, self.built.model
+        mujoco.mj_resetData(model, data)
+        data.qpos[:], data.qvel[:], data.time = start.qpos, start.qvel, start.time
+        mujoco.mj_getState(model, data, self._row, STATE)
+        self.batch.state[:] = self._row
+
+    def _advance(
+        self,
+        start: Start,
+        controls: Floats,
+        ids: NDArray[np.int64],
+        steps: tuple[int, int],
+        last: Floats | None,
+        sums: Floats,
+    ) -> Floats:
+        """Go on from one step to another, add the costs of the rows known by then to `sums` `[n]`; return the last
+        positions and velocities `[n, nq + nv]`.
+
+        Derived fields describe the state before a step, so they belong to the positions of the step before. Costs are
+        added one after the other, so that chunks give the same bits as a whole.
+        """
+        begin, end = steps
+        moves = np.ascontiguousarray(controls[:, begin:end])
+        full = np.zeros((len(ids), end - begin, self.built.model.nu))
+        full[:, :, self.built.control.actuators] = moves
+        before = self._bad[ids, :, 1].sum(1)
+        try:
+            got = self.batch.rollout(end - begin, full, record=("qpos", "qvel", *self.fields), ids=ids)
+        except SimulationError:
+            sums[:] = np.inf
+            return np.zeros((len(ids), self.built.model.nq + self.built.model.nv))
+        self.steps += len(ids) * (end - begin)
+        diverged = self._bad[ids, :, 1].sum(1) > before
+        now = np.concatenate([got["qpos"][:, -1], got["qvel"][:, -1]], axis=1)
+        if last is not None:
+            got = _after(last, got)
+        for row in self.cost(self._signals(start, got, controls, begin if last is not None else begin + 1, end)):
+            sums += row
+        sums[diverged | ~np.isfinite(sums)] = np.inf
+        return now
+
+    def _signals(
+        self, start: Start, got: Mapping[str, Floats], controls: Floats, begin: int, end: int
+    ) -> dict[str, NDArray[np.float64]]:
+        """Arrays `[T, N, lanes]` of the states after steps begin .. end - 1; views wherever columns are adjacent."""
+        signals: dict[str, NDArray[np.float64]] = {}
+        rows = end - begin
+        shape = (rows, len(controls))
+        for signal in self.cost.inputs:
+            source = self.built.sources.get(signal.name)
+            if source is not None:
+                values = got[source.field]
+                held = values[:, :rows] if source.field in ("qpos", "qvel") else values[:, values.shape[1] - rows :]
+                signals[signal.name] = _columns(held, source.columns).transpose(1, 0, 2)
+        signals["ctrl"] = controls[:, begin - 1 : end - 1].transpose(1, 0, 2)
+        signals["prev_ctrl"] = _previous(start, controls, begin, end).transpose(1, 0, 2)
+        cycles = start.gait_cycles + np.arange(begin, end)[:, None] * (self.frequencies * self.dt)
+        signals["gait_cycles"] = np.broadcast_to(cycles[:, None, :], (*shape, len(self.frequencies)))
+        return signals
+
+
+def _after(last: Floats, got: Mapping[str, Floats]) -> dict[str, Floats]:
+    """The recorded positions and velocities with those of the step before put in front."""
+    size = got["qpos"].shape[2]
+    parts = {"qpos": last[:, None, :size], "qvel": last[:, None, size:]}
+    return {**got, **{name: np.concatenate([part, got[name]], axis=1) for name, part in parts.items()}}
+
+
+def _previous(start: Start, controls: Floats, begin: int, end: int) -> Floats:
+    if begin >= 2:
+        return controls[:, begin - 2 : end - 2]
+    first = np.broadcast_to(start.control, (len(controls), 1, controls.shape[2]))
+    return np.concatenate([first, controls[:, : end - 2]], axis=1)
+
+
+def _columns(values: Floats, columns: tuple[int, ...]) -> Floats:
+    index = np.asarray(columns)
+    if (np.diff(index) == 1).all():
+        return values[:, :, index[0] : index[-1] + 1]
+    return values[:, :, index]
+
+
+def fields_of(built: BuiltModel, inputs: tuple[Signal, ...]) -> tuple[str, ...]:
+    """Return the simulator's fields, beside positions and velocities, that the signals are read from."""
+    fields = [built.sources[s.name].field for s in inputs if s.name in built.sources]
+    return tuple(sorted({f for f in fields if f and f not in ("qpos", "qvel")}))

@@ -1,0 +1,213 @@
+"""A behaviour being done: plan, apply, simulate, once a control step, without ever resetting between requests."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Literal
+
+import mujoco
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from ..envs.model import BuiltModel, build_model
+from ..envs.quiet import quiet
+from ..program import compile_task
+from ..spec.errors import unknown
+from ..spec.robot import Robot
+from ..spec.vocabulary import Vocabulary, make_task
+from .behaviour import Behaviour, parameters
+from .cost import CostProgram
+from .imagined import Imagined, Start
+from .planner import Planner, PlannerSettings, control_ranges
+from .samplers import Plan
+from .signals import FLAT, behaviour_signals, signal_arrays
+from .staging import StageWatch
+from .trace import FIELDS, Trace
+
+Floats = NDArray[np.float64]
+WARM_UP = 3
+"""Plans made for a new behaviour before its first command."""
+Mode = Literal["paused", "live"]
+
+
+class Runner:
+    """A robot in its execution model, moved by a planner on its planning model.
+
+    Args:
+        vocabulary, robot: what may be asked for, and of whom.
+        settings: planners by name.
+        seed: of the planner's random numbers. The same seed gives the same motion in `paused` mode, whatever
+            `threads` is.
+        mode: `paused` lets the simulation wait for the planner; `live` moves on by the old plan while the new one is
+            made, from the state predicted for when it will be there, and tells in `trace.late_s` how late each was.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        robot: Robot,
+        settings: Mapping[str, PlannerSettings],
+        *,
+        seed: int = 0,
+        threads: int = 1,
+        mode: Mode = "paused",
+    ) -> None:
+        self.vocabulary, self.robot, self.settings = vocabulary, robot, settings
+        self.seed, self.threads, self.mode = seed, threads, mode
+        self.built = build_model(robot, FLAT, execution=True)
+        self.data = mujoco.MjData(self.built.model)
+        self.control_dt = robot.control.control_dt
+        self._planners: dict[str, Planner] = {}
+        self._home = np.asarray(robot.default_pose, np.float64)
+        self._pool = ThreadPoolExecutor(1) if mode == "live" else None
+        self.reset(self.built.home_qpos)
+
+    def reset(self, qpos: Floats) -> None:
+        """Start at rest in a configuration `[nq]`, with no behaviour yet."""
+        mujoco.mj_resetData(self.built.model, self.data)
+        self.data.qpos[:] = qpos
+        mujoco.mj_forward(self.built.model, self.data)
+        self.control = self._home.copy()
+        self.cycles = np.zeros(len(self.built.foot_geoms))
+        self.trace = Trace()
+        self.diverged = False
+
+    def say(self, behaviour: Behaviour) -> None:
+        """Do another behaviour from now on, from the present state. Raises SpecError if it cannot be done."""
+        self.behaviour = behaviour
+        self.watch = StageWatch(self.vocabulary, self.robot, self.built, behaviour, self.control_dt)
+        before = getattr(self, "planner", None)
+        self.planner = self._planner(behaviour.planner)
+        self._aim()
+        if before is None or before is not self.planner:
+            knots = np.tile(self.control, (self.planner.settings.knots, 1))
+            self.planner.plan = Plan(knots, np.full_like(knots, np.inf), knots, index=self.planner.plan.index)
+        for _ in range(WARM_UP):
+            self._timed_plan(self.start(), 0.0)
+        self._plan, self._since = self.planner.plan, 0.0
+        self._pending: Future[Plan] | None = None
+
+    def step(self) -> None:
+        """Go on for one control step."""
+        if self._pool is None:
+            self._timed_plan(self.start(), self.control_dt if len(self.trace) else 0.0)
+            self._plan, self._since = self.planner.plan, 0.0
+        else:
+            self._plan_beside()
+        self._simulate()
+        arrays = self._arrays()
+        if self.watch.step(arrays):
+            self._aim()
+
+    def run(self, seconds: float) -> None:
+        """Go on for so many seconds of simulated time, or until the simulation diverges."""
+        for _ in range(round(seconds / self.control_dt)):
+            if self.diverged:
+                return
+            self.step()
+
+    def close(self) -> None:
+        """Wait for a plan that is being made, and end its thread."""
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def start(self) -> Start:
+        """Return the present state as a planner's start."""
+        data = self.data
+        return Start(data.qpos.copy(), data.qvel.copy(), self.control.copy(), self.cycles.copy(), float(data.time))
+
+    def _planner(self, name: str) -> Planner:
+        if name not in self.settings:
+            raise unknown("behaviour", "planner", name, self.settings)
+        if name not in self._planners:
+            chosen = self.settings[name]
+            robot = replace(self.robot, physics=replace(self.robot.physics, timestep=chosen.timestep))
+            built = build_model(robot, FLAT)
+            task = make_task(self.vocabulary, "behaviour")
+            program = compile_task(task, behaviour_signals(self.robot, built), dt=chosen.timestep)
+            cost = CostProgram(program, self.threads, chosen.risk)
+            count = chosen.candidates
+            imagined = Imagined(built, cost, count, self.threads)
+            self._planners[name] = Planner(imagined, chosen, control_ranges(built, self.robot), self._home, self.seed)
+        return self._planners[name]
+
+    def _aim(self) -> None:
+        """Tell the planner what counts now."""
+        edits = self.watch.edits()
+        imagined = self.planner.imagined
+        imagined.cost.set(parameters(self.vocabulary, edits))
+        names = [f"foot_gait.{foot}.frequency" for foot in self.robot.feet]
+        self.frequencies = np.array([edits.get(name, 0.0) for name in names])
+        imagined.frequencies = self.frequencies
+
+    def _timed_plan(self, start: Start, elapsed: float) -> Plan:
+        began = time.perf_counter()
+        with quiet():
+            plan = self.planner.replan(start, elapsed)
+        self.trace.plan_s.append(time.perf_counter() - began)
+        return plan
+
+    def _plan_beside(self) -> None:
+        """Take over a plan that is ready, and let the next one be made."""
+        self._since += self.control_dt if len(self.trace) else 0.0
+        if self._pending is not None and self._pending.done():
+            self._plan = self._pending.result()
+            self.trace.late_s.append(time.perf_counter() - self._due)
+            self._since, self._pending = self._ahead_left(), None
+        if self._pending is None:
+            assert self._pool is not None
+            self._asked = time.perf_counter()
+            latency = float(np.percentile(self.trace.plan_s[-50:], 95))
+            self._due, self._ahead = self._asked + latency, latency
+            self._pending = self._pool.submit(self._timed_plan, self._predicted(latency), self._since + latency)
+
+    def _ahead_left(self) -> float:
+        """Seconds into the new plan, which begins where the state was predicted for."""
+        return max(time.perf_counter() - self._due, 0.0)
+
+    def _predicted(self, seconds: float) -> Start:
+        """The state after `seconds` under the present plan, on the planning model."""
+        imagined = self.planner.imagined
+        steps = max(1, round(seconds / imagined.dt))
+        data = mujoco.MjData(imagined.built.model)
+        data.qpos[:], data.qvel[:] = self.data.qpos, self.data.qvel
+        control = self.control
+        for k in range(steps):
+            control = self.planner.control(self._since + k * imagined.dt, self._plan)
+            data.ctrl[imagined.built.control.actuators] = control
+            mujoco.mj_step(imagined.built.model, data)
+        cycles = self.cycles + self.frequencies * seconds
+        return Start(data.qpos.copy(), data.qvel.copy(), control, cycles, float(self.data.time) + seconds)
+
+    def _simulate(self) -> None:
+        """Apply the plan for one control step of the execution model."""
+        model, data, dt = self.built.model, self.data, self.planner.dt
+        began = time.perf_counter()
+        for k in range(max(1, round(self.control_dt / dt))):
+            self.control = self.planner.control(self._since + k * dt, self._plan)
+            data.ctrl[self.built.control.actuators] = self.control
+            substeps = round(min(dt, self.control_dt) / model.opt.timestep)
+            with quiet():
+                mujoco.mj_step(model, data, nstep=substeps)
+        mujoco.mj_forward(model, data)
+        self.cycles = self.cycles + self.frequencies * self.control_dt
+        self.diverged = self.diverged or not np.isfinite(data.qpos).all() or data.warning.number.any()
+        self.trace.add(self.built, data, self.control, self.cycles, self.watch.index)
+        if self.mode == "live":
+            time.sleep(max(0.0, self.control_dt - (time.perf_counter() - began)))
+
+    def _arrays(self) -> dict[str, NDArray[np.float64]]:
+        inputs = getattr(self.watch, "inputs", ())
+        if not inputs:
+            return {}
+        fields = {name: np.asarray(getattr(self.data, name))[None] for name in FIELDS}
+        trace = self.trace
+        own = {
+            "ctrl": trace.controls[-1][None], "prev_ctrl": trace.controls[-2 if len(trace) > 1 else -1][None],
+            "gait_cycles": self.cycles[None], "floor_contact": trace.floor[-1][None],
+            "time_in_stage": np.zeros((1, 1)),
+        }
+        return signal_arrays(self.built, fields, own, inputs)

@@ -1,0 +1,194 @@
+"""Sampling planners behind one interface: `sample` candidates around a plan, `update` it from their costs.
+
+Predictive sampling (Howell et al. 2022), MPPI (Williams et al. 2017), the cross-entropy method (Rubinstein 1999), and
+annealed MPPI (as DIAL-MPC: Xue et al. 2024).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..spec.errors import unknown
+from .noise import normals
+
+Floats = NDArray[np.float64]
+
+RAMP = 1.5  # later knots are tried further away: what they do is corrected by the plans to come
+WIDE_EVERY, WIDE = 4, 2.5
+ELITES, STD_FLOOR, EXPLORERS = 0.1, 0.01, 0.1
+KEPT = 20.0  # temperatures beyond the best cost at which a weight is below e^-20
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Knots `[K, A]` in actuator units, their spread for CEM, and what the last update found.
+
+    `best` are the knots that cost least, `cost` theirs, `temperature` MPPI's lambda, `effective` the effective number
+    of candidates, `index` the number of plans made before.
+    """
+
+    knots: Floats
+    std: Floats
+    best: Floats
+    cost: float = np.inf
+    temperature: float = np.inf
+    effective: float = 0.0
+    index: int = 0
+
+
+class Sampler(Protocol):
+    """A sampling planner: `rounds` times candidates are sampled, rolled out, and the plan updated."""
+
+    rounds: int
+    first: int
+    """Candidates that are rolled out whole before others may be dropped."""
+
+    def sample(self, plan: Plan, half_range: Floats, seed: int, planning_round: int, count: int) -> Floats:
+        """Return candidates `[N, K, A]`, the nominal first."""
+
+    def update(self, plan: Plan, candidates: Floats, costs: Floats) -> Plan:
+        """Return the plan after the costs `[N]`, infinite ones left out; it is unchanged if all are."""
+
+    def bound(self, plan: Plan, finished: Floats) -> float:
+        """Return the mean cost beyond which a candidate cannot change the update, given costs of finished ones."""
+
+
+@dataclass(frozen=True)
+class Predictive:
+    """Predictive sampling: the cheapest candidate is the plan, ties to the lowest index."""
+
+    sigma: float = 0.15
+    rounds: int = 1
+    first: int = 1
+
+    def sample(self, plan: Plan, half_range: Floats, seed: int, planning_round: int, count: int) -> Floats:
+        """Return candidates `[N, K, A]`."""
+        return around(plan.knots, self.sigma * half_range, seed, plan.index, planning_round, count)
+
+    def update(self, plan: Plan, candidates: Floats, costs: Floats) -> Plan:
+        """Return the plan of the cheapest candidate."""
+        k = int(np.argmin(costs))
+        if not np.isfinite(costs[k]):
+            return plan
+        return replace(plan, knots=candidates[k], best=candidates[k], cost=float(costs[k]), effective=1.0)
+
+    def bound(self, plan: Plan, finished: Floats) -> float:
+        """Return the best cost so far."""
+        return float(finished.min())
+
+
+@dataclass(frozen=True)
+class Mppi:
+    """Model predictive path integral control: the softly weighted mean of all candidates."""
+
+    sigma: float = 0.15
+    tau: float = 0.1
+    rounds: int = 1
+    first: int = 1
+
+    def sample(self, plan: Plan, half_range: Floats, seed: int, planning_round: int, count: int) -> Floats:
+        """Return candidates `[N, K, A]`."""
+        return around(plan.knots, self.sigma * half_range, seed, plan.index, planning_round, count)
+
+    def update(self, plan: Plan, candidates: Floats, costs: Floats) -> Plan:
+        """Return the plan of weights exp(-(J - min J) / lambda), lambda = tau (median J - min J) + 1e-9."""
+        finite = np.isfinite(costs)
+        if not finite.any():
+            return plan
+        k = int(np.argmin(costs))
+        low = float(costs[k])
+        middle = min(float(np.median(costs)) if finite.all() else float(np.sort(costs)[len(costs) // 2]),
+                     float(costs[finite].max()))
+        temperature = self.tau * (middle - low) + 1e-9
+        weights = np.where(finite, np.exp(-(np.where(finite, costs, low) - low) / temperature), 0.0)
+        weights[costs > low + KEPT * temperature] = 0.0
+        weights /= weights.sum()
+        knots = np.tensordot(weights, candidates, 1)
+        effective = float(1.0 / np.square(weights).sum())
+        return replace(plan, knots=knots, best=candidates[k], cost=low, temperature=temperature, effective=effective)
+
+    def bound(self, plan: Plan, finished: Floats) -> float:
+        """Return the best cost and as many temperatures of the last plan as leave no weight."""
+        return float(finished.min()) + KEPT * plan.temperature
+
+
+@dataclass(frozen=True)
+class Cem:
+    """The cross-entropy method: mean and spread of the cheapest tenth."""
+
+    sigma: float = 0.15
+    rounds: int = 1
+    first: int = 2
+
+    def sample(self, plan: Plan, half_range: Floats, seed: int, planning_round: int, count: int) -> Floats:
+        """Return candidates `[N, K, A]`; the last tenth keeps the initial spread."""
+        std = np.where(np.isfinite(plan.std), np.maximum(plan.std, STD_FLOOR * half_range), self.sigma * half_range)
+        scale = np.broadcast_to(std, (count, *plan.knots.shape)).copy()
+        scale[count - int(EXPLORERS * count) :] = self.sigma * half_range
+        candidates = plan.knots + scale * normals(seed, plan.index, planning_round, (count, *plan.knots.shape))
+        candidates[0] = plan.knots
+        return candidates
+
+    def update(self, plan: Plan, candidates: Floats, costs: Floats) -> Plan:
+        """Return the plan of the elites."""
+        elites = np.argsort(costs, kind="stable")[: max(2, int(np.ceil(ELITES * len(costs))))]
+        elites = elites[np.isfinite(costs[elites])]
+        if len(elites) == 0:
+            return plan
+        chosen = candidates[elites]
+        best, cost = candidates[elites[0]], float(costs[elites[0]])
+        return replace(
+            plan, knots=chosen.mean(0), std=chosen.std(0), best=best, cost=cost, effective=float(len(elites))
+        )
+
+    def bound(self, plan: Plan, finished: Floats) -> float:
+        """Return the worst cost that is surely an elite's: the last of as many finished ones as there are elites."""
+        return float(np.sort(finished)[self.first - 1]) if len(finished) >= self.first else np.inf
+
+
+@dataclass(frozen=True)
+class Annealed(Mppi):
+    """MPPI in rounds of ever narrower spread; the first round also tries the best of the plan before."""
+
+    rounds: int = 3
+    shrink: float = 0.5
+
+    def sample(self, plan: Plan, half_range: Floats, seed: int, planning_round: int, count: int) -> Floats:
+        """Return candidates `[N, K, A]`, `count` of this round."""
+        spread = self.sigma * self.shrink**planning_round * half_range
+        candidates = around(plan.knots, spread, seed, plan.index, planning_round, count)
+        if planning_round == 0 and count > 1:
+            candidates[1] = plan.best
+        return candidates
+
+
+def around(knots: Floats, spread: Floats, seed: int, plan: int, planning_round: int, count: int) -> Floats:
+    """Return `count` candidates `[N, K, A]`: the knots themselves, then normal ones about them, wider at later knots;
+    every fourth wider still.
+    """
+    steps = len(knots)
+    ramp = 1.0 + RAMP * np.arange(steps) / max(steps - 1, 1)
+    scale = np.where(np.arange(count) % WIDE_EVERY == WIDE_EVERY - 1, WIDE, 1.0)
+    eps = normals(seed, plan, planning_round, (count, *knots.shape))
+    eps[0] = 0.0
+    candidates: Floats = knots + scale[:, None, None] * (spread * ramp[:, None]) * eps
+    return candidates
+
+
+KINDS: dict[str, type[Predictive | Mppi | Cem]] = {
+    "predictive": Predictive, "mppi": Mppi, "cem": Cem, "annealed": Annealed
+}
+
+
+def make_sampler(kind: str, sigma: float, count: int, rounds: int = 0) -> Sampler:
+    """Return a planner for `count` candidates by name, `rounds` 0 being its usual number. Raises SpecError."""
+    if kind not in KINDS:
+        raise unknown("planner", "kind", kind, KINDS)
+    sampler = KINDS[kind](sigma=sigma)
+    if kind == "cem":
+        sampler = replace(sampler, first=max(2, int(np.ceil(ELITES * count))))
+    return replace(sampler, rounds=rounds) if rounds else sampler
