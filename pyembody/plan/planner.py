@@ -14,10 +14,11 @@ from ..envs.model import BuiltModel
 from ..spec.errors import SpecError
 from ..spec.robot import Positive, Robot
 from .imagined import Imagined, Start
-from .samplers import Plan, make_sampler
+from .samplers import Plan, Spread, make_sampler
 from .spline import basis, knot_times
 
 Floats = NDArray[np.float64]
+HOMING, TENTH = 3, 0.1
 
 
 class PlannerSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,22 +39,30 @@ class PlannerSettings(Struct, frozen=True, forbid_unknown_fields=True):
 class Planner:
     """Knots around which candidates are tried; the same seed gives the same plans for any number of threads.
 
-    `ranges` `[A, 2]` are the legal controls, `home` `[A]` the first plan.
+    `ranges` `[A, 2]` are the legal controls, `home` `[A]` the first plan, `synergies` `[S, A]` movements that are tried
+    as one.
     """
 
     def __init__(
-        self, imagined: Imagined, settings: PlannerSettings, ranges: Floats, home: Floats, seed: int = 0
+        self,
+        imagined: Imagined,
+        settings: PlannerSettings,
+        ranges: Floats,
+        home: Floats,
+        seed: int = 0,
+        synergies: Floats | None = None,
     ) -> None:
         self.imagined, self.settings, self.seed = imagined, settings, seed
         self.low, self.high = ranges[:, 0], ranges[:, 1]
-        self.half_range: Floats = (self.high - self.low) / 2
+        none = np.zeros((0, len(home)))
+        self.spread = Spread((self.high - self.low) / 2, none if synergies is None else synergies)
         per_round = settings.candidates // max(settings.rounds, 1)
         self.sampler = make_sampler(settings.kind, settings.sigma, per_round, settings.rounds)
         self.count = settings.candidates // self.sampler.rounds
         self.dt = imagined.dt
         self.span = (settings.horizon - 1) * self.dt
         self.weights = basis(settings.spline, np.arange(settings.horizon) * self.dt, settings.knots, self.span)
-        knots = np.tile(home, (settings.knots, 1))
+        self.home = knots = np.tile(home, (settings.knots, 1))
         self.plan = Plan(knots, np.full_like(knots, np.inf), knots)
         self.lost = 0
         """Plans in which every candidate diverged."""
@@ -67,12 +76,24 @@ class Planner:
         )
         self.plan = replace(self.plan, knots=shift @ self.plan.knots, best=shift @ self.plan.best)
         for planning_round in range(self.sampler.rounds):
-            candidates = self.sampler.sample(self.plan, self.half_range, self.seed, planning_round, self.count)
+            candidates = self.sampler.sample(self.plan, self.spread, self.seed, planning_round, self.count)
+            self._inject(candidates)
             costs = self.costs(start, candidates)
             self.lost += not np.isfinite(costs).any()
             self.plan = self.sampler.update(self.plan, candidates, costs)
         self.plan = replace(self.plan, index=self.plan.index + 1)
         return self.plan
+
+    def _inject(self, candidates: Floats) -> None:
+        """Let the last candidates be ways back: home at once, half of the way, and noise about a tenth of the way.
+
+        Nothing in the costs may ask for one of many equal postures, among which noise alone would wander.
+        """
+        count, nominal = len(candidates), self.plan.knots
+        homing = min(count // HOMING, count - 1)
+        candidates[count - homing :] += TENTH * (self.home - nominal)
+        if homing > 2:
+            candidates[-1], candidates[-2] = self.home, 0.5 * (self.home + nominal)
 
     def costs(self, start: Start, candidates: Floats) -> Floats:
         """Return the mean costs `[N]` of knots `[N, K, A]`."""

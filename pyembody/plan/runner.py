@@ -23,7 +23,7 @@ from .cost import CostProgram
 from .imagined import Imagined, Start
 from .planner import Planner, PlannerSettings, control_ranges
 from .samplers import Plan
-from .signals import FLAT, behaviour_signals, signal_arrays
+from .signals import FLAT, behaviour_signals, signal_arrays, synergy_rows
 from .staging import StageWatch
 from .trace import FIELDS, Trace
 
@@ -131,7 +131,8 @@ class Runner:
             cost = CostProgram(program, self.threads, chosen.risk)
             count = chosen.candidates
             imagined = Imagined(built, cost, count, self.threads)
-            self._planners[name] = Planner(imagined, chosen, control_ranges(built, self.robot), self._home, self.seed)
+            ranges, synergies = control_ranges(built, self.robot), synergy_rows(self.vocabulary, self.robot)
+            self._planners[name] = Planner(imagined, chosen, ranges, self._home, self.seed, synergies)
         return self._planners[name]
 
     def _aim(self) -> None:

@@ -20,6 +20,8 @@ Floats = NDArray[np.float64]
 RAMP = 1.5  # later knots are tried further away: what they do is corrected by the plans to come
 WIDE_EVERY, WIDE = 4, 2.5
 ELITES, STD_FLOOR, EXPLORERS = 0.1, 0.01, 0.1
+SYNERGY = 4.0  # how much wider movements of several actuators are tried
+FINE = 0.25  # and how much narrower single ones beside it
 KEPT = 20.0  # temperatures beyond the best cost at which a weight is below e^-20
 
 
@@ -40,6 +42,26 @@ class Plan:
     index: int = 0
 
 
+@dataclass(frozen=True)
+class Spread:
+    """How far apart candidates are: `half_range` `[A]` of single actuators, and `synergies` `[S, A]`, movements of
+    several at once: every second candidate differs by one of them.
+    """
+
+    half_range: Floats
+    synergies: Floats
+
+    def noise(self, eps: Floats, sigma: float) -> Floats:
+        """Return standard normal numbers `[N, K, A]` in actuator units."""
+        noise: Floats = sigma * self.half_range * eps
+        if len(self.synergies):
+            moved = eps[1::2]
+            amount = SYNERGY * sigma * (moved[:, :1, 0] + 0.5 * moved[:, :, 1])
+            which = np.arange(len(moved)) % len(self.synergies)
+            noise[1::2] = FINE * noise[1::2] + amount[:, :, None] * self.synergies[which][:, None, :]
+        return noise
+
+
 class Sampler(Protocol):
     """A sampling planner: `rounds` times candidates are sampled, rolled out, and the plan updated."""
 
@@ -47,7 +69,7 @@ class Sampler(Protocol):
     first: int
     """Candidates that are rolled out whole before others may be dropped."""
 
-    def sample(self, plan: Plan, half_range: Floats, seed: int, planning_round: int, count: int) -> Floats:
+    def sample(self, plan: Plan, spread: Spread, seed: int, planning_round: int, count: int) -> Floats:
         """Return candidates `[N, K, A]`, the nominal first."""
 
     def update(self, plan: Plan, candidates: Floats, costs: Floats) -> Plan:
@@ -65,9 +87,9 @@ class Predictive:
     rounds: int = 1
     first: int = 1
 
-    def sample(self, plan: Plan, half_range: Floats, seed: int, planning_round: int, count: int) -> Floats:
+    def sample(self, plan: Plan, spread: Spread, seed: int, planning_round: int, count: int) -> Floats:
         """Return candidates `[N, K, A]`."""
-        return around(plan.knots, self.sigma * half_range, seed, plan.index, planning_round, count)
+        return around(plan, self.sigma, spread, seed, planning_round, count)
 
     def update(self, plan: Plan, candidates: Floats, costs: Floats) -> Plan:
         """Return the plan of the cheapest candidate."""
@@ -90,9 +112,9 @@ class Mppi:
     rounds: int = 1
     first: int = 1
 
-    def sample(self, plan: Plan, half_range: Floats, seed: int, planning_round: int, count: int) -> Floats:
+    def sample(self, plan: Plan, spread: Spread, seed: int, planning_round: int, count: int) -> Floats:
         """Return candidates `[N, K, A]`."""
-        return around(plan.knots, self.sigma * half_range, seed, plan.index, planning_round, count)
+        return around(plan, self.sigma, spread, seed, planning_round, count)
 
     def update(self, plan: Plan, candidates: Floats, costs: Floats) -> Plan:
         """Return the plan of weights exp(-(J - min J) / lambda), lambda = tau (median J - min J) + 1e-9."""
@@ -124,8 +146,9 @@ class Cem:
     rounds: int = 1
     first: int = 2
 
-    def sample(self, plan: Plan, half_range: Floats, seed: int, planning_round: int, count: int) -> Floats:
+    def sample(self, plan: Plan, spread: Spread, seed: int, planning_round: int, count: int) -> Floats:
         """Return candidates `[N, K, A]`; the last tenth keeps the initial spread."""
+        half_range = spread.half_range
         std = np.where(np.isfinite(plan.std), np.maximum(plan.std, STD_FLOOR * half_range), self.sigma * half_range)
         scale = np.broadcast_to(std, (count, *plan.knots.shape)).copy()
         scale[count - int(EXPLORERS * count) :] = self.sigma * half_range
@@ -157,25 +180,25 @@ class Annealed(Mppi):
     rounds: int = 3
     shrink: float = 0.5
 
-    def sample(self, plan: Plan, half_range: Floats, seed: int, planning_round: int, count: int) -> Floats:
+    def sample(self, plan: Plan, spread: Spread, seed: int, planning_round: int, count: int) -> Floats:
         """Return candidates `[N, K, A]`, `count` of this round."""
-        spread = self.sigma * self.shrink**planning_round * half_range
-        candidates = around(plan.knots, spread, seed, plan.index, planning_round, count)
+        candidates = around(plan, self.sigma * self.shrink**planning_round, spread, seed, planning_round, count)
         if planning_round == 0 and count > 1:
             candidates[1] = plan.best
         return candidates
 
 
-def around(knots: Floats, spread: Floats, seed: int, plan: int, planning_round: int, count: int) -> Floats:
-    """Return `count` candidates `[N, K, A]`: the knots themselves, then normal ones about them, wider at later knots;
-    every fourth wider still.
+def around(plan: Plan, sigma: float, spread: Spread, seed: int, planning_round: int, count: int) -> Floats:
+    """Return `count` candidates `[N, K, A]`: the plan's knots themselves, then normal ones about them, wider at later
+    knots; every fourth wider still.
     """
-    steps = len(knots)
+    steps = len(plan.knots)
     ramp = 1.0 + RAMP * np.arange(steps) / max(steps - 1, 1)
-    scale = np.where(np.arange(count) % WIDE_EVERY == WIDE_EVERY - 1, WIDE, 1.0)
-    eps = normals(seed, plan, planning_round, (count, *knots.shape))
+    scale = np.where(np.arange(count) // 2 % WIDE_EVERY == WIDE_EVERY - 1, WIDE, 1.0)
+    eps = normals(seed, plan.index, planning_round, (count, *plan.knots.shape))
     eps[0] = 0.0
-    candidates: Floats = knots + scale[:, None, None] * (spread * ramp[:, None]) * eps
+    noise = spread.noise(eps * scale[:, None, None] * ramp[:, None], sigma)
+    candidates: Floats = plan.knots + noise
     return candidates
 
 

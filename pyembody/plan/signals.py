@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from ..envs.provided import provided_signals
 from ..spec.robot import Robot
 from ..spec.signal import Signal
 from ..spec.task import Task
+from ..spec.vocabulary import Vocabulary
 
 Floats = NDArray[np.float64]
 FLAT = Task(name="behaviour", observations={}, channels={})
@@ -54,3 +56,12 @@ def signal_arrays(
         else:
             arrays[signal.name] = np.ascontiguousarray(fields[source.field][:, list(source.columns)])
     return arrays
+
+
+def synergy_rows(vocabulary: Vocabulary, robot: Robot) -> Floats:
+    """Return the vocabulary's synergies `[S, A]` in the order of the robot's joints."""
+    rows = [
+        [sum(v for pattern, v in moves.items() if fnmatchcase(joint, pattern)) for joint in robot.joints]
+        for moves in vocabulary.synergies.values()
+    ]
+    return np.array(rows, np.float64).reshape(len(rows), len(robot.joints))

@@ -48,12 +48,16 @@ class CostTemplate(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Vocabulary(Struct, frozen=True, forbid_unknown_fields=True):
-    """The templates of a task folder, its exclusive groups and presets (address = value)."""
+    """The templates of a task folder, its exclusive groups and presets (address = value).
+
+    `synergies` are movements of several joints that planners try as one: joint pattern = radians.
+    """
 
     templates: dict[str, CostTemplate]
     let: dict[str, str] = field(default_factory=dict)
     exclusive: dict[str, tuple[str, ...]] = field(default_factory=dict)
     presets: dict[str, dict[str, float]] = field(default_factory=dict)
+    synergies: dict[str, dict[str, float]] = field(default_factory=dict)
     folder: str = ""
 
     def addresses(self) -> dict[str, TemplateParameter]:
