@@ -21,6 +21,7 @@ from .commands.bench import Bench
 from .commands.doctor import Doctor
 from .commands.eval import Eval
 from .commands.failure import CommandError
+from .commands.l2r import L2r
 from .commands.listing import List
 from .commands.report import Report
 from .commands.resume import Resume
@@ -33,7 +34,9 @@ from .spec.errors import nearest
 
 EXIT_FAILURE, EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 130, 143
 HELP_INDENT = " " * 9  # in a box that tells what is missing, the help text of each option
-COMMANDS = ("train", "resume", "eval", "view", "report", "list", "doctor", "robot", "reward", "bench", "study")
+COMMANDS = (
+    "train", "resume", "eval", "view", "report", "list", "doctor", "robot", "reward", "l2r", "bench", "study",
+)
 
 Command = OmitSubcommandPrefixes[
     Annotated[Train, subcommand("train")]
@@ -45,6 +48,7 @@ Command = OmitSubcommandPrefixes[
     | Annotated[Doctor, subcommand("doctor")]
     | Annotated[RobotCommand, subcommand("robot")]
     | Annotated[Reward, subcommand("reward")]
+    | Annotated[L2r, subcommand("l2r")]
     | Annotated[Bench, subcommand("bench")]
     | Annotated[StudyCommand, subcommand("study")]
 ]

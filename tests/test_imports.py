@@ -14,6 +14,7 @@ FLOORS = (
     {"spec"},
     {"program", "language"},
     {"envs", "adapters"},
+    {"plan"},
     {"learn", "analysis"},
     {"viz"},
     {"bench", "study"},

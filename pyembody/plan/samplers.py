@@ -18,7 +18,7 @@ from .noise import normals
 Floats = NDArray[np.float64]
 
 RAMP = 1.5  # later knots are tried further away: what they do is corrected by the plans to come
-WIDE_EVERY, WIDE = 4, 2.5
+SCALES = (1.0, 0.3, 0.1, 2.5)  # of the spread, in turn: some candidates refine, some look far
 ELITES, STD_FLOOR, EXPLORERS = 0.1, 0.01, 0.1
 SYNERGY = 4.0  # how much wider movements of several actuators are tried
 FINE = 0.25  # and how much narrower single ones beside it
@@ -190,11 +190,11 @@ class Annealed(Mppi):
 
 def around(plan: Plan, sigma: float, spread: Spread, seed: int, planning_round: int, count: int) -> Floats:
     """Return `count` candidates `[N, K, A]`: the plan's knots themselves, then normal ones about them, wider at later
-    knots; every fourth wider still.
+    knots, near and far in turn.
     """
     steps = len(plan.knots)
     ramp = 1.0 + RAMP * np.arange(steps) / max(steps - 1, 1)
-    scale = np.where(np.arange(count) // 2 % WIDE_EVERY == WIDE_EVERY - 1, WIDE, 1.0)
+    scale = np.array(SCALES)[np.arange(count) // 2 % len(SCALES)]
     eps = normals(seed, plan.index, planning_round, (count, *plan.knots.shape))
     eps[0] = 0.0
     noise = spread.noise(eps * scale[:, None, None] * ramp[:, None], sigma)
