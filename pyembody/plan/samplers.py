@@ -21,6 +21,7 @@ RAMP = 1.5  # later knots are tried further away: what they do is corrected by t
 SCALES = (1.0, 0.3, 0.1, 2.5)  # of the spread, in turn: some candidates refine, some look far
 ELITES, STD_FLOOR, EXPLORERS = 0.1, 0.01, 0.1
 SYNERGY = 4.0  # how much wider movements of several actuators are tried
+STRIDE = 5  # by which movements take turns, so that each meets every scale
 FINE = 0.25  # and how much narrower single ones beside it
 KEPT = 20.0  # temperatures beyond the best cost at which a weight is below e^-20
 
@@ -51,13 +52,13 @@ class Spread:
     half_range: Floats
     synergies: Floats
 
-    def noise(self, eps: Floats, sigma: float) -> Floats:
-        """Return standard normal numbers `[N, K, A]` in actuator units."""
+    def noise(self, eps: Floats, sigma: float, turn: int) -> Floats:
+        """Return standard normal numbers `[N, K, A]` in actuator units; `turn` moves on which movement comes first."""
         noise: Floats = sigma * self.half_range * eps
         if len(self.synergies):
             moved = eps[1::2]
             amount = SYNERGY * sigma * (moved[:, :1, 0] + 0.5 * moved[:, :, 1])
-            which = np.arange(len(moved)) % len(self.synergies)
+            which = (np.arange(len(moved)) + STRIDE * turn) % len(self.synergies)
             noise[1::2] = FINE * noise[1::2] + amount[:, :, None] * self.synergies[which][:, None, :]
         return noise
 
@@ -197,7 +198,7 @@ def around(plan: Plan, sigma: float, spread: Spread, seed: int, planning_round: 
     scale = np.array(SCALES)[np.arange(count) // 2 % len(SCALES)]
     eps = normals(seed, plan.index, planning_round, (count, *plan.knots.shape))
     eps[0] = 0.0
-    noise = spread.noise(eps * scale[:, None, None] * ramp[:, None], sigma)
+    noise = spread.noise(eps * scale[:, None, None] * ramp[:, None], sigma, plan.index + planning_round)
     candidates: Floats = plan.knots + noise
     return candidates
 
