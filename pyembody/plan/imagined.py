@@ -46,6 +46,11 @@ class Imagined:
         self._row = np.zeros(mujoco.mj_stateSize(built.model, STATE))
         self._bad = self.batch.warning
         self.fields = fields_of(built, cost.inputs)
+        self._reads = [
+            (s.name, source.field, _side_by_side(source.columns))
+            for s in cost.inputs
+            if (source := built.sources.get(s.name)) is not None
+        ]
         self.frequencies = np.zeros(len(built.foot_geoms))
         self.steps = 0
         """Simulation steps made so far, for speed figures."""
@@ -133,12 +138,10 @@ class Imagined:
         signals: dict[str, NDArray[np.float64]] = {}
         rows = end - begin
         shape = (rows, len(controls))
-        for signal in self.cost.inputs:
-            source = self.built.sources.get(signal.name)
-            if source is not None:
-                values = got[source.field]
-                held = values[:, :rows] if source.field in ("qpos", "qvel") else values[:, values.shape[1] - rows :]
-                signals[signal.name] = _columns(held, source.columns).transpose(1, 0, 2)
+        for name, field, columns in self._reads:
+            values = got[field]
+            held = values[:, :rows] if field in ("qpos", "qvel") else values[:, values.shape[1] - rows :]
+            signals[name] = held[:, :, columns].transpose(1, 0, 2)
         signals["ctrl"] = controls[:, begin - 1 : end - 1].transpose(1, 0, 2)
         signals["prev_ctrl"] = _previous(start, controls, begin, end).transpose(1, 0, 2)
         cycles = start.gait_cycles + np.arange(begin, end)[:, None] * (self.frequencies * self.dt)
@@ -160,11 +163,10 @@ def _previous(start: Start, controls: Floats, begin: int, end: int) -> Floats:
     return np.concatenate([first, controls[:, : end - 2]], axis=1)
 
 
-def _columns(values: Floats, columns: tuple[int, ...]) -> Floats:
-    index = np.asarray(columns)
-    if (np.diff(index) == 1).all():
-        return values[:, :, index[0] : index[-1] + 1]
-    return values[:, :, index]
+def _side_by_side(columns: tuple[int, ...]) -> slice | list[int]:
+    """Columns as a slice where they are adjacent, so that reading them copies nothing."""
+    first, last = columns[0], columns[-1] + 1
+    return slice(first, last) if tuple(range(first, last)) == columns else list(columns)
 
 
 def fields_of(built: BuiltModel, inputs: tuple[Signal, ...]) -> tuple[str, ...]:

@@ -1,0 +1,139 @@
+"""Behaviours: addresses, merging, presets, stages, and scores of traces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mujoco
+import numpy as np
+import pytest
+
+from pyembody.cli import main
+from pyembody.envs.model import build_model
+from pyembody.plan import Behaviour, BehaviourStage, merge, parameters
+from pyembody.plan.results import read_results
+from pyembody.plan.score import Scorer
+from pyembody.plan.signals import FLAT
+from pyembody.plan.staging import StageWatch
+from pyembody.plan.suite import behaviours, load_suite
+from pyembody.plan.trace import Trace
+from pyembody.spec import load_robot
+from pyembody.spec.errors import SpecError
+from pyembody.spec.vocabulary import load_vocabulary
+
+VOCABULARY = load_vocabulary("quadruped")
+ROBOT = load_robot("go2", "planning")
+BUILT = build_model(ROBOT, FLAT, execution=True)
+SUITE = load_suite("quadruped")
+
+
+def trace_of(height: float, seconds: float) -> Trace:
+    """A robot that hangs still in its stance at a height."""
+    data, trace = mujoco.MjData(BUILT.model), Trace()
+    data.qpos[:] = BUILT.home_qpos
+    data.qpos[2] = height
+    mujoco.mj_forward(BUILT.model, data)
+    for _ in range(round(seconds / 0.02)):
+        trace.add(BUILT, data, np.array(ROBOT.default_pose), np.zeros(4), 0)
+    return trace
+
+
+def scorer(name: str) -> Scorer:
+    return Scorer(SUITE, name, VOCABULARY, ROBOT, BUILT)
+
+
+def test_an_unknown_address_names_the_nearest() -> None:
+    with pytest.raises(SpecError, match=r"torso_height\.height"):
+        merge(VOCABULARY, {}, {"torso_height.hight": 0.3})
+
+
+def test_a_value_out_of_range_is_refused_with_the_range() -> None:
+    with pytest.raises(SpecError, match=r"expected 0\.05 to 0\.8 m, got 2"):
+        merge(VOCABULARY, {}, {"torso_height.height": 2.0})
+
+
+def test_merging_keeps_what_was_said_before_and_none_clears() -> None:
+    first = merge(VOCABULARY, {}, {"foot_height.FL.height": 0.1, "torso_height.height": 0.2})
+    assert merge(VOCABULARY, first, {"foot_height.RR.height": 0.1}) == {**first, "foot_height.RR.height": 0.1}
+    assert merge(VOCABULARY, first, {"torso_height.height": None}) == {"foot_height.FL.height": 0.1}
+
+
+def test_the_order_of_edits_does_not_matter_and_twice_is_once() -> None:
+    edits = {"heading.angle": 1.0, "foot_height.FL.height": 0.1}
+    once = merge(VOCABULARY, {}, edits)
+    assert list(once.items()) == list(merge(VOCABULARY, {}, dict(reversed(edits.items()))).items())
+    assert merge(VOCABULARY, once, edits) == once
+
+
+def test_turning_and_heading_exclude_each_other() -> None:
+    facing = merge(VOCABULARY, {}, {"heading.angle": 1.0})
+    assert merge(VOCABULARY, facing, {"yaw_rate.speed": 2.0}) == {"yaw_rate.speed": 2.0}
+    with pytest.raises(SpecError, match="turning"):
+        merge(VOCABULARY, {}, {"heading.angle": 1.0, "yaw_rate.speed": 2.0})
+
+
+def test_an_edited_template_counts_with_its_own_weight() -> None:
+    values = parameters(VOCABULARY, {"yaw_rate.speed": 2.0, "torso_height.weight": 3.0})
+    assert values["cost.yaw_rate.weight"] == 0.6
+    assert values["cost.torso_height.weight"] == 3.0
+    assert values["cost.heading.weight"] == 0.0
+
+
+def test_each_turn_of_the_suite_adds_to_those_before() -> None:
+    spinning = behaviours(VOCABULARY, SUITE.tasks["Q8"])[-1]
+    assert set(spinning.edits) >= {"foot_height.FL.height", "foot_height.RR.height", "yaw_rate.speed"}
+
+
+def test_a_still_and_low_robot_sits() -> None:
+    assert scorer("Q3").score(trace_of(0.15, 1.2), [0]).success
+    high = scorer("Q3").score(trace_of(0.29, 1.2), [0])
+    assert not high.success
+    assert high.reason == "low 0 %"
+
+
+def test_a_window_must_be_whole() -> None:
+    assert scorer("Q3").score(trace_of(0.15, 0.9), [0]).reason == "shorter than 1 s"
+
+
+def test_a_trunk_on_the_floor_is_a_fall_unless_the_task_asks_for_it() -> None:
+    assert scorer("Q1").score(trace_of(0.04, 1.2), [0]).reason == "fell"
+    assert scorer("Q3").fell(trace_of(0.04, 1.2)) == ""
+
+
+def test_stages_follow_one_another_when_their_condition_has_held() -> None:
+    behaviour = Behaviour(stages=(
+        BehaviourStage("low", {"torso_height.height": 0.2}, "time_in_stage > 0.05", hold_s=0.04),
+        BehaviourStage("high", {"torso_height.height": 0.3}),
+    ))
+    watch = StageWatch(VOCABULARY, ROBOT, BUILT, behaviour, 0.02)
+    assert watch.edits()["torso_height.height"] == 0.2
+    changed = [watch.step({}) for _ in range(6)]
+    assert changed.count(True) == 1
+    assert watch.edits()["torso_height.height"] == 0.3
+
+
+def test_a_stage_that_times_out_without_a_way_on_fails() -> None:
+    behaviour = Behaviour(stages=(
+        BehaviourStage("never", until="time_in_stage > 100", timeout_s=0.1), BehaviourStage("end"),
+    ))
+    watch = StageWatch(VOCABULARY, ROBOT, BUILT, behaviour, 0.02)
+    for _ in range(8):
+        watch.step({})
+    assert watch.failed
+
+
+def test_l2r_run_scores_writes_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "results.json"
+    arguments = ["l2r", "run", "--tasks", "Q4", "--seeds", "1", "--json", str(file), "--least", "1.0"]
+    assert main(arguments) == 0
+    assert "Q4 seed 0: success" in capsys.readouterr().out
+    (row,) = read_results(file).rows
+    assert row.success
+    assert main(arguments) == 0
+    assert "seed 0" not in capsys.readouterr().out
+    assert read_results(file).rows == (row,)
+
+
+def test_l2r_run_names_the_nearest_task(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["l2r", "run", "--tasks", "Q33"]) == 2
+    assert "Q3" in capsys.readouterr().err
