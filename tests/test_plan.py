@@ -22,6 +22,7 @@ from pyembody.program import compile_expression, compile_task
 from pyembody.spec import load_robot
 from pyembody.spec.errors import SpecError
 from pyembody.spec.robot import Robot
+from pyembody.spec.signal import Signal
 from pyembody.spec.vocabulary import load_vocabulary, make_task
 
 KNOTS, ACTUATORS, COUNT, STEPS = 4, 3, 16, 8
@@ -133,9 +134,10 @@ def test_synergies_move_several_actuators_at_once() -> None:
 
 @given(st.floats(0, 50), st.floats(-2, 2))
 def test_the_risk_transform_is_that_of_the_language(cost: float, level: float) -> None:
-    compiled = compile_expression(f"risk(l, {level!r})", {"l": __import__("pyembody.spec", fromlist=["Signal"]).Signal("l")})
-    del compiled
-    assert np.isfinite(risk(np.array([cost]), level)).all()
+    program = compile_expression("risk(cost, level)", {name: Signal(name) for name in ("cost", "level")})
+    rows = {name: np.array([[[value]]], np.float32) for name, value in (("cost", cost), ("level", level))}
+    told = program.evaluate_log(rows).groups["value"][0, 0, 0]
+    assert risk(rows["cost"].astype(np.float64), float(rows["level"][0, 0, 0])) == pytest.approx(told, rel=1e-4)
 
 
 # --- on a robot -----------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ class Bench:
     """
 
     family: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="[FAMILY]")] = "all"
-    """The family: env, learn, returns, reward, train, or all."""
+    """The family: env, learn, plan, returns, reward, train, or all."""
     json: OptionalPath = None
     """Also write the rows to this file."""
     seconds: float = 20.0
@@ -31,7 +31,7 @@ class Bench:
     num_envs: int = 256
     """Environments of the go2 cases."""
     threads: Count = 0
-    """Threads of env (0: all usable cores, which train always takes) and of all sides in reward (0: one)."""
+    """Threads of env and plan (0: all usable cores, which train always takes) and of all sides in reward (0: one)."""
 
     def run(self) -> int:
         """Print a table, and write the rows as JSON if asked to."""

@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from ..spec.errors import SpecError
 from ..spec.tables import Stage
-from ..spec.vocabulary import WEIGHT, Value, Vocabulary, check_value, parameter_name
+from ..spec.vocabulary import WEIGHT, Value, Vocabulary, check_value, flat_name, parameter_name
 
 Edits = Mapping[str, Value]
 MAX_RETRIES = 3
@@ -75,6 +75,18 @@ def parameters(vocabulary: Vocabulary, edits: Edits) -> dict[str, float]:
         values[parameter_name(f"{stem}.{WEIGHT}")] = vocabulary.templates[terms[stem][0]].weight
     values |= {parameter_name(a): v for a, v in edits.items() if v is not None}
     return values
+
+
+def counting(vocabulary: Vocabulary, edits: Edits) -> frozenset[str]:
+    """Return the flat names of the terms whose weight is not 0 under edits."""
+    values = parameters(vocabulary, edits)
+    found = set()
+    for address, (name, _) in vocabulary.terms().items():
+        template = vocabulary.templates[name]
+        weight = values.get(parameter_name(f"{address}.{WEIGHT}"), template.weight if template.on else 0.0)
+        if weight:
+            found.add(flat_name(address))
+    return frozenset(found)
 
 
 def stage_rows(behaviour: Behaviour) -> tuple[Stage, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import mujoco
 import numpy as np
@@ -22,7 +23,7 @@ CHUNKS = 4
 
 @dataclass(frozen=True)
 class Start:
-    """What candidates begin from: positions `[nq]`, velocities `[nv]`, the control `[A]` before, gait cycles `[feet]`."""
+    """Where candidates begin: positions `[nq]`, velocities `[nv]`, the control `[A]` before, gait cycles `[feet]`."""
 
     qpos: Floats
     qvel: Floats
@@ -38,22 +39,27 @@ class Imagined:
     """
 
     def __init__(self, built: BuiltModel, cost: CostProgram, count: int, threads: int = 1) -> None:
-        self.built, self.cost, self.count = built, cost, count
+        self.built, self.count = built, count
         self.dt = float(built.model.opt.timestep)
         self.batch = Batch(built.model, count, threads)
         self.batch.reset()
         self._data = mujoco.MjData(built.model)
         self._row = np.zeros(mujoco.mj_stateSize(built.model, STATE))
         self._bad = self.batch.warning
-        self.fields = fields_of(built, cost.inputs)
-        self._reads = [
-            (s.name, source.field, _side_by_side(source.columns))
-            for s in cost.inputs
-            if (source := built.sources.get(s.name)) is not None
-        ]
+        self.use(cost)
         self.frequencies = np.zeros(len(built.foot_geoms))
         self.steps = 0
         """Simulation steps made so far, for speed figures."""
+
+    def use(self, cost: CostProgram) -> None:
+        """Let another program say what states cost, and record what it asks for."""
+        self.cost, sources = cost, self.built.sources
+        self.fields = fields_of(self.built, cost.inputs)
+        self._reads = [
+            (s.name, source.field, _side_by_side(source.columns))
+            for s in cost.inputs
+            if (source := sources.get(s.name)) is not None
+        ]
 
     def costs(self, start: Start, controls: Floats, sampler: Sampler | None = None, plan: Plan | None = None) -> Floats:
         """Return the mean cost `[N]` of controls `[N, T, A]`, infinite for what diverged.
@@ -65,22 +71,23 @@ class Imagined:
         count, horizon = controls.shape[:2]
         ids = np.arange(count)
         if sampler is None or plan is None:
-            total = np.zeros(count)
-            self._advance(start, controls, ids, (0, horizon), None, total)
-            return total / (horizon - 1)
+            sums = np.zeros(count)
+            self._advance(start, controls, ids, (0, horizon), None, sums)
+            return _mean(sums, horizon)
         whole = np.full(count, np.inf)
         first = min(sampler.first, count)
         whole[:first] = 0.0
         self._advance(start, controls[:first], ids[:first], (0, horizon), None, whole[:first])
-        limit = sampler.bound(plan, whole[:first] / (horizon - 1)) * (horizon - 1)
-        return self._culled(start, controls, ids[first:], limit, whole) / (horizon - 1)
+        beyond = sampler.slack * plan.temperature if sampler.slack else 0.0
+        limit = float(whole[:first].max()) + beyond * (horizon - 1)
+        return _mean(self._culled(start, controls, ids[first:], limit, whole), horizon)
 
     def _culled(self, start: Start, controls: Floats, ids: NDArray[np.int64], limit: float, whole: Floats) -> Floats:
         """Roll the rest in chunks; rows whose partial sum is beyond the limit stay infinite."""
         horizon = controls.shape[1]
         edges = np.linspace(0, horizon, CHUNKS + 1).round().astype(int)
         sums, last = np.zeros(len(ids)), None
-        for begin, end in zip(edges[:-1], edges[1:], strict=True):
+        for begin, end in pairwise(edges):
             last = self._advance(start, controls[ids], ids, (int(begin), int(end)), last, sums)
             keep = sums <= limit
             ids, sums, last = ids[keep], sums[keep], last[keep]
@@ -147,6 +154,11 @@ class Imagined:
         cycles = start.gait_cycles + np.arange(begin, end)[:, None] * (self.frequencies * self.dt)
         signals["gait_cycles"] = np.broadcast_to(cycles[:, None, :], (*shape, len(self.frequencies)))
         return signals
+
+
+def _mean(sums: Floats, horizon: int) -> Floats:
+    mean: Floats = sums / (horizon - 1)
+    return mean
 
 
 def _after(last: Floats, got: Mapping[str, Floats]) -> dict[str, Floats]:

@@ -1,4 +1,4 @@
-"""Counter-based normal numbers: what a candidate gets depends on its place alone, on no thread and no other candidate."""
+"""Counter-based normal numbers: what a candidate gets depends on its place alone, on no thread or other candidate."""
 
 from __future__ import annotations
 

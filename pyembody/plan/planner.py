@@ -123,7 +123,7 @@ def control_ranges(built: BuiltModel, robot: Robot) -> Floats:
         elif robot.control.kind == "position" and model.jnt_limited[joint]:
             rows.append(model.jnt_range[joint])
         else:
-            raise SpecError(f"{robot.name}: actuator of '{name}': expected a control range, got none: a planner needs one")
+            raise SpecError(f"{robot.name}: actuator of '{name}': expected a control range for a planner, got none")
     return np.array(rows, np.float64)
 
 

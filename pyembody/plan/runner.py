@@ -18,7 +18,7 @@ from ..program import compile_task
 from ..spec.errors import unknown
 from ..spec.robot import Robot
 from ..spec.vocabulary import Vocabulary, make_task
-from .behaviour import Behaviour, parameters
+from .behaviour import Behaviour, counting, parameters
 from .cost import CostProgram
 from .imagined import Imagined, Start
 from .planner import Planner, PlannerSettings, control_ranges
@@ -61,6 +61,7 @@ class Runner:
         self.data = mujoco.MjData(self.built.model)
         self.control_dt = robot.control.control_dt
         self._planners: dict[str, Planner] = {}
+        self._costs: dict[tuple[PlannerSettings, frozenset[str]], CostProgram] = {}
         self._home = np.asarray(robot.default_pose, np.float64)
         self._pool = ThreadPoolExecutor(1) if mode == "live" else None
         self.reset(self.built.home_qpos)
@@ -74,9 +75,12 @@ class Runner:
         self.cycles = np.zeros(len(self.built.foot_geoms))
         self.trace = Trace()
         self.diverged = False
+        self._pending: Future[Plan] | None = None
+        self._due = self._since = 0.0
 
     def say(self, behaviour: Behaviour) -> None:
         """Do another behaviour from now on, from the present state. Raises SpecError if it cannot be done."""
+        self._settle()
         self.behaviour = behaviour
         self.watch = StageWatch(self.vocabulary, self.robot, self.built, behaviour, self.control_dt)
         before = getattr(self, "planner", None)
@@ -85,10 +89,10 @@ class Runner:
         if before is None or before is not self.planner:
             knots = np.tile(self.control, (self.planner.settings.knots, 1))
             self.planner.plan = Plan(knots, np.full_like(knots, np.inf), knots, index=self.planner.plan.index)
-        for _ in range(WARM_UP):
-            self._timed_plan(self.start(), 0.0)
+        with quiet():
+            for _ in range(WARM_UP):
+                self._timed_plan(self.start(), 0.0)
         self._plan, self._since = self.planner.plan, 0.0
-        self._pending: Future[Plan] | None = None
 
     def step(self) -> None:
         """Go on for one control step."""
@@ -104,10 +108,11 @@ class Runner:
 
     def run(self, seconds: float) -> None:
         """Go on for so many seconds of simulated time, or until the simulation diverges."""
-        for _ in range(round(seconds / self.control_dt)):
-            if self.diverged:
-                return
-            self.step()
+        with quiet():
+            for _ in range(round(seconds / self.control_dt)):
+                if self.diverged:
+                    return
+                self.step()
 
     def close(self) -> None:
         """Wait for a plan that is being made, and end its thread."""
@@ -126,28 +131,36 @@ class Runner:
             chosen = self.settings[name]
             robot = replace(self.robot, physics=replace(self.robot.physics, timestep=chosen.timestep))
             built = build_model(robot, FLAT)
-            task = make_task(self.vocabulary, "behaviour")
-            program = compile_task(task, behaviour_signals(self.robot, built), dt=chosen.timestep)
-            cost = CostProgram(program, self.threads, chosen.risk)
-            count = chosen.candidates
-            imagined = Imagined(built, cost, count, self.threads)
+            cost = self._cost(built, chosen, counting(self.vocabulary, {}))
+            imagined = Imagined(built, cost, chosen.candidates, self.threads)
             ranges, synergies = control_ranges(built, self.robot), synergy_rows(self.vocabulary, self.robot)
             self._planners[name] = Planner(imagined, chosen, ranges, self._home, self.seed, synergies)
         return self._planners[name]
 
+    def _cost(self, built: BuiltModel, chosen: PlannerSettings, terms: frozenset[str]) -> CostProgram:
+        """The program of some terms; those that count for nothing would take their time in every imagined step."""
+        key = (chosen, terms)
+        if key not in self._costs:
+            task = make_task(self.vocabulary, "behaviour", terms)
+            program = compile_task(task, behaviour_signals(self.robot, built), dt=chosen.timestep)
+            self._costs[key] = CostProgram(program, self.threads, chosen.risk)
+        return self._costs[key]
+
     def _aim(self) -> None:
         """Tell the planner what counts now."""
+        self._settle()
         edits = self.watch.edits()
         imagined = self.planner.imagined
-        imagined.cost.set(parameters(self.vocabulary, edits))
+        imagined.use(self._cost(imagined.built, self.planner.settings, counting(self.vocabulary, edits)))
+        known = imagined.cost.program.params
+        imagined.cost.set({k: v for k, v in parameters(self.vocabulary, edits).items() if k in known})
         names = [f"foot_gait.{foot}.frequency" for foot in self.robot.feet]
         self.frequencies = np.array([edits.get(name, 0.0) for name in names])
         imagined.frequencies = self.frequencies
 
     def _timed_plan(self, start: Start, elapsed: float) -> Plan:
         began = time.perf_counter()
-        with quiet():
-            plan = self.planner.replan(start, elapsed)
+        plan = self.planner.replan(start, elapsed)
         self.trace.plan_s.append(time.perf_counter() - began)
         return plan
 
@@ -157,17 +170,17 @@ class Runner:
         if self._pending is not None and self._pending.done():
             self._plan = self._pending.result()
             self.trace.late_s.append(time.perf_counter() - self._due)
-            self._since, self._pending = self._ahead_left(), None
+            self._since, self._pending = max(self.trace.late_s[-1], 0.0), None
         if self._pending is None:
             assert self._pool is not None
-            self._asked = time.perf_counter()
             latency = float(np.percentile(self.trace.plan_s[-50:], 95))
-            self._due, self._ahead = self._asked + latency, latency
+            self._due = time.perf_counter() + latency
             self._pending = self._pool.submit(self._timed_plan, self._predicted(latency), self._since + latency)
 
-    def _ahead_left(self) -> float:
-        """Seconds into the new plan, which begins where the state was predicted for."""
-        return max(time.perf_counter() - self._due, 0.0)
+    def _settle(self) -> None:
+        """Wait for a plan that is being made: what counts must not change under it."""
+        if self._pending is not None:
+            self._plan, self._since, self._pending = self._pending.result(), 0.0, None
 
     def _predicted(self, seconds: float) -> Start:
         """The state after `seconds` under the present plan, on the planning model."""
@@ -191,8 +204,7 @@ class Runner:
             self.control = self.planner.control(self._since + k * dt, self._plan)
             data.ctrl[self.built.control.actuators] = self.control
             substeps = round(min(dt, self.control_dt) / model.opt.timestep)
-            with quiet():
-                mujoco.mj_step(model, data, nstep=substeps)
+            mujoco.mj_step(model, data, nstep=substeps)
         mujoco.mj_forward(model, data)
         self.cycles = self.cycles + self.frequencies * self.control_dt
         self.diverged = self.diverged or not np.isfinite(data.qpos).all() or data.warning.number.any()

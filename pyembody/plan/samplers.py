@@ -64,20 +64,25 @@ class Spread:
 
 
 class Sampler(Protocol):
-    """A sampling planner: `rounds` times candidates are sampled, rolled out, and the plan updated."""
+    """A sampling planner: candidates are sampled, rolled out, and the plan updated."""
 
-    rounds: int
-    first: int
-    """Candidates that are rolled out whole before others may be dropped."""
+    @property
+    def rounds(self) -> int:
+        """How many times that is done for each plan."""
+
+    @property
+    def first(self) -> int:
+        """How many candidates are rolled out whole; the dearest of them says what others may cost and still count."""
+
+    @property
+    def slack(self) -> float:
+        """How many temperatures beyond that still count."""
 
     def sample(self, plan: Plan, spread: Spread, seed: int, planning_round: int, count: int) -> Floats:
         """Return candidates `[N, K, A]`, the nominal first."""
 
     def update(self, plan: Plan, candidates: Floats, costs: Floats) -> Plan:
         """Return the plan after the costs `[N]`, infinite ones left out; it is unchanged if all are."""
-
-    def bound(self, plan: Plan, finished: Floats) -> float:
-        """Return the mean cost beyond which a candidate cannot change the update, given costs of finished ones."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,7 @@ class Predictive:
     sigma: float = 0.15
     rounds: int = 1
     first: int = 1
+    slack: float = 0.0
 
     def sample(self, plan: Plan, spread: Spread, seed: int, planning_round: int, count: int) -> Floats:
         """Return candidates `[N, K, A]`."""
@@ -99,10 +105,6 @@ class Predictive:
             return plan
         return replace(plan, knots=candidates[k], best=candidates[k], cost=float(costs[k]), effective=1.0)
 
-    def bound(self, plan: Plan, finished: Floats) -> float:
-        """Return the best cost so far."""
-        return float(finished.min())
-
 
 @dataclass(frozen=True)
 class Mppi:
@@ -112,6 +114,7 @@ class Mppi:
     tau: float = 0.1
     rounds: int = 1
     first: int = 1
+    slack: float = KEPT
 
     def sample(self, plan: Plan, spread: Spread, seed: int, planning_round: int, count: int) -> Floats:
         """Return candidates `[N, K, A]`."""
@@ -134,10 +137,6 @@ class Mppi:
         effective = float(1.0 / np.square(weights).sum())
         return replace(plan, knots=knots, best=candidates[k], cost=low, temperature=temperature, effective=effective)
 
-    def bound(self, plan: Plan, finished: Floats) -> float:
-        """Return the best cost and as many temperatures of the last plan as leave no weight."""
-        return float(finished.min()) + KEPT * plan.temperature
-
 
 @dataclass(frozen=True)
 class Cem:
@@ -146,6 +145,7 @@ class Cem:
     sigma: float = 0.15
     rounds: int = 1
     first: int = 2
+    slack: float = 0.0
 
     def sample(self, plan: Plan, spread: Spread, seed: int, planning_round: int, count: int) -> Floats:
         """Return candidates `[N, K, A]`; the last tenth keeps the initial spread."""
@@ -168,10 +168,6 @@ class Cem:
         return replace(
             plan, knots=chosen.mean(0), std=chosen.std(0), best=best, cost=cost, effective=float(len(elites))
         )
-
-    def bound(self, plan: Plan, finished: Floats) -> float:
-        """Return the worst cost that is surely an elite's: the last of as many finished ones as there are elites."""
-        return float(np.sort(finished)[self.first - 1]) if len(finished) >= self.first else np.inf
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,9 @@ class StageWatch:
     Raises SpecError for stages whose expressions or names are wrong.
     """
 
-    def __init__(self, vocabulary: Vocabulary, robot: Robot, built: BuiltModel, behaviour: Behaviour, dt: float) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, robot: Robot, built: BuiltModel, behaviour: Behaviour, dt: float
+    ) -> None:
         self.behaviour, self.dt, self.index, self.failed = behaviour, dt, 0, False
         self._time = np.zeros((1, 1))
         self._entered = [0] * len(behaviour.stages)

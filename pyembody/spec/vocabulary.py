@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from msgspec import Struct, field
@@ -64,7 +64,8 @@ class Vocabulary(Struct, frozen=True, forbid_unknown_fields=True):
         """Return every legal address `template[.instance].parameter`, weights included."""
         found: dict[str, TemplateParameter] = {}
         for name, template in self.templates.items():
-            own = {WEIGHT: TemplateParameter(template.weight, 0.0, 1000.0, doc="weight of the term"), **template.parameters}
+            weight = TemplateParameter(template.weight, 0.0, 1000.0, doc="weight of the term")
+            own = {WEIGHT: weight, **template.parameters}
             for instance in template.instances or ("",):
                 stem = f"{name}.{instance}" if instance else name
                 found |= {f"{stem}.{p}": parameter for p, parameter in own.items()}
@@ -114,8 +115,9 @@ def check_value(vocabulary: Vocabulary, address: str, value: Value) -> None:
         raise SpecError(f"{address}: expected {own.low:g} to {own.high:g}{unit}, got {value:g}")
 
 
-def make_task(vocabulary: Vocabulary, name: str, **rest: Any) -> Task:
-    """Return the task whose channel `cost` has a term for every template and instance, all present as parameters.
+def make_task(vocabulary: Vocabulary, name: str, only: Collection[str] | None = None, **rest: Any) -> Task:
+    """Return the task whose channel `cost` has a term for every template and instance, or `only` for those whose flat
+    names are given; the parameters of all are there.
 
     Costs are positive: a planner makes them small. `reached_TERM` names whether a term's target is met. `rest` are
     further fields of the task.
@@ -131,7 +133,8 @@ def make_task(vocabulary: Vocabulary, name: str, **rest: Any) -> Task:
         let[f"r_{stem}"] = _fill(template.residual, words)
         let[f"reached_{stem}"] = f"norminf(r_{stem}) <= {template.tol!r}"
         cost = re.sub(r"\br\b", f"r_{stem}", template.cost)
-        terms[stem] = Term(cost, template.weight if template.on else 0.0, "none", doc=template.doc)
+        if only is None or stem in only:
+            terms[stem] = Term(cost, template.weight if template.on else 0.0, "none", doc=template.doc)
     return Task(
         name=name, observations={}, channels={COST: Channel(terms)}, let=let, params=params, **rest
     )
