@@ -78,6 +78,11 @@ class Intent(Struct, frozen=True, forbid_unknown_fields=True):
         text = " ".join((*(e.parameter for e in self.edits), *self.clears, self.expands))
         return 2 if "{b}" in text else int("{a}" in text or "{each}" in text)
 
+    @property
+    def each(self) -> bool:
+        """Whether it may be said of more things than it must be."""
+        return any("{each}" in text for text in (*(e.parameter for e in self.edits), *self.clears))
+
 
 class Behaviours(Struct, frozen=True, forbid_unknown_fields=True):
     """What can be planned from words: `templates.toml` of the folder and its words.
@@ -137,6 +142,7 @@ def spoken(say: dict[str, str], names: dict[str, str], template: str, instance: 
 
 def behaviour_faults(behaviours: Behaviours, concepts: set[str], file: str) -> Iterator[SpecError]:
     """Yield what is wrong between intents, templates and words."""
+    concepts = concepts | {f"{unit}_amount" for unit in ("m", "rad", "m/s", "rad/s", "1")}
     for intent in behaviours.intents:
         place = f"{file}: intent '{intent.name}'"
         for concept in " ".join((*intent.needs, *intent.allows)).split():

@@ -31,7 +31,8 @@ class Lexicon:
         self.language = language
         self.behaviours: Behaviours = behaviours_of(language)
         self.phrases: Phrases = phrase_table(language)
-        names = dict.fromkeys(c for e in language.words for c in e.concepts)
+        amounts = [f"{unit}_amount" for unit in language.english.units]
+        names = dict.fromkeys([*amounts, *(c for e in language.words for c in e.concepts)])
         self._bits = {name: 1 << place for place, name in enumerate(names)}
         self.free = self.bits(FREE)
         self._masks = {id(entry): self.bits(entry.concepts) for entry in language.words}
@@ -45,7 +46,9 @@ class Lexicon:
         return mask
 
     def mask(self, word: Word) -> int:
-        """Return the bits of what a word may mean."""
+        """Return the bits of what a word may mean; of an amount that of its unit."""
+        if word.kind == "amount":
+            return self._bits.get(f"{word.amount.unit}_amount", 0)
         return self._masks.get(id(word.entry), 0)
 
     def means(self, word: Word, concept: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from ..words import Word
@@ -9,6 +11,7 @@ from .lexicon import Lexicon, Pattern
 
 INTENT_COST, INHERIT_COST, NEED_GAIN = 0.5, 0.3, 0.01
 MAX_SPAN = 16
+Named = Mapping[int, tuple[str, ...]]
 
 
 class Span(Struct, frozen=True):
@@ -34,8 +37,8 @@ class _Best(Struct):
     rivals: tuple[str, ...] = ()
 
 
-def match_intents(words: list[Word], lexicon: Lexicon, named: set[int]) -> Match:
-    """Return the best cover of the content words of a part; `named` are the starts of words of known things.
+def match_intents(words: list[Word], lexicon: Lexicon, named: Named) -> Match:
+    """Return the best cover of the content words of a part; `named` are the things meant, by the start of a word.
 
     A word covered counts 1, one that is not -1, an intent -0.5: few intents for many words.
     """
@@ -54,22 +57,26 @@ def match_intents(words: list[Word], lexicon: Lexicon, named: set[int]) -> Match
 
 
 def _extend(
-    start: int, pattern: Pattern, words: list[Word], masks: list[int], named: set[int], best: list[_Best], free: int
+    start: int, pattern: Pattern, words: list[Word], masks: list[int], named: Named, best: list[_Best], free: int
 ) -> None:
     """Try a pattern on every span from `start`, which must begin with a word that it covers."""
     if not _covers(pattern, words[start], masks[start]):
         return
-    seen, value, things = 0, 0.0, 0
+    seen, value = 0, 0.0
+    things: set[str] = set()
     here = best[start]
     for end in range(start + 1, min(start + MAX_SPAN, len(words)) + 1):
         word, mask = words[end - 1], masks[end - 1]
         seen |= mask
-        things += word.start in named
+        things.update(named.get(word.start, ()))
+        if len(things) > pattern.things and pattern.things and not pattern.intent.each:
+            return
         value += 1.0 if _covers(pattern, word, mask) else 0.0 if mask & free else -1.0
         gain = max((need.bit_count() for need in pattern.needs if need & seen == need), default=0)
-        if not gain or things < pattern.things - 1:
+        missing = max(pattern.things - len(things), 0)
+        if not gain or missing > 1:
             continue
-        total = value - INTENT_COST + NEED_GAIN * gain + best[end].value - INHERIT_COST * (things < pattern.things)
+        total = value - INTENT_COST + NEED_GAIN * gain + best[end].value - INHERIT_COST * missing
         if total > here.value + 1e-9:
             here.value, here.end, here.pattern, here.rivals = total, end, pattern, ()
         elif total > here.value - 1e-9 and here.pattern not in (None, pattern):
@@ -94,7 +101,7 @@ def _walk(words: list[Word], best: list[_Best], lexicon: Lexicon) -> Match:
         else:
             spans.append(Span(step.pattern, tuple(here), step.rivals))
             pattern = step.pattern
-            left += [w for w in here if not _covers(pattern, w, lexicon.mask(w) | 0) and not lexicon.mask(w) & lexicon.free]
+            left += [w for w in here if not _covers(pattern, w, lexicon.mask(w)) and not lexicon.mask(w) & lexicon.free]
         place = step.end
     content = [w for w in words if not lexicon.mask(w) & lexicon.free]
     covered = len(content) - len(left)

@@ -39,6 +39,8 @@ class Part:
     last: tuple[str, ...] = ()
     """Things spoken of before."""
     said_before: bool = False
+    before: tuple[str, ...] = ()
+    """Intents of the part before, or of the turn before."""
     edits: list[Edit] = field(default_factory=list)
     cleared: list[Edit] = field(default_factory=list)
     understood: list[str] = field(default_factory=list)
@@ -59,8 +61,10 @@ def read_part(part: Part) -> None:
     if clears:
         content = [w for w in content if not part.lexicon.means(w, "stop")]
     meant = meant_things(part.words, part.lexicon, part.last)
-    named = {place for place, m in meant.items() if m.things}
+    named = {place: m.things for place, m in meant.items()}
     match = match_intents(content, part.lexicon, named)
+    if not match.spans:
+        match = _repeated(content, meant, part) or match
     _check(match, content, meant, part)
     before = len(part.edits)
     for span in match.spans:
@@ -71,6 +75,19 @@ def read_part(part: Part) -> None:
     if any(part.lexicon.means(w, "instead") for w in part.words) and part.touched:
         part.cleared += [Edit(a, None) for a in part.touched[0] if a in part.values]
     _agree(part)
+
+
+def _repeated(content: list[Word], meant: Mapping[int, Meant], part: Part) -> Match | None:
+    """`and the diagonal one too`: the last thing done, of other things."""
+    free = part.lexicon.free
+    others = [w for w in content if w.start not in meant and not part.lexicon.mask(w) & free]
+    if others or not any(m.things for m in meant.values()):
+        return None
+    for name in reversed(part.before):
+        for pattern in part.lexicon.patterns:
+            if pattern.intent.name == name and pattern.intent.each and not pattern.intent.action:
+                return Match((Span(pattern, tuple(content)),), (), 1.0)
+    return None
 
 
 def _addressed(part: Part) -> list[Word]:
@@ -133,7 +150,7 @@ def _check(match: Match, content: list[Word], meant: Mapping[int, Meant], part: 
 def _read_span(span: Span, meant: Mapping[int, Meant], part: Part) -> None:
     intent = span.pattern.intent
     things = _things(span, meant, part)
-    part.understood.append(" ".join((intent.name, *(f"({t})" for t in things))))
+    part.understood.append(intent.name)
     if intent.action == "undo":
         part.undo = True
     elif intent.expands:
@@ -159,8 +176,7 @@ def _things(span: Span, meant: Mapping[int, Meant], part: Part) -> tuple[str, ..
     if len(things) < wanted:
         earlier = [t for t in part.last if t not in things] if part.said_before else []
         things = (*things, *earlier) if wanted == 2 and len(things) == 1 and len(earlier) == 1 else things
-    each = any("{each}" in e.parameter for e in span.pattern.intent.edits)
-    if len(things) < wanted or (len(things) > wanted and not each):
+    if len(things) < wanted or (len(things) > wanted and not span.pattern.intent.each):
         names = part.lexicon.behaviours.names
         choices = [names.get(t, t) for t in part.lexicon.behaviours.things][:8]
         raise part.refuse(f"expected {wanted} to be named, got {len(things)}", span.words, choices)

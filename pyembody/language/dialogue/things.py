@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct, field
 
@@ -31,6 +31,8 @@ class _Group(Struct):
             return False
         if new.get(RELATION) == SAME:
             return True  # `the paw diagonal to it`
+        if self.features.get(RELATION) == SAME and set(new) - {KIND}:
+            return False  # `move it to the bowl`
         return not any(key in self.features for key in new)
 
 
@@ -73,7 +75,7 @@ def _resolve(group: _Group, lexicon: Lexicon, last: tuple[str, ...]) -> Meant:
         related = [_other(thing, flipped, lexicon) for thing in (last if relation == SAME else last[-1:])]
         if any(thing == "" for thing in related):
             return Meant(fault="which one?", choices=_names(behaviours.things, lexicon))
-        return Meant(tuple(dict.fromkeys(related)))
+        return Meant(tuple(dict.fromkeys(_with(thing, features, lexicon) for thing in related)))
     matches = [t for t, own in behaviours.things.items() if all(own.get(k) == v for k, v in features.items())]
     if len(matches) == 1 or (matches and group.plural):
         return Meant(tuple(matches))
@@ -88,6 +90,13 @@ def _other(thing: str, flipped: Iterable[str], lexicon: Lexicon) -> str:
         if differs == set(flipped):
             return other
     return ""
+
+
+def _with(thing: str, features: Mapping[str, str], lexicon: Lexicon) -> str:
+    """The thing like `thing` but for what was said of it: `the opposite hind paw`."""
+    things = lexicon.behaviours.things
+    wanted = things[thing] | features
+    return next((other for other, own in things.items() if own == wanted), thing)
 
 
 def _names(things: Iterable[str], lexicon: Lexicon) -> tuple[str, ...]:

@@ -55,17 +55,19 @@ def _read(text: str, sentence: Sentence, state: Dialogue) -> Patch:
     anew = _is_anew(parts[0])
     values = {} if anew else dict(state.behaviour.stages[-1].values)
     last, said_before = last_things(state), False
+    before = state.turns[-1].patch.understood if state.turns else ()
     stages: list[Stage] = []
     read: list[Part] = []
     for words in parts:
         values = {} if _is_anew(words) else values
-        part = Part(words, sentence, state.lexicon, values, state.touched(), last, said_before)
+        part = Part(words, sentence, state.lexicon, values, state.touched(), last, said_before, before)
         read_part(part)
         if part.expands or part.undo:
             return _alone(text, part, parts, state)
         stage = patched(values, part.edits, state.language)
         stages.append(stage)
         values, last, said_before = dict(stage.values), part.last, part.said_before
+        before = tuple(part.understood) or before
         read.append(part)
     understood = tuple(u for part in read for u in part.understood)
     notes = tuple(n for part in read for n in part.notes)
