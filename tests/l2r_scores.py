@@ -97,7 +97,9 @@ def main(name: str, verbose: bool) -> None:
     data, ready = sentences(name), lexicons()
     scores = paraphrase_scores(data, ready)
     for task, score in scores.items():
-        print(f"{task:16} {score.right:3}/{score.count:3}  wrong {len(score.wrong)}  unsupported {len(score.unsupported)}")
+        print(
+            f"{task:16} {score.right:3}/{score.count:3}  wrong {len(score.wrong)}  unsupported {len(score.unsupported)}"
+        )
         for text in (*score.wrong, *score.unsupported) if verbose else ():
             print(f"    {text}")
     right, count = sum(s.right for s in scores.values()), sum(s.count for s in scores.values())

@@ -54,12 +54,22 @@ class IntentEdit(Struct, frozen=True, forbid_unknown_fields=True):
     sign: dict[str, float] = field(default_factory=dict)
 
 
+class Before(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is said first, in a stage of its own, unless an address has a value other than 0, or when a term counts."""
+
+    say: str
+    unless: str = ""
+    when: str = ""
+
+
 class Intent(Struct, frozen=True, forbid_unknown_fields=True):
     """Something that can be asked for. Each of `needs` is a set of concepts that says it; `allows`
     may stand beside them.
 
-    It sets `edits` and a `preset`, and clears what earlier turns set below `clears` (`*`: all).
-    `expands` is a sentence said instead. `action` moves the last height or rate by `step`, or undoes.
+    It sets `edits` and a `preset` (what is in both is as in `edits`), and clears what earlier turns set below
+    `clears` (`*`: all).
+    `expands` is a sentence said instead, `before` what must be done first. `action` moves the last height or
+    rate by `step`, or undoes.
     """
 
     name: str
@@ -69,6 +79,7 @@ class Intent(Struct, frozen=True, forbid_unknown_fields=True):
     preset: str = ""
     clears: tuple[str, ...] = ()
     expands: str = ""
+    before: tuple[Before, ...] = ()
     action: Action = ""
     step: float = 0.0
 

@@ -101,7 +101,7 @@ def parameter_of(behaviours: Behaviours, address: str) -> TemplateParameter:
 def checked(language: Language, edit: Edit) -> Edit:
     """Return an edit in its parameter's own unit; a SpecError tells an unknown address, unit, or range."""
     behaviours = behaviours_of(language)
-    address = _ordered(behaviours, edit.parameter)
+    address = ordered(behaviours, edit.parameter)
     if edit.value is None:
         return Edit(_clearable(behaviours, address), None)
     parameter = parameter_of(behaviours, address)
@@ -116,8 +116,8 @@ def checked(language: Language, edit: Edit) -> Edit:
     return Edit(address, rounded(limited(parameter, value)), parameter.unit)
 
 
-def _ordered(behaviours: Behaviours, address: str) -> str:
-    """The address with a pair of things in the order of its template: a distance has no direction."""
+def ordered(behaviours: Behaviours, address: str) -> str:
+    """Return the address with a pair of things in the order of its template: a distance has no direction."""
     name, _, rest = address.partition(".")
     pair, _, parameter = rest.partition(".")
     first, _, second = pair.partition("-")

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from ...spec.errors import SpecError
 from ..behaviours import Intent, IntentEdit
 from ..edit import Edit
 from ..words import Sentence, Word
-from .behaviour import Unsupported, agreed, checked, parameter_of
+from .behaviour import Unsupported, agreed, checked, ordered, parameter_of
 from .lexicon import Lexicon
 from .matching import Match, Span, match_intents, nearest_intents
 from .relative import last_moved, moved
-from .things import Meant, meant_things
+from .things import KIND, RELATION, Meant, meant_things
 
 THRESHOLD = 0.74
 """Share of the words that must be understood: one unknown word of four is left out, with a note."""
@@ -47,6 +48,8 @@ class Part:
     notes: list[str] = field(default_factory=list)
     expands: str = ""
     undo: bool = False
+    first: str = ""
+    """What must be done in a stage before."""
 
     def refuse(self, reason: str, words: Sequence[Word], choices: Sequence[str] = ()) -> NotUnderstoodError:
         """Return the error that these words are not understood; `choices` instead of the nearest intents."""
@@ -122,7 +125,7 @@ def _stops_something(words: Sequence[Word], lexicon: Lexicon) -> bool:
     known = [w for w in words if w.kind != "filler"]
     return any(
         lexicon.means(word, "stop") and (after.kind == "entry" and not lexicon.means(after, "stop"))
-        for word, after in zip(known, known[1:], strict=False)
+        for word, after in pairwise(known)
     )
 
 
@@ -131,7 +134,7 @@ def _check(match: Match, content: list[Word], meant: Mapping[int, Meant], part: 
     if negated:
         raise part.refuse("says what not to do; say what to do instead", negated)
     for word in match.left:
-        if word.start in meant or word.kind == "amount":
+        if word.start in meant or word.kind == "amount" or _is_named(word, part.words):
             raise part.refuse("not understood here", [word])
     if content and not match.spans and not part.edits:
         raise part.refuse("not understood", match.left or content)
@@ -147,6 +150,12 @@ def _check(match: Match, content: list[Word], meant: Mapping[int, Meant], part: 
         part.notes.append(f"left out: {', '.join(part.sentence.text_of([w]) for w in match.left)}")
 
 
+def _is_named(word: Word, words: Sequence[Word]) -> bool:
+    """Whether an unknown word stands where the thing should be: `the front right fish`."""
+    before = words[words.index(word) - 1].entry.thing if words.index(word) else {}
+    return bool(before) and not {KIND, RELATION, "name"} & before.keys()
+
+
 def _read_span(span: Span, meant: Mapping[int, Meant], part: Part) -> None:
     intent = span.pattern.intent
     things = _things(span, meant, part)
@@ -159,6 +168,16 @@ def _read_span(span: Span, meant: Mapping[int, Meant], part: Part) -> None:
         _relative(span, intent, things, part)
     else:
         _absolute(span, intent, things, part)
+        part.first = part.first or _missing(intent, part.values)
+
+
+def _missing(intent: Intent, values: Mapping[str, float]) -> str:
+    """What must be done before an intent, as it is neither asked for nor over; empty if nothing."""
+    for before in intent.before:
+        lacks = before.unless != "" and not values.get(before.unless)
+        if lacks or (before.when != "" and any(_under(address, before.when) for address in values)):
+            return before.say
+    return ""
 
 
 def _things(span: Span, meant: Mapping[int, Meant], part: Part) -> tuple[str, ...]:
@@ -190,11 +209,13 @@ def _absolute(span: Span, intent: Intent, things: tuple[str, ...], part: Part) -
         terms = dict.fromkeys(address.rpartition(".")[0] for address in part.values)
         for wanted in _filled(pattern, things):
             part.cleared += [Edit(t, None) for t in terms if wanted == "*" or _under(f"{t}.", wanted)]
-    for address, value in behaviours.presets.get(intent.preset, {}).items():
+    own_addresses = {address for edit in intent.edits for address in _filled(edit.parameter, things)}
+    preset = behaviours.presets.get(intent.preset, {})
+    for address, value in ((a, v) for a, v in preset.items() if a not in own_addresses):
         part.edits.append(Edit(address, value, parameter_of(behaviours, address).unit))
     for edit in intent.edits:
         value, unit = _value(edit, span, part)
-        for address in _filled(edit.parameter, things):
+        for address in (ordered(behaviours, a) for a in _filled(edit.parameter, things)):
             own = unit or parameter_of(behaviours, address).unit
             amounts = [w for w in span.words if w.kind == "amount"]
             _add(Edit(address, value, "" if own == "1" else own), part, amounts or span.words)

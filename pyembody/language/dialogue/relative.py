@@ -13,7 +13,9 @@ HEIGHT_STEP, RATE_STEP = 0.05, 0.5
 """`higher` adds 5 cm; `faster` multiplies by 1.5, `slower` divides by it."""
 
 
-def last_moved(action: str, lexicon: Lexicon, values: Mapping[str, float], touched: Sequence[Sequence[str]]) -> list[str]:
+def last_moved(
+    action: str, lexicon: Lexicon, values: Mapping[str, float], touched: Sequence[Sequence[str]]
+) -> list[str]:
     """Return the addresses of the height or rate that was set last and still counts; all of one kind."""
     kinds = lexicon.behaviours.heights if action == "height" else lexicon.behaviours.rates
     for addresses in touched:

@@ -95,7 +95,7 @@ def _other(thing: str, flipped: Iterable[str], lexicon: Lexicon) -> str:
 def _with(thing: str, features: Mapping[str, str], lexicon: Lexicon) -> str:
     """The thing like `thing` but for what was said of it: `the opposite hind paw`."""
     things = lexicon.behaviours.things
-    wanted = things[thing] | features
+    wanted = {**things[thing], **features}
     return next((other for other, own in things.items() if own == wanted), thing)
 
 

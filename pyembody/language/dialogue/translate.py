@@ -50,32 +50,50 @@ def _read(text: str, sentence: Sentence, state: Dialogue) -> Patch:
     parts = _parts(sentence, state.lexicon)
     if not parts:
         raise NotUnderstoodError(Unsupported("says nothing to do", text[:60], _examples(state)))
-    if len(parts) > MAX_STAGES:
-        raise NotUnderstoodError(Unsupported(f"expected at most {MAX_STAGES} stages, got {len(parts)}", text[:60]))
-    anew = _is_anew(parts[0])
-    values = {} if anew else dict(state.behaviour.stages[-1].values)
-    last, said_before = last_things(state), False
-    before = state.turns[-1].patch.understood if state.turns else ()
-    stages: list[Stage] = []
-    read: list[Part] = []
-    for words in parts:
-        values = {} if _is_anew(words) else values
-        part = Part(words, sentence, state.lexicon, values, state.touched(), last, said_before, before)
-        read_part(part)
-        if part.expands or part.undo:
-            return _alone(text, part, parts, state)
-        stage = patched(values, part.edits, state.language)
-        stages.append(stage)
-        values, last, said_before = dict(stage.values), part.last, part.said_before
-        before = tuple(part.understood) or before
-        read.append(part)
+    read, stages = _read_parts(sentence, parts, state)
+    if read[-1].expands or read[-1].undo:
+        return _alone(text, read[-1], parts, state)
+    if len(stages) > MAX_STAGES:
+        raise NotUnderstoodError(Unsupported(f"expected at most {MAX_STAGES} stages, got {len(stages)}", text[:60]))
     understood = tuple(u for part in read for u in part.understood)
     notes = tuple(n for part in read for n in part.notes)
-    if len(stages) > 1 or anew:
+    if len(stages) > 1 or _is_anew(parts[0]):
         return Patch(text, (), tuple(stages), understood, notes)
-    if not read[0].edits and not read[0].understood:
+    if not read[-1].edits and not understood:
         raise NotUnderstoodError(Unsupported("says nothing to do", text[:60], _examples(state)))
-    return Patch(text, tuple(read[0].edits), (), understood, notes)
+    return Patch(text, tuple(read[-1].edits), (), understood, notes)
+
+
+def _read_parts(sentence: Sentence, parts: list[list[Word]], state: Dialogue) -> tuple[list[Part], list[Stage]]:
+    """The parts as they are read, and their stages; what a part needs done first goes into stages before it."""
+    values = dict(state.behaviour.stages[-1].values)
+    last, said_before = last_things(state), False
+    intents = state.turns[-1].patch.understood if state.turns else ()
+    waiting = [(sentence, words) for words in reversed(parts)]
+    stages: list[Stage] = []
+    read: list[Part] = []
+    while waiting and len(read) < 4 * MAX_STAGES:
+        here, words = waiting.pop()
+        values = {} if _is_anew(words) else values
+        part = Part(words, here, state.lexicon, values, state.touched(), last, said_before, intents)
+        read_part(part)
+        if part.first:
+            before = read_sentence(part.first, state.language, state.lexicon.phrases)
+            waiting += [(here, words), (before, list(before.words))]
+            read.append(_note(part))
+            continue
+        read.append(part)
+        if part.expands or part.undo:
+            break
+        stages.append(patched(values, part.edits, state.language))
+        values, last, said_before = dict(stages[-1].values), part.last, part.said_before
+        intents = tuple(part.understood) or intents
+    return read, stages
+
+
+def _note(part: Part) -> Part:
+    """A part of which only the note is kept that something else is done first."""
+    return Part([], part.sentence, part.lexicon, part.values, (), notes=[f"first: {part.first}"])
 
 
 def _parts(sentence: Sentence, lexicon: Lexicon) -> list[list[Word]]:
@@ -126,4 +144,3 @@ def _things_in(address: str) -> list[str]:
 
 def _examples(state: Dialogue) -> tuple[tuple[str, float], ...]:
     return tuple((example, 0.0) for example in state.language.examples[:3])
-
