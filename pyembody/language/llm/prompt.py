@@ -1,4 +1,4 @@
-"""Prompts, generated from the tables of templates: what can be set, what is now, and two examples."""
+"""Prompts, generated from the tables of templates."""
 
 from __future__ import annotations
 
