@@ -22,6 +22,7 @@ from pyembody.language.dialogue import (
     apply_patch,
     checked,
     describe,
+    planner_of,
     say,
     translate,
 )
@@ -399,3 +400,9 @@ def test_any_mixture_of_known_words_is_a_legal_patch_or_a_reason(words: list[str
     result = say(" ".join(words), state)
     stages = Patch("", (), state.behaviour.stages)
     assert isinstance(result, Unsupported) or apply_patch(Behaviour(), stages, state.language) == state.behaviour
+
+
+def test_planner_is_named_by_what_is_asked_for() -> None:
+    language = READY["quadruped"].language
+    names = {t: planner_of(dialogue(t).behaviour, language, "steady") for t in ("spin", "stand upright", LIFT)}
+    assert names == {"spin": "turning", "stand upright": "upright", LIFT: "steady"}

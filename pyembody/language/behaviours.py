@@ -101,7 +101,8 @@ class Behaviours(Struct, frozen=True, forbid_unknown_fields=True):
     `say` names parameters (`template.parameter`), `names` their instances; `things` have features that
     words give, `relations` the features in which one differs from another. `heights` and `rates`
     are what `higher` and `faster` move. A template in `yields` is left out while the other asks for
-    anything but 0.
+    anything but 0. `planners` names the planner's settings for behaviours that ask for an address or
+    term; the first that is asked for counts.
     """
 
     intents: tuple[Intent, ...]
@@ -113,6 +114,7 @@ class Behaviours(Struct, frozen=True, forbid_unknown_fields=True):
     things: dict[str, dict[str, str]] = field(default_factory=dict)
     relations: dict[str, tuple[str, ...]] = field(default_factory=dict)
     yields: dict[str, str] = field(default_factory=dict)
+    planners: dict[str, str] = field(default_factory=dict)
     heights: tuple[str, ...] = ()
     rates: tuple[str, ...] = ()
 

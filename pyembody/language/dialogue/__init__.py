@@ -1,7 +1,7 @@
 """Sentences of a dialogue to patches of a behaviour that a planner follows."""
 
 from .behaviour import Behaviour, Patch, Stage, Unsupported, apply_patch, checked
-from .describe import describe
+from .describe import describe, planner_of
 from .lexicon import Lexicon
 from .state import Dialogue, Turn
 from .translate import say, translate
@@ -17,6 +17,7 @@ __all__ = [
     "apply_patch",
     "checked",
     "describe",
+    "planner_of",
     "say",
     "translate",
 ]

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from ..behaviours import Behaviours, spoken
 from ..vocabulary import Language
-from .behaviour import Behaviour, behaviours_of, parameter_of
+from .behaviour import Behaviour, behaviours_of, covers, parameter_of
 
 
 def describe(behaviour: Behaviour, language: Language) -> str:
@@ -24,6 +24,13 @@ def said_address(address: str, behaviours: Behaviours) -> str:
     term, _, parameter = address.rpartition(".")
     name, _, instance = term.partition(".")
     return spoken(behaviours.say, behaviours.names, name, instance, parameter)
+
+
+def planner_of(behaviour: Behaviour, language: Language, usual: str) -> str:
+    """Return the name of the planner's settings that the last stage of a behaviour wants."""
+    values = behaviour.stages[-1].values
+    wanted = behaviours_of(language).planners.items()
+    return next((planner for part, planner in wanted if any(covers(part, a) for a in values)), usual)
 
 
 def _said(address: str, value: float, behaviours: Behaviours) -> str:

@@ -18,7 +18,7 @@ Write its keys in this order:
 1. description: `summary`, the motion in one or two sentences, and `form`, one row per quantity that the motion needs:
    `what` is its name in words, `value` and `unit` its number.
 2. edits: what changes of the program that is in force, one edit per row of the form, with the same numbers. A null
-   `value` clears a parameter, a term (`template` or `template.instance`) or all of a template. What is not edited stays.
+   `value` clears a parameter, a term (`template` or `template.instance`) or all of a template. All else stays.
 3. stages: only if one thing must follow another; each stage has all its edits, from nothing, and `edits` is then empty.
 4. unsupported: null, or why the request cannot be met with these parameters; then edits and stages are empty.
 Use only the parameters listed, inside their ranges, in their units. Values are absolute: work out `higher` or `twice as
