@@ -109,7 +109,7 @@ def _walk(words: list[Word], best: list[_Best], lexicon: Lexicon) -> Match:
 
 
 def nearest_intents(words: list[Word], lexicon: Lexicon) -> tuple[tuple[str, float], ...]:
-    """Return the three intents that a part comes nearest to, with the share of their needs that it names."""
+    """Return up to three intents that a part comes near to, with the share of their needs that it names."""
     whole = 0
     for word in words:
         whole |= lexicon.mask(word)
@@ -117,4 +117,4 @@ def nearest_intents(words: list[Word], lexicon: Lexicon) -> tuple[tuple[str, flo
     for place, pattern in enumerate(lexicon.patterns):
         share = max((need & whole).bit_count() / need.bit_count() for need in pattern.needs)
         scored.append((-share, place, pattern.intent.name))
-    return tuple((name, round(-share, 3)) for share, _, name in sorted(scored)[:3])
+    return tuple((name, round(-share, 3)) for share, _, name in sorted(scored)[:3] if share < 0.0)

@@ -44,6 +44,8 @@ class Part:
     """Intents of the part before, or of the turn before."""
     edits: list[Edit] = field(default_factory=list)
     cleared: list[Edit] = field(default_factory=list)
+    unless: dict[str, str] = field(default_factory=dict)
+    """Edits, by address, that are dropped if something below the other is asked for."""
     understood: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     expands: str = ""
@@ -53,7 +55,8 @@ class Part:
 
     def refuse(self, reason: str, words: Sequence[Word], choices: Sequence[str] = ()) -> NotUnderstoodError:
         """Return the error that these words are not understood; `choices` instead of the nearest intents."""
-        nearest = tuple((c, 1.0) for c in choices) or nearest_intents(self.words, self.lexicon)
+        near = tuple((c, 1.0) for c in choices) or nearest_intents(self.words, self.lexicon)
+        nearest = near or tuple((example, 0.0) for example in self.lexicon.language.examples[:3])
         return NotUnderstoodError(Unsupported(reason, self.sentence.text_of(words), nearest))
 
 
@@ -216,6 +219,7 @@ def _absolute(span: Span, intent: Intent, things: tuple[str, ...], part: Part) -
     for edit in intent.edits:
         value, unit = _value(edit, span, part)
         for address in (ordered(behaviours, a) for a in _filled(edit.parameter, things)):
+            part.unless |= {address: edit.unless} if edit.unless else {}
             own = unit or parameter_of(behaviours, address).unit
             amounts = [w for w in span.words if w.kind == "amount"]
             _add(Edit(address, value, "" if own == "1" else own), part, amounts or span.words)
@@ -267,7 +271,10 @@ def _filled(pattern: str, things: tuple[str, ...]) -> list[str]:
 
 
 def _agree(part: Part) -> None:
-    """Two different values of one parameter are a conflict; what is set anew need not be cleared."""
+    """Two different values of one parameter are a conflict."""
+    asked = [*part.values, *(e.parameter for e in part.edits if e.value is not None)]
+    dropped = {address for address, other in part.unless.items() if any(_under(a, other) for a in asked)}
+    part.edits = [e for e in part.edits if e.parameter not in dropped]
     try:
         chosen = agreed([*part.edits, *part.cleared], part.lexicon.language)
     except SpecError as error:
