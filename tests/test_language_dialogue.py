@@ -265,8 +265,8 @@ def test_held_out_paraphrases_are_understood_and_hardly_ever_wrong() -> None:
     assert len(scores) == 19
     assert all(score.count >= 20 for score in scores.values())
     count = sum(score.count for score in scores.values())
-    assert sum(score.right for score in scores.values()) >= 0.92 * count
-    assert sum(len(score.wrong) for score in scores.values()) <= 8
+    assert sum(score.right for score in scores.values()) >= 0.94 * count
+    assert sum(len(score.wrong) for score in scores.values()) <= 5
 
 
 def test_requests_out_of_scope_are_refused() -> None:
@@ -406,3 +406,15 @@ def test_planner_is_named_by_what_is_asked_for() -> None:
     language = READY["quadruped"].language
     names = {t: planner_of(dialogue(t).behaviour, language, "steady") for t in ("spin", "stand upright", LIFT)}
     assert names == {"spin": "turning", "stand upright": "upright", LIFT: "steady"}
+
+
+def test_what_needs_another_thing_first_gets_a_stage_before_it() -> None:
+    chain = "Open the drawer, then put the apple inside, then release it and move the hand away, then close the drawer."
+    wanted = dialogue(chain, vocabulary="manipulation").behaviour
+    assert dialogue("Put the apple in the drawer, then close it.", vocabulary="manipulation").behaviour == wanted
+    both = dialogue("Open the drawer and put the apple in it, then close it.", vocabulary="manipulation")
+    assert both.behaviour == wanted
+    patch = translate("Put the apple in the drawer.", dialogue(vocabulary="manipulation"))
+    assert isinstance(patch, Patch)
+    assert patch.notes == ("first: open the drawer",)
+    assert len(patch.stages) == 2

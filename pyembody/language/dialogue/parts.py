@@ -52,6 +52,8 @@ class Part:
     undo: bool = False
     first: str = ""
     """What must be done in a stage before."""
+    split: int = -1
+    """Where a stage of its own begins, though no `then` was said: what comes next needs what came before."""
 
     def refuse(self, reason: str, words: Sequence[Word], choices: Sequence[str] = ()) -> NotUnderstoodError:
         """Return the error that these words are not understood; `choices` instead of the nearest intents."""
@@ -73,7 +75,10 @@ def read_part(part: Part) -> None:
         match = _repeated(content, meant, part) or match
     _check(match, content, meant, part)
     before = len(part.edits)
-    for span in match.spans:
+    for place, span in enumerate(match.spans):
+        if place and span.pattern.intent.before:
+            part.split = span.words[0].start
+            return
         _read_span(span, meant, part)
     if clears:
         terms = dict.fromkeys(e.parameter.rpartition(".")[0] for e in part.edits[before:])

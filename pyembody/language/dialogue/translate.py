@@ -77,6 +77,10 @@ def _read_parts(sentence: Sentence, parts: list[list[Word]], state: Dialogue) ->
         values = {} if _is_anew(words) else values
         part = Part(words, here, state.lexicon, values, state.touched(), last, said_before, intents)
         read_part(part)
+        if part.split >= 0:
+            cut = next(k for k, word in enumerate(words) if word.start >= part.split)
+            waiting += [(here, words[cut:]), (here, words[:cut])]
+            continue
         if part.first:
             before = read_sentence(part.first, state.language, state.lexicon.phrases)
             waiting += [(here, words), (before, list(before.words))]
