@@ -41,6 +41,18 @@ def lexicons() -> dict[str, Lexicon]:
     return {name: Lexicon(load_language(folder / name)) for name in ("quadruped", "manipulation")}
 
 
+READY = lexicons()
+
+
+def dialogue(*texts: str, vocabulary: str = "quadruped") -> Dialogue:
+    """A dialogue in which some texts were said, all of them understood."""
+    state = Dialogue(READY[vocabulary])
+    for text in texts:
+        turn = say(text, state)
+        assert not isinstance(turn, Unsupported), str(turn)
+    return state
+
+
 def after(turns: list[str], lexicon: Lexicon) -> Behaviour | Unsupported:
     """The behaviour after some turns, or the first that is not understood."""
     state = Dialogue(lexicon)
@@ -94,7 +106,7 @@ def milliseconds(data: dict[str, Any], ready: dict[str, Lexicon]) -> list[float]
 
 def main(name: str, verbose: bool) -> None:
     """Print the table."""
-    data, ready = sentences(name), lexicons()
+    data, ready = sentences(name), READY
     scores = paraphrase_scores(data, ready)
     for task, score in scores.items():
         print(
