@@ -26,7 +26,7 @@ def check_edit(language: Language, edit: Edit) -> Edit:
         raise SpecError(f"{edit.parameter}: expected exact only of a range of commands")
     if parameter.choices:
         return _check_choice(edit, parameter)
-    if isinstance(edit.value, str) or not math.isfinite(edit.value):
+    if not isinstance(edit.value, float | int) or not math.isfinite(edit.value):
         raise SpecError(f"{edit.parameter}: expected a finite number, got {edit.value!r}")
     factors = {parameter.unit: 1.0, **language.english.units.get(parameter.unit, {})}
     if edit.unit not in factors:
@@ -93,9 +93,14 @@ def apply_edits(task: Task, language: Language, edits: Iterable[Edit]) -> Task:
     wanted = [
         (path, _plain(setting))
         for name in sorted(chosen)
-        for path, setting in settings(language.parameters[name], chosen[name].value, chosen[name].exact).items()
+        for path, setting in settings(language.parameters[name], _value(chosen[name]), chosen[name].exact).items()
     ]
     return edited_task(task, wanted, f"task {task.name} with edits of {', '.join(sorted(chosen))}")
+
+
+def _value(checked: Edit) -> Value:
+    assert checked.value is not None  # check_edit refused it
+    return checked.value
 
 
 def edited_task(task: Task, changes: Iterable[tuple[str, Any]], place: str) -> Task:

@@ -9,19 +9,19 @@ Value = float | str
 
 class Edit(Struct, frozen=True, forbid_unknown_fields=True):
     """One change of one exposed parameter: a number in `unit`, or the name of a choice (then `unit`
-    is empty).
+    is empty). None clears a behaviour's parameter or term.
 
     `exact`: of a parameter that is an interval of commands, this one value instead of all from 0 to
     it.
     """
 
     parameter: str
-    value: Value
+    value: Value | None
     unit: str = ""
     exact: bool = False
 
     def __str__(self) -> str:
-        value = self.value if isinstance(self.value, str) else f"{self.value:g}"
+        value = f"{self.value:g}" if isinstance(self.value, float | int) else self.value or "cleared"
         return f"{'exactly ' if self.exact else ''}{value} {self.unit}".rstrip()
 
 

@@ -82,6 +82,14 @@ def _number(tokens: list[Token], place: int, english: English) -> tuple[float, i
 
 
 def _number_word(tokens: list[Token], place: int, english: English) -> tuple[float, int] | None:
+    if _text(tokens, place + 1) == "hundred" and _text(tokens, place) in english.numbers:
+        after = place + 2 + (_text(tokens, place + 2) == "and")
+        rest = _tens(tokens, after, english) or (0.0, 2 - after + place)  # the `and` is left alone
+        return 100.0 * english.numbers[_text(tokens, place)] + rest[0], after - place + rest[1]
+    return _tens(tokens, place, english)
+
+
+def _tens(tokens: list[Token], place: int, english: English) -> tuple[float, int] | None:
     first = english.numbers.get(_text(tokens, place))
     if first is None:
         return None

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from ..spec.errors import SpecError, unknown
 from ..spec.files import read_toml
 from ..spec.load import convert
+from .behaviours import Behaviours, behaviour_faults, read_behaviours
 from .paths import split_path
 
 Setting = float | str | tuple[float, ...]
@@ -55,6 +56,9 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True):
     the typical speed; `attribute` and `topic` meet in a `Meaning`; `comparative` makes an attribute
     or manner relative to what is set now; `stand` all axes zero; `sets` parameter = value, as it
     is; `needs` an axis without which the phrase says nothing.
+
+    Of behaviours: `concepts` that the phrase means, `thing` the features of a paw or object that it
+    names (`plural`: of several), `address` the parameter that the phrase is the name of.
     """
 
     say: tuple[str, ...]
@@ -69,6 +73,10 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True):
     stand: bool = False
     sets: dict[str, float | str] = field(default_factory=dict)
     needs: str = ""
+    concepts: tuple[str, ...] = ()
+    thing: dict[str, str] = field(default_factory=dict)
+    plural: bool = False
+    address: str = ""
 
 
 class Meaning(Struct, frozen=True, forbid_unknown_fields=True):
@@ -107,11 +115,12 @@ class English(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Language(Struct, frozen=True, forbid_unknown_fields=True):
     """A task folder's `language.toml`, checked. `axes` are parameters of motion: naming one sets
-    the others to 0.
+    the others to 0. `behaviours`: what is planned from words, of folders with a `templates.toml`.
     """
 
-    parameters: dict[str, LanguageParameter]
     english: English
+    parameters: dict[str, LanguageParameter] = field(default_factory=dict)
+    behaviours: Behaviours | None = None
     axes: tuple[str, ...] = ()
     words: tuple[Entry, ...] = ()
     meanings: tuple[Meaning, ...] = ()
@@ -142,6 +151,8 @@ def load_language(path: str | Path) -> Language:
     data = read_toml(file)
     data["english"] = read_toml(ENGLISH)
     data["file"] = str(file)
+    if "behaviours" in data:
+        read_behaviours(data, file)
     language = convert(data, Language, str(file))
     for fault in _faults(language):
         raise fault
@@ -153,6 +164,9 @@ def _faults(language: Language) -> Iterator[SpecError]:
     for place, name in _used_parameters(language):
         if name not in language.parameters:
             yield unknown(f"{language.file}: {place}", "parameter", name, language.parameters)
+    if language.behaviours is not None:
+        concepts = {concept for entry in language.words for concept in entry.concepts}
+        yield from behaviour_faults(language.behaviours, concepts, language.file)
     owner: dict[str, tuple[str, ...]] = {}
     for entry in language.words:
         for phrase in entry.say:

@@ -55,10 +55,13 @@ class Sentence(Struct, frozen=True):
         return "".join(c if c.isprintable() else "\ufffd" for c in said)
 
 
-def read_sentence(text: str, language: Language) -> Sentence:
-    """Return the words of a text, longest phrases first, amounts before phrases."""
+def read_sentence(text: str, language: Language, phrases: Phrases | None = None) -> Sentence:
+    """Return the words of a text, longest phrases first, amounts before phrases.
+
+    `phrases` is `phrase_table(language)`, for callers that keep it.
+    """
     tokens = tokenise(text)
-    phrases = _phrases(language)
+    phrases = phrase_table(language) if phrases is None else phrases
     longest = max(len(p.split()) for p in phrases)
     words: list[Word] = []
     place = 0
@@ -74,7 +77,7 @@ def _word(
 ) -> tuple[Word, int]:
     start = tokens[place].start
     amount = read_amount(tokens, place, language.english)
-    if amount is not None:
+    if amount is not None and (amount.unit or not _counted(tokens, place, amount, phrases)):
         return Word(
             "amount", start, tokens[place + amount.size - 1].end, amount=amount
         ), amount.size
@@ -88,8 +91,14 @@ def _word(
     return Word("unknown", start, tokens[place].end), 1
 
 
-def _phrases(language: Language) -> Phrases:
-    """Every phrase of the language; a task's own words win over shared English."""
+def _counted(tokens: list[Token], place: int, amount: Amount, phrases: Phrases) -> bool:
+    """Whether a number without a unit begins a phrase of its own: `two feet`."""
+    sizes = (amount.size, amount.size + 1)
+    return any(" ".join(t.text for t in tokens[place : place + size]) in phrases for size in sizes)
+
+
+def phrase_table(language: Language) -> Phrases:
+    """Return every phrase of the language; a task's own words win over shared English."""
     english = language.english
     table: Phrases = {"by": ("by", None, 1.0)}
     table.update(dict.fromkeys((*english.filler, *language.filler), ("filler", None, 1.0)))
