@@ -18,6 +18,7 @@ from tyro.conf import OmitSubcommandPrefixes, subcommand
 
 from . import __version__
 from .commands.bench import Bench
+from .commands.chat import Chat
 from .commands.doctor import Doctor
 from .commands.eval import Eval
 from .commands.failure import CommandError
@@ -35,7 +36,7 @@ from .spec.errors import nearest
 EXIT_FAILURE, EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 130, 143
 HELP_INDENT = " " * 9  # in a box that tells what is missing, the help text of each option
 COMMANDS = (
-    "train", "resume", "eval", "view", "report", "list", "doctor", "robot", "reward", "l2r", "bench", "study",
+    "train", "resume", "eval", "view", "report", "list", "doctor", "robot", "reward", "l2r", "chat", "bench", "study",
 )
 
 Command = OmitSubcommandPrefixes[
@@ -49,6 +50,7 @@ Command = OmitSubcommandPrefixes[
     | Annotated[RobotCommand, subcommand("robot")]
     | Annotated[Reward, subcommand("reward")]
     | Annotated[L2r, subcommand("l2r")]
+    | Annotated[Chat, subcommand("chat")]
     | Annotated[Bench, subcommand("bench")]
     | Annotated[StudyCommand, subcommand("study")]
 ]

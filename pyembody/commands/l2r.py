@@ -12,11 +12,15 @@ from .options import Count, OptionalPath
 from .tables import make_table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.table import Table
 
     from ..analysis.record import Recording
+    from ..plan.behaviour import Behaviour
     from ..plan.results import Results, TrialRow
-    from ..plan.suite import Suite
+    from ..plan.suite import Suite, SuiteTask
+    from ..plan.trace import Trace
     from ..plan.trial import Trial
     from ..spec.robot import Robot
 
@@ -38,6 +42,8 @@ class L2r:
     """Seeds of each task, from 0 on."""
     suite: str = "quadruped"
     """The task folder whose suite.toml is run."""
+    translator: Literal["offline", "edits"] = "offline"
+    """offline: from the tasks' sentences; edits: from the edits that the suite gives for them."""
     mode: Literal["paused", "live"] = "paused"
     """paused: the simulation waits for each plan; live: it goes on in real time meanwhile."""
     threads: Count = 0
@@ -91,7 +97,7 @@ class L2r:
         from ..plan.trial import Stage
         from ..spec.errors import SpecError
 
-        results = Results(suite.version, f"{self.suite} {self.mode}")
+        results = Results(suite.version, f"{self.suite} {self.mode} {self.translator}")
         if self.json is not None and self.json.exists():
             found = read_results(self.json)
             if (found.version, found.settings) != (results.version, results.settings):
@@ -99,11 +105,12 @@ class L2r:
                                 f"got {found.settings}, version {found.version}")
             results = found
         stage = Stage(suite, threads=self.threads or len(os.sched_getaffinity(0)), mode=self.mode)
+        translate = self._translate(suite)
         for name in names:
             for seed in range(self.seeds):
                 if results.has(name, seed):
                     continue
-                trial = stage.run(name, seed)
+                trial = stage.run(name, seed, translate)
                 results = results.with_row(trial_row(trial))
                 if self.json is not None:
                     write_results(self.json, results)
@@ -113,6 +120,18 @@ class L2r:
         return results
 
 
+    def _translate(self, suite: Suite) -> Callable[[SuiteTask], list[Behaviour]] | None:
+        if self.translator == "edits":
+            return None
+        from ..language import load_language
+        from ..language.dialogue import Lexicon
+        from ..plan.said import translated
+        from ..spec.load import find_folder
+
+        lexicon = Lexicon(load_language(find_folder("task", suite.vocabulary, "templates.toml")))
+        return lambda task: translated((turn.say for turn in task.turns), lexicon)
+
+
 def film(robot: Robot, trial: Trial, path: Path) -> Path:
     """Write a video of a trial as it was executed; return its path."""
     from ..envs.model import build_model
@@ -120,22 +139,22 @@ def film(robot: Robot, trial: Trial, path: Path) -> Path:
     from ..viz import render_video
 
     model = build_model(robot, FLAT, execution=True, visual=True).model
-    return render_video(recording_of(robot, trial), model, path, overlay=False)
+    return render_video(recording_of(robot, trial.trace, trial.task), model, path, overlay=False)
 
 
-def recording_of(robot: Robot, trial: Trial) -> Recording:
-    """Return a trial's motion as a recording: positions and controls, no rewards."""
+def recording_of(robot: Robot, trace: Trace, name: str) -> Recording:
+    """Return a motion as a recording: positions and controls, no rewards."""
     import numpy as np
 
     from ..analysis.record import Recording
 
-    fields, own = trial.trace.arrays()
-    steps, dt = len(trial.trace), robot.control.control_dt
+    fields, own = trace.arrays()
+    steps, dt = len(trace), robot.control.control_dt
     none, no = np.zeros((steps, 0), np.float32), np.zeros(steps, np.bool_)
     return Recording(
         time=np.arange(steps) * dt, qpos=fields["qpos"], command=none, action=own["ctrl"], raw=none, weighted=none,
         channels=none, metrics=none, values=none, terminated=no, truncated=no, control_dt=dt,
-        joint_names=robot.joints, foot_names=robot.feet, robot=robot.name, task=trial.task,
+        joint_names=robot.joints, foot_names=robot.feet, robot=robot.name, task=name,
     )
 
 
