@@ -215,3 +215,14 @@ def test_live_mode_moves_on_and_tells_how_late_plans_were() -> None:
     assert len(runner.trace) == 15
     assert len(runner.trace.late_s) >= 1
     assert not runner.diverged
+
+
+@pytest.mark.parametrize("timestep", [0.01, 0.02])
+def test_a_control_step_is_simulated_whole_whatever_the_plan_s_own_step(timestep: float) -> None:
+    settings = PlannerSettings(candidates=4, horizon=STEPS, timestep=timestep)
+    runner = Runner(VOCABULARY, ROBOT, {"steady": settings})
+    runner.say(Behaviour({}))
+    for _ in range(3):
+        runner.step()
+    assert runner.data.time == pytest.approx(3 * runner.control_dt)
+    runner.close()

@@ -200,11 +200,13 @@ class Runner:
         """Apply the plan for one control step of the execution model."""
         model, data, dt = self.built.model, self.data, self.planner.dt
         began = time.perf_counter()
-        for k in range(max(1, round(self.control_dt / dt))):
+        parts = max(1, round(self.control_dt / dt))
+        # a part of a control step need not be a whole number of physics steps, the control step is
+        edges = np.linspace(0, self.control_dt / model.opt.timestep, parts + 1).round().astype(int)
+        for k, substeps in enumerate(np.diff(edges)):
             self.control = self.planner.control(self._since + k * dt, self._plan)
             data.ctrl[self.built.control.actuators] = self.control
-            substeps = round(min(dt, self.control_dt) / model.opt.timestep)
-            mujoco.mj_step(model, data, nstep=substeps)
+            mujoco.mj_step(model, data, nstep=int(substeps))
         mujoco.mj_forward(model, data)
         self.cycles = self.cycles + self.frequencies * self.control_dt
         self.diverged = self.diverged or not np.isfinite(data.qpos).all() or data.warning.number.any()
