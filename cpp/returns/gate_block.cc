@@ -43,8 +43,9 @@ bool GateBlock::needs_rows(const GateRules& rules, const GateInput& input) {
 }
 
 bool GateBlock::only_withholds(const GateRules& rules, const GateInput& input) {
-    return !needs_rows(rules, input) && !any_of(rules.aggregate, Aggregate::sum) && !any(rules.mask) && !any(rules.mean) &&
-           input.conditions == nullptr && rules.pending != GatePending::open;
+    return !needs_rows(rules, input) && !any_of(rules.aggregate, Aggregate::sum) &&
+           !any(rules.mask) && !any(rules.mean) && input.conditions == nullptr &&
+           rules.pending != GatePending::open;
 }
 
 GateBlock::GateBlock(const GateRules& rules, const GateState& state, const GateInput& input,

@@ -120,17 +120,21 @@ class GateBlock {
 
 template <class Body>
 void GateBlock::for_ends(std::int64_t t, Body&& body) const {
-    constexpr std::int64_t kTogether = 8;
+    constexpr std::int64_t kTogether = 32;
     const std::int64_t row = t * input_.environments + first_;
     const std::uint8_t* terminated = input_.terminated + row;
     const std::uint8_t* truncated = input_.truncated + row;
     for (std::int64_t n = 0; n < rows_; n += kTogether) {
         const std::int64_t here = std::min(kTogether, rows_ - n);
-        std::uint64_t dead = 0;
-        std::uint64_t cut = 0;
-        std::memcpy(&dead, terminated + n, static_cast<std::size_t>(here));
-        std::memcpy(&cut, truncated + n, static_cast<std::size_t>(here));
-        for (std::int64_t i = n; (dead | cut) != 0 && i < n + here; ++i) {
+        std::uint8_t dead[kTogether] = {};
+        std::uint8_t cut[kTogether] = {};
+        std::memcpy(dead, terminated + n, static_cast<std::size_t>(here));
+        std::memcpy(cut, truncated + n, static_cast<std::size_t>(here));
+        std::uint8_t any = 0;
+        for (std::int64_t i = 0; i < kTogether; ++i) {
+            any |= static_cast<std::uint8_t>(dead[i] | cut[i]);
+        }
+        for (std::int64_t i = n; any != 0 && i < n + here; ++i) {
             if ((terminated[i] | truncated[i]) != 0 && valid(t, i)) {
                 body(i);
             }

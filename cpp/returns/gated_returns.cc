@@ -65,8 +65,8 @@ class ReturnsWalker {
         const std::int64_t n = episodes.environment[k] - first;
         const std::int64_t row = t * input_.environments + first + n;
         for (std::int64_t c = 0; c < channels; ++c) {
-            const double lump = episodes.lump[k * static_cast<std::size_t>(channels) +
-                                              static_cast<std::size_t>(c)];
+            const double lump =
+                episodes.lump[k * static_cast<std::size_t>(channels) + static_cast<std::size_t>(c)];
             const float had = input_.rewards[row * channels + c];
             float& paid = paid_[static_cast<std::size_t>(n * channels + c)];
             paid = had > block_.most()[n * channels + c] ? 0.0F : had;
@@ -85,7 +85,8 @@ class ReturnsWalker {
                 continue;
             }
             const std::int64_t cell = row * channels + c;
-            const bool pays = withholds_ ? block_.most()[n * channels + c] > 0 : block_.open(t, n, c);
+            const bool pays =
+                withholds_ ? block_.most()[n * channels + c] > 0 : block_.open(t, n, c);
             const float open = pays ? 1.0F : 0.0F;
             const float next = dead ? 0.0F : rollout_.next_values[cell] * open;
             const float paid = paid_[static_cast<std::size_t>(n * channels + c)];
