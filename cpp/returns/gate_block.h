@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -126,15 +125,15 @@ void GateBlock::for_ends(std::int64_t t, Body&& body) const {
     const std::uint8_t* truncated = input_.truncated + row;
     for (std::int64_t n = 0; n < rows_; n += kTogether) {
         const std::int64_t here = std::min(kTogether, rows_ - n);
-        std::uint8_t dead[kTogether] = {};
-        std::uint8_t cut[kTogether] = {};
-        std::memcpy(dead, terminated + n, static_cast<std::size_t>(here));
-        std::memcpy(cut, truncated + n, static_cast<std::size_t>(here));
-        std::uint8_t any = 0;
-        for (std::int64_t i = 0; i < kTogether; ++i) {
-            any |= static_cast<std::uint8_t>(dead[i] | cut[i]);
-        }
-        for (std::int64_t i = n; any != 0 && i < n + here; ++i) {
+        const auto ended = [&](std::int64_t count) {
+            std::uint8_t found = 0;
+            for (std::int64_t i = n; i < n + count; ++i) {
+                found |= static_cast<std::uint8_t>(terminated[i] | truncated[i]);
+            }
+            return found != 0;
+        };
+        const bool any = here == kTogether ? ended(kTogether) : ended(here);  // vector code
+        for (std::int64_t i = n; any && i < n + here; ++i) {
             if ((terminated[i] | truncated[i]) != 0 && valid(t, i)) {
                 body(i);
             }
