@@ -10,7 +10,7 @@
 namespace embody {
 namespace {
 
-constexpr std::int64_t kColumns = 512;  // environments that are walked back together
+constexpr std::int64_t kCells = 2048;  // walked back together
 constexpr double kNanosecondsPerCell = 0.3;
 
 namespace generic {
@@ -51,13 +51,14 @@ Walk choose_walk() {
 
 void gae_limit(const GaeLimit& a, int threads) {
     const Walk walk = choose_walk();
-    const std::int64_t stretches = (a.environments + kColumns - 1) / kColumns;
-    const double cells = static_cast<double>(a.steps * a.environments * a.channels);
-    const int useful = useful_threads(threads, kNanosecondsPerCell * cells);
+    const std::int64_t columns = kCells / a.channels;
+    const std::int64_t stretches = (a.environments + columns - 1) / columns;
+    const std::int64_t cells = a.steps * a.environments * a.channels;
+    const int useful = useful_threads(threads, kNanosecondsPerCell * static_cast<double>(cells));
     parallel_for(stretches, useful, [&](std::int64_t begin, std::int64_t end, int) {
         for (std::int64_t i = begin; i < end; ++i) {
-            const std::int64_t first = i * kColumns;
-            walk(a, first, std::min(kColumns, a.environments - first));
+            const std::int64_t first = i * columns;
+            walk(a, first, std::min(columns, a.environments - first));
         }
     });
 }

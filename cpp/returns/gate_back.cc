@@ -1,5 +1,6 @@
 // The way back through a block: what waited is paid as the ends of episodes decide.
 #include <algorithm>
+#include <limits>
 
 #include "returns/gate_block.h"
 
@@ -11,6 +12,7 @@ namespace {
 constexpr std::uint32_t kNothing = 0;
 constexpr std::uint32_t kOpen = 1;
 constexpr std::uint32_t kAhead = 2;
+constexpr float kAll = std::numeric_limits<float>::infinity();
 
 }  // namespace
 
@@ -30,6 +32,9 @@ void GateBlock::turn(const GateEpisodes& episodes) {
     for (std::size_t i = 0; shared_ && i < cells; ++i) {
         const std::int32_t length = state_.length[static_cast<std::int64_t>(i) / channels_];
         length_[i] = static_cast<float>(std::max(length, 1));
+    }
+    for (std::size_t i = 0; i < most_.size() && i < cells; ++i) {
+        most_[i] = pays_[i] == kNothing ? 0.0F : kAll;
     }
     finish_tails(cells);
 }
@@ -75,6 +80,20 @@ void GateBlock::back(std::int64_t t, const GateEpisodes& episodes, float* out, s
             gate[n * channels_ + c] = open(t, n, c) && valid(t, n) ? 1 : 0;
         }
     }
+}
+
+std::pair<std::size_t, std::size_t> GateBlock::ended(std::int64_t t, const GateEpisodes& episodes) {
+    const std::size_t last = next_;
+    while (next_ > begun_ && episodes.step[next_ - 1] == t) {
+        --next_;
+        const std::int64_t cell = (episodes.environment[next_] - first_) * channels_;
+        const std::size_t from = next_ * static_cast<std::size_t>(channels_);
+        for (const Level& own : gated_channels_) {
+            const bool open = episodes.open[from + own.channel] != 0;
+            most_[static_cast<std::size_t>(cell) + own.channel] = open ? kAll : 0.0F;
+        }
+    }
+    return {next_, last};
 }
 
 void GateBlock::begin_episode(std::int64_t n, const GateEpisodes& episodes, std::size_t index) {

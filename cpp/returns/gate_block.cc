@@ -11,6 +11,11 @@ bool any(const std::vector<std::uint8_t>& flags) {
     return std::any_of(flags.begin(), flags.end(), [](std::uint8_t x) { return x != 0; });
 }
 
+bool any_of(const std::vector<std::uint8_t>& aggregates, Aggregate wanted) {
+    return std::any_of(aggregates.begin(), aggregates.end(),
+                       [&](std::uint8_t x) { return static_cast<Aggregate>(x) == wanted; });
+}
+
 bool any_cap(const GateRules& rules) {
     return std::any_of(rules.cap.begin(), rules.cap.end(),
                        [](float x) { return std::isfinite(x); });
@@ -37,6 +42,12 @@ bool GateBlock::needs_rows(const GateRules& rules, const GateInput& input) {
     return held || rules.scope == GateScope::running || any_cap(rules) || input.valid != nullptr;
 }
 
+bool GateBlock::only_withholds(const GateRules& rules, const GateInput& input) {
+    return !needs_rows(rules, input) && !any_of(rules.aggregate, Aggregate::sum) &&
+           !any(rules.mask) && !any(rules.mean) && input.conditions == nullptr &&
+           rules.pending != GatePending::open;
+}
+
 GateBlock::GateBlock(const GateRules& rules, const GateState& state, const GateInput& input,
                      std::int64_t most, bool written)
     : rules_(rules),
@@ -48,6 +59,14 @@ GateBlock::GateBlock(const GateRules& rules, const GateState& state, const GateI
     const bool held = rules.place == GatePlace::terminal && !running_;
     take_ = return_kernels().take(any_cap(rules), held, written);
     set_channels(most);
+    if (!written && only_withholds(rules, input)) {
+        constexpr float kNever = std::numeric_limits<float>::infinity();
+        for (const std::uint32_t flag : flags_) {
+            least_.push_back((flag & kGateGated) != 0 ? 0.0F : kNever);
+        }
+        best_.resize(any_of(rules.aggregate, Aggregate::max) ? flags_.size() : 0);
+        most_.resize(flags_.size());
+    }
 }
 
 void GateBlock::set_channels(std::int64_t most) {
@@ -88,6 +107,39 @@ void GateBlock::begin(std::int64_t first, std::int64_t rows, BlockRows<float> ga
     state_ = {all_.measure + cell, all_.positive + cell, all_.held + cell, all_.latch + cell,
               all_.length + first};
     std::fill(tail_.begin(), tail_.end(), 0.0);
+    read_best();
+}
+
+// The highest of float32 rewards is a float32: anything else is measured the long way.
+void GateBlock::read_best() {
+    exact_ = true;
+    const auto cells = static_cast<std::size_t>(rows_ * channels_);
+    for (std::size_t i = 0; i < best_.size() && i < cells; ++i) {
+        const bool needed = (flags_[i] & kGateMax) != 0;
+        best_[i] = needed ? static_cast<float>(state_.measure[i]) : 0.0F;
+        exact_ = exact_ && (!needed || static_cast<double>(best_[i]) == state_.measure[i]);
+    }
+}
+
+void GateBlock::watch(std::int64_t t) {
+    GateWatch step;
+    step.cells = rows_ * channels_;
+    step.rewards = input_.rewards + (t * input_.environments + first_) * channels_;
+    step.least = least_.data();
+    step.best = best_.empty() ? nullptr : best_.data();
+    step.held = rules_.pending == GatePending::hold ? tail_.data() : nullptr;
+    return_kernels().watch(step);
+}
+
+// Writes the measures of a row at step t into the state.
+void GateBlock::keep_measures(std::int64_t t, std::int64_t n) {
+    const float* rewards = input_.rewards + (t * input_.environments + first_ + n) * channels_;
+    for (const Level& gate : gating_) {
+        const auto c = static_cast<std::int64_t>(gate.channel);
+        const bool last = static_cast<Aggregate>(rules_.aggregate[gate.channel]) == Aggregate::last;
+        state_.measure[n * channels_ + c] = static_cast<double>(
+            last ? rewards[c] : best_[static_cast<std::size_t>(n * channels_ + c)]);
+    }
 }
 
 bool GateBlock::valid(std::int64_t t, std::int64_t n) const {
@@ -96,7 +148,18 @@ bool GateBlock::valid(std::int64_t t, std::int64_t n) const {
 
 void GateBlock::forward(GateEpisodes& episodes) {
     begun_ = episodes.step.size();
+    for (std::int64_t n = 0; input_.valid == nullptr && n < rows_; ++n) {
+        state_.length[n] += static_cast<std::int32_t>(input_.steps);  // as if no episode ended
+    }
     for (std::int64_t t = 0; t < input_.steps; ++t) {
+        if (quick()) {
+            watch(t);
+            for_ends(t, [&](std::int64_t n) {
+                keep_measures(t, n);
+                close(t, n, episodes);
+            });
+            continue;
+        }
         take(t);
         count(t);
         for (std::int64_t n = 0; running_ && n < rows_; ++n) {
@@ -106,23 +169,21 @@ void GateBlock::forward(GateEpisodes& episodes) {
         }
         for_ends(t, [&](std::int64_t n) { close(t, n, episodes); });
     }
+    for (std::int64_t n = 0; quick() && n < rows_; ++n) {
+        if (state_.length[n] > 0) {
+            keep_measures(input_.steps - 1, n);
+        }
+    }
     if (!running_) {
         turn(episodes);
     }
 }
 
-// One more step of the episodes; rows of none are empty.
+// One more step of the episodes, unless all are counted already; rows of none are empty.
 void GateBlock::count(std::int64_t t) {
-    std::int32_t* length = state_.length;
-    if (input_.valid == nullptr) {
-        for (std::int64_t n = 0; n < rows_; ++n) {
-            ++length[n];
-        }
-        return;
-    }
-    for (std::int64_t n = 0; n < rows_; ++n) {
+    for (std::int64_t n = 0; input_.valid != nullptr && n < rows_; ++n) {
         if (valid(t, n)) {
-            ++length[n];
+            ++state_.length[n];
         } else {
             skip_row(t, n);
         }
@@ -226,20 +287,22 @@ void GateBlock::close(std::int64_t t, std::int64_t n, GateEpisodes& episodes) {
     }
     episodes.environment.push_back(first_ + n);
     episodes.step.push_back(t);
-    episodes.length.push_back(state_.length[n]);
+    const std::int64_t left = input_.valid == nullptr ? input_.steps - 1 - t : 0;
+    const std::int64_t length = state_.length[n] - left;
+    episodes.length.push_back(length);
     for (std::size_t c = 0; c < now_.size(); ++c) {
         const std::int64_t cell = n * channels_ + static_cast<std::int64_t>(c);
         const bool open = running_ ? (state_.latch[cell] & kGateOpen) != 0 : now_[c] != 0;
-        const double share = rules_.mean[c] != 0 ? static_cast<double>(state_.length[n]) : 1.0;
+        const double share = rules_.mean[c] != 0 ? static_cast<double>(length) : 1.0;
         episodes.measure.push_back(state_.measure[cell]);
         episodes.lump.push_back(open && !running_ ? state_.held[cell] / share : 0.0);
         episodes.open.push_back(open ? 1 : 0);
     }
     forget(n);
+    state_.length[n] = static_cast<std::int32_t>(left);
 }
 
 void GateBlock::forget(std::int64_t n) {
-    state_.length[n] = 0;
     for (std::size_t c = 0; c < now_.size(); ++c) {
         const std::int64_t cell = n * channels_ + static_cast<std::int64_t>(c);
         const bool most = static_cast<Aggregate>(rules_.aggregate[c]) == Aggregate::max;
@@ -248,6 +311,9 @@ void GateBlock::forget(std::int64_t n) {
         state_.held[cell] = 0;
         state_.latch[cell] = 0;
         tail_[static_cast<std::size_t>(cell)] = 0;
+        if (!best_.empty()) {
+            best_[static_cast<std::size_t>(cell)] = static_cast<float>(state_.measure[cell]);
+        }
     }
 }
 

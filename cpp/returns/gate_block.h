@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
+#include <utility>
 #include <vector>
 
 #include "returns/gates.h"
@@ -31,6 +31,11 @@ class GateBlock {
     void begin(std::int64_t first, std::int64_t rows, BlockRows<float> gated,
                BlockRows<std::uint8_t> gate);
 
+    // Whether gates only withhold positive rewards to the end of episodes and know of earlier
+    // steps no more than the highest reward and a sum: then the way back needs no rows of its own,
+    // but `ended` and `most`.
+    static bool only_withholds(const GateRules& rules, const GateInput& input);
+
     // Whether what is read on the way back differs from the rewards.
     static bool needs_rows(const GateRules& rules, const GateInput& input);
 
@@ -41,6 +46,12 @@ class GateBlock {
     // To be called after `forward`, with t falling from the last step: writes what step t pays
     // into out [rows, C], and the gate's row unless it is null.
     void back(std::int64_t t, const GateEpisodes& episodes, float* out, std::uint8_t* gate);
+
+    // In place of `back` where gates only withhold: the episodes that end at step t, as a range.
+    std::pair<std::size_t, std::size_t> ended(std::int64_t t, const GateEpisodes& episodes);
+
+    // [rows, C]: a reward above it is not paid at the step t last walked back to.
+    const float* most() const { return most_.data(); }
 
     // Whether the gate of an environment's channel is open at the step t last walked back to.
     bool open(std::int64_t t, std::int64_t n, std::int64_t c) const;
@@ -55,6 +66,10 @@ class GateBlock {
         std::int32_t level = 0;
     };
 
+    bool quick() const { return !least_.empty() && exact_; }
+    void watch(std::int64_t t);
+    void read_best();
+    void keep_measures(std::int64_t t, std::int64_t n);
     void set_channels(std::int64_t most);
     bool valid(std::int64_t t, std::int64_t n) const;
     void count(std::int64_t t);
@@ -91,6 +106,10 @@ class GateBlock {
     std::vector<std::uint32_t> flags_;  // [rows, C]
     std::vector<double> cap_;           // [rows, C]
     std::vector<double> tail_;          // [rows, C]: waits since the last end in this buffer
+    std::vector<float> least_;          // [rows, C]: what waits, where gates only withhold
+    std::vector<float> best_;           // [rows, C]: highest reward, where a channel needs it
+    std::vector<float> most_;           // [rows, C], back in time
+    bool exact_ = false;                // best_ can stand for the measures
     std::vector<std::uint32_t> pays_;   // [rows, C], back in time: a kPays
     std::vector<float> length_;         // [rows, C], back in time: of the episode that is paid
     std::vector<double> early_;         // [rows, C]: held, but paid at the last step
@@ -100,17 +119,21 @@ class GateBlock {
 
 template <class Body>
 void GateBlock::for_ends(std::int64_t t, Body&& body) const {
-    constexpr std::int64_t kTogether = 8;
+    constexpr std::int64_t kTogether = 32;
     const std::int64_t row = t * input_.environments + first_;
     const std::uint8_t* terminated = input_.terminated + row;
     const std::uint8_t* truncated = input_.truncated + row;
     for (std::int64_t n = 0; n < rows_; n += kTogether) {
         const std::int64_t here = std::min(kTogether, rows_ - n);
-        std::uint64_t dead = 0;
-        std::uint64_t cut = 0;
-        std::memcpy(&dead, terminated + n, static_cast<std::size_t>(here));
-        std::memcpy(&cut, truncated + n, static_cast<std::size_t>(here));
-        for (std::int64_t i = n; (dead | cut) != 0 && i < n + here; ++i) {
+        const auto ended = [&](std::int64_t count) {
+            std::uint8_t found = 0;
+            for (std::int64_t i = n; i < n + count; ++i) {
+                found |= static_cast<std::uint8_t>(terminated[i] | truncated[i]);
+            }
+            return found != 0;
+        };
+        const bool any = here == kTogether ? ended(kTogether) : ended(here);  // vector code
+        for (std::int64_t i = n; any && i < n + here; ++i) {
             if ((terminated[i] | truncated[i]) != 0 && valid(t, i)) {
                 body(i);
             }

@@ -11,7 +11,7 @@
 
 namespace embody {
 
-inline constexpr std::int64_t kGateCells = 1024;  // of one block: its state stays in the cache
+inline constexpr std::int64_t kGateCells = 2048;  // of one block: its state stays in the cache
 
 // The episodes of all blocks as one list, in the order of (step, environment).
 GateEpisodes joined(const std::vector<GateEpisodes>& parts, std::size_t channels);
@@ -25,17 +25,17 @@ GateEpisodes gate_blocks(const GateRules& rules, const GateInput& input, int thr
     const std::int64_t n = input.environments;
     const std::int64_t rows = std::clamp<std::int64_t>(kGateCells / channels, 1, n);
     const std::int64_t blocks = (n + rows - 1) / rows;
-    std::vector<GateEpisodes> parts(static_cast<std::size_t>(blocks));
     const double cost = nanoseconds_per_cell * static_cast<double>(input.steps * n * channels);
-    parallel_for(
-        blocks, useful_threads(threads, cost), [&](std::int64_t begin, std::int64_t end, int) {
-            const FloatMode mode;
-            auto walker = make(rows);
-            for (std::int64_t i = begin; i < end; ++i) {
-                const std::int64_t first = i * rows;
-                walker.run(first, std::min(rows, n - first), parts[static_cast<std::size_t>(i)]);
-            }
-        });
+    const int useful = useful_threads(threads, cost);
+    std::vector<GateEpisodes> parts(static_cast<std::size_t>(useful));
+    parallel_for(blocks, useful, [&](std::int64_t begin, std::int64_t end, int chunk) {
+        const FloatMode mode;
+        auto walker = make(rows);
+        for (std::int64_t i = begin; i < end; ++i) {
+            const std::int64_t first = i * rows;
+            walker.run(first, std::min(rows, n - first), parts[static_cast<std::size_t>(chunk)]);
+        }
+    });
     return joined(parts, static_cast<std::size_t>(channels));
 }
 

@@ -19,6 +19,7 @@ class ReturnsWalker {
           values_(values),
           advantages_(advantages),
           returns_(returns),
+          withholds_(GateBlock::only_withholds(rules, input)),
           cells_(most * rollout.channels),
           block_(rules, state, input, most, GateBlock::needs_rows(rules, input)),
           stretch_(rollout, values, lam, advantages, returns, most) {
@@ -32,6 +33,9 @@ class ReturnsWalker {
         block_.begin(first, rows, {gated_.empty() ? nullptr : gated_.data(), cells_},
                      {gate_.empty() ? nullptr : gate_.data(), cells_});
         block_.forward(episodes);
+        if (withholds_) {
+            return pay_back(first, rows, episodes);
+        }
         stretch_.begin();
         for (std::int64_t t = input_.steps - 1; t >= 0; --t) {
             block_.back(t, episodes, paid_.data(), nullptr);
@@ -41,6 +45,36 @@ class ReturnsWalker {
     }
 
   private:
+    // The way back where gates only withhold: the rewards are read where they are.
+    void pay_back(std::int64_t first, std::int64_t rows, const GateEpisodes& episodes) {
+        stretch_.begin();
+        for (std::int64_t t = input_.steps - 1; t >= 0; --t) {
+            const auto [from, to] = block_.ended(t, episodes);
+            const float* rewards =
+                input_.rewards + (t * input_.environments + first) * rollout_.channels;
+            stretch_.step(t, first, rows, rewards, return_kernels().gae_gated, block_.most());
+            for (std::size_t k = from; k < to; ++k) {
+                pay_end(t, first, episodes, k);
+            }
+        }
+    }
+
+    // The last step of an episode, with what was held for it.
+    void pay_end(std::int64_t t, std::int64_t first, const GateEpisodes& episodes, std::size_t k) {
+        const std::int64_t channels = rollout_.channels;
+        const std::int64_t n = episodes.environment[k] - first;
+        const std::int64_t row = t * input_.environments + first + n;
+        for (std::int64_t c = 0; c < channels; ++c) {
+            const double lump =
+                episodes.lump[k * static_cast<std::size_t>(channels) + static_cast<std::size_t>(c)];
+            const float had = input_.rewards[row * channels + c];
+            float& paid = paid_[static_cast<std::size_t>(n * channels + c)];
+            paid = had > block_.most()[n * channels + c] ? 0.0F : had;
+            paid = lump != 0 ? static_cast<float>(static_cast<double>(paid) + lump) : paid;
+        }
+        end(t, first, n);
+    }
+
     // At an end nothing follows but what is bootstrapped, and that only through an open gate.
     void end(std::int64_t t, std::int64_t first, std::int64_t n) {
         const std::int64_t channels = rollout_.channels;
@@ -51,7 +85,9 @@ class ReturnsWalker {
                 continue;
             }
             const std::int64_t cell = row * channels + c;
-            const float open = block_.open(t, n, c) ? 1.0F : 0.0F;
+            const bool pays =
+                withholds_ ? block_.most()[n * channels + c] > 0 : block_.open(t, n, c);
+            const float open = pays ? 1.0F : 0.0F;
             const float next = dead ? 0.0F : rollout_.next_values[cell] * open;
             const float paid = paid_[static_cast<std::size_t>(n * channels + c)];
             const float delta = (paid + rollout_.gamma[c] * next) - values_[cell];
@@ -65,6 +101,7 @@ class ReturnsWalker {
     const float* values_;
     float* advantages_;
     float* returns_;
+    bool withholds_;
     std::int64_t cells_;
     GateBlock block_;
     Stretch stretch_;

@@ -16,6 +16,21 @@ void append(std::vector<T>& to, const std::vector<T>& from) {
     to.insert(to.end(), from.begin(), from.end());
 }
 
+// The order of episodes by the step they end at, of equal ones as they are: counted, not compared.
+std::vector<std::size_t> by_step(const std::vector<std::int64_t>& step) {
+    const auto last = std::max_element(step.begin(), step.end());
+    std::vector<std::size_t> next(last == step.end() ? 2 : static_cast<std::size_t>(*last) + 2);
+    for (const std::int64_t t : step) {
+        ++next[static_cast<std::size_t>(t) + 1];
+    }
+    std::partial_sum(next.begin(), next.end(), next.begin());
+    std::vector<std::size_t> order(step.size());
+    for (std::size_t k = 0; k < step.size(); ++k) {
+        order[next[static_cast<std::size_t>(step[k])]++] = k;
+    }
+    return order;
+}
+
 template <class T>
 std::vector<T> picked(const std::vector<T>& from, const std::vector<std::size_t>& order,
                       std::size_t width) {
@@ -41,10 +56,7 @@ GateEpisodes joined(const std::vector<GateEpisodes>& parts, std::size_t channels
         append(all.lump, part.lump);
         append(all.open, part.open);
     }
-    std::vector<std::size_t> order(all.step.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t a, std::size_t b) { return all.step[a] < all.step[b]; });
+    const std::vector<std::size_t> order = by_step(all.step);
     return {picked(all.environment, order, 1), picked(all.step, order, 1),
             picked(all.length, order, 1),      picked(all.measure, order, channels),
             picked(all.lump, order, channels), picked(all.open, order, channels)};

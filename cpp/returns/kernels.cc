@@ -4,10 +4,15 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <type_traits>
 
 #include "base/simd.h"
+
+#if EMBODY_X86_LEVELS
+#include <immintrin.h>
+#endif
 
 namespace embody {
 namespace {
@@ -15,6 +20,7 @@ namespace {
 constexpr float kMaxFloat = std::numeric_limits<float>::max();
 
 namespace generic {
+#include "returns/simd/gae_rows.inc"
 #include "returns/simd/gates.inc"
 #include "returns/simd/returns.inc"
 #include "returns/simd/table.inc"
@@ -24,18 +30,24 @@ namespace generic {
 #pragma GCC push_options
 #pragma GCC target("avx2")
 namespace avx2 {
+#define EMBODY_LANES 8
+#include "returns/simd/gae_rows.inc"
 #include "returns/simd/gates.inc"
 #include "returns/simd/returns.inc"
 #include "returns/simd/table.inc"
+#undef EMBODY_LANES
 }  // namespace avx2
 #pragma GCC pop_options
 
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512vl,avx512bw,avx512dq,prefer-vector-width=512")
 namespace avx512 {
+#define EMBODY_LANES 16
+#include "returns/simd/gae_rows.inc"
 #include "returns/simd/gates.inc"
 #include "returns/simd/returns.inc"
 #include "returns/simd/table.inc"
+#undef EMBODY_LANES
 }  // namespace avx512
 #pragma GCC pop_options
 #endif

@@ -19,6 +19,14 @@ struct GaeStep {
     float* carry = nullptr;                // per cell: the advantage or return of the step after
     float* advantages = nullptr;
     float* returns = nullptr;
+    const float* most = nullptr;  // per cell: a reward above it is not paid; read by gae_gated
+};
+
+// The same with the ends as they come, a byte a row; gamma, trace, carry and most per cell.
+struct GaeRows {
+    GaeStep step;
+    const std::uint8_t* terminated = nullptr;
+    const std::uint8_t* truncated = nullptr;
 };
 
 inline constexpr std::uint32_t kTerminated = 1;
@@ -60,7 +68,16 @@ struct GateTake {
     float* gated = nullptr;
 };
 
-// The same on the way back.
+// What a block must remember of one step of gates that only withhold: best and held may be null.
+struct GateWatch {
+    std::int64_t cells = 0;
+    const float* rewards = nullptr;
+    const float* least = nullptr;  // a reward above it waits
+    float* best = nullptr;         // the highest reward so far
+    double* held = nullptr;        // the sum of what waits
+};
+
+// The same as GateTake on the way back.
 struct GatePay {
     std::int64_t cells = 0;
     const float* source = nullptr;
@@ -91,6 +108,11 @@ struct ReturnKernels {
     // Kernels for gates with and without caps, held pay, and pay that is written.
     Take (*take)(bool capped, bool held, bool written) = nullptr;
     Pay (*pay)(bool shared) = nullptr;
+    void (*gae_gated)(const GaeStep&) = nullptr;
+    // The first rows of a step, as many as fill whole vectors, with or without `most`; gives back
+    // how many cells that were.
+    std::int64_t (*gae_rows)(std::int64_t channels, const GaeRows&) = nullptr;
+    void (*watch)(const GateWatch&) = nullptr;
 };
 
 const ReturnKernels& return_kernels();

@@ -3,6 +3,22 @@
 #include <algorithm>
 
 namespace embody {
+namespace {
+
+// The same step from a cell on; the ends begin there already.
+GaeStep rest(GaeStep step, std::int64_t cell) {
+    step.cells -= cell;
+    for (const float** array :
+         {&step.rewards, &step.values, &step.next_values, &step.gamma, &step.trace, &step.most}) {
+        *array = *array == nullptr ? nullptr : *array + cell;
+    }
+    for (float** array : {&step.carry, &step.advantages, &step.returns}) {
+        *array = *array == nullptr ? nullptr : *array + cell;
+    }
+    return step;
+}
+
+}  // namespace
 
 Stretch::Stretch(const Rollout& rollout, const float* values, const float* lam, float* advantages,
                  float* returns, std::int64_t rows)
@@ -30,10 +46,9 @@ void Stretch::run(std::int64_t first, std::int64_t rows, Kernel kernel) {
 }
 
 void Stretch::step(std::int64_t t, std::int64_t first, std::int64_t rows, const float* rewards,
-                   Kernel kernel) {
+                   Kernel kernel, const float* most) {
     const std::int64_t row = t * rollout_.environments + first;
     const std::int64_t cell = row * rollout_.channels;
-    find_ends(row, rows, t == rollout_.steps - 1);
     GaeStep step;
     step.cells = rows * rollout_.channels;
     step.rewards = rewards;
@@ -45,10 +60,24 @@ void Stretch::step(std::int64_t t, std::int64_t first, std::int64_t rows, const 
     step.carry = carry_.data();
     step.advantages = advantages_ == nullptr ? nullptr : advantages_ + cell;
     step.returns = returns_ + cell;
-    kernel(step);
+    step.most = most;
+    const std::int64_t done = step_rows(step, row);
+    if (done < rows) {
+        find_ends(row + done, rows - done, t == rollout_.steps - 1);
+        kernel(rest(step, done * rollout_.channels));
+    }
     if (rollout_.valid != nullptr) {
         empty_rows(row, rows);
     }
+}
+
+// The rows of generalised advantage estimation that fill whole vectors, which is how many.
+std::int64_t Stretch::step_rows(const GaeStep& step, std::int64_t row) const {
+    if (advantages_ == nullptr || rollout_.episodic != nullptr) {
+        return 0;
+    }
+    const GaeRows rows{step, rollout_.terminated + row, rollout_.truncated + row};
+    return return_kernels().gae_rows(rollout_.channels, rows) / rollout_.channels;
 }
 
 // Beyond the last step of the rollout nothing is known: it ends there like a truncated one.

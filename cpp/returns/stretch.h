@@ -23,15 +23,16 @@ class Stretch {
     void run(std::int64_t first, std::int64_t rows, Kernel kernel);
 
     // The same step by step: begin, then `step` with t falling from the last one, over rewards
-    // [rows, C] of that step.
+    // [rows, C] of that step. A reward above its cell of `most` is not paid, if that is given.
     void begin();
     void step(std::int64_t t, std::int64_t first, std::int64_t rows, const float* rewards,
-              Kernel kernel);
+              Kernel kernel, const float* most = nullptr);
 
     // [rows, C]: what the step before will see of this one.
     float* carry() { return carry_.data(); }
 
   private:
+    std::int64_t step_rows(const GaeStep& step, std::int64_t row) const;
     void find_ends(std::int64_t row, std::int64_t rows, bool last);
     void empty_rows(std::int64_t row, std::int64_t rows);
 

@@ -15,7 +15,6 @@ from pyembody.spec import SpecError, Train
 from .buffers import Rollout
 from .channels import Channels
 from .distributed import Group
-from .returns_reference import group_advantages
 
 Array = npt.NDArray[Any]
 
@@ -103,7 +102,8 @@ class GroupAdvantages:
         mask = first_episodes(rollout)
         returns = (paid.astype(np.float64) * mask[..., None]).sum(0)
         grouped = returns.reshape(-1, config.group, returns.shape[1])
-        found = group_advantages(grouped, self.channels.weights, config.group_order, config.advantage)
+        found = np.empty(grouped.shape[:2])
+        _core.group_advantages(grouped, self.channels.weights, found, config.group_order, config.advantage)
         rows = np.where(mask, found.reshape(-1).astype(np.float32), np.float32(np.nan))[..., None]
         together = torch.zeros(self.group.size * rollout.horizon, *rows.shape[1:])
         everyone = self.group.gather(torch.from_numpy(rows), together).numpy()
