@@ -134,6 +134,11 @@ void Compiler::absorb(std::size_t i) {
     } else {
         absorb_terms(i);
     }
+    nodes_[i].gauss = is_gauss(i);
+    if (nodes_[i].gauss) {
+        nodes_[arg(i, 0)].absorbed = true;
+        nodes_[arg(arg(i, 0), 0)].absorbed = true;
+    }
 }
 
 // Whether a node is a product of one lane that only `user` and the caller want.
@@ -169,6 +174,15 @@ bool Compiler::is_zero(std::size_t i) const {
 
 bool Compiler::is_single(std::size_t i, Op op) const {
     return ops_[i] == op && nodes_[i].uses == 1 && !nodes_[i].absorbed;
+}
+
+// exp(-(x / scale)) over lanes.
+bool Compiler::is_gauss(std::size_t i) const {
+    if (ops_[i] != Op::exp || nodes_[i].uniform || pitch_[i] > 0 ||
+        !is_single(arg(i, 0), Op::neg)) {
+        return false;
+    }
+    return is_single(arg(arg(i, 0), 0), Op::div);
 }
 
 bool Compiler::is_violation(std::size_t i) const {

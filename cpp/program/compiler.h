@@ -68,6 +68,7 @@ class Compiler {
         std::vector<std::size_t> terms;  // of a sum of products: these products
         std::vector<RowLink> links;      // of a sum over rows: its steps, the last one first
         bool violation = false;          // max(low - x, 0) + max(x - high, 0)
+        bool gauss = false;              // exp(-(x / scale))
     };
 
     bool has_memory(std::size_t i) const {
@@ -100,6 +101,7 @@ class Compiler {
     void absorb(std::size_t i);
     bool is_zero(std::size_t i) const;
     bool is_single(std::size_t i, Op op) const;
+    bool is_gauss(std::size_t i) const;
     bool is_violation(std::size_t i) const;
     bool is_weighted(std::size_t i, std::size_t user) const;
     void absorb_terms(std::size_t i);

@@ -32,6 +32,11 @@ void Compiler::draft(std::size_t i) {
         Draft out = with_args(i, {arg(below, 0), arg(below, 1), arg(above, 1)});
         out.instruction.step = out.instruction.reset = kernels().limit_violation;
         (pitch_[i] > 0 ? nodes_[i].rows : nodes_[i].lanes) = emit(std::move(out));
+    } else if (nodes_[i].gauss) {
+        const std::size_t quotient = arg(arg(i, 0), 0);
+        Draft out = with_args(i, {arg(quotient, 0), arg(quotient, 1)});
+        out.instruction.step = out.instruction.reset = kernels().gauss;
+        nodes_[i].lanes = emit(std::move(out));
     } else if (pitch_[i] > 0) {
         nodes_[i].rows = row_operation(i);
     } else if (!nodes_[i].terms.empty()) {

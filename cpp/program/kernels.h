@@ -28,6 +28,7 @@ struct KernelTable {
     RowKernels rows;
     Kernel weighted_sum = nullptr;  // scale * term + scale * term ...
     Kernel limit_violation = nullptr;
+    Kernel gauss = nullptr;           // exp(-(x / scale))
     Kernel weighted_total = nullptr;  // of uniform scales
     Kernel sum_square = nullptr;      // over lanes, of squares; of absolute values
     Kernel sum_abs = nullptr;

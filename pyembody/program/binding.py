@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..spec.errors import unknown
 from .operations import Operation, Parameter
+from .operations.base import RUNNING
 from .types import Node
 from .units import parse_scaled
 
 if TYPE_CHECKING:
     from .checker import Checker
-
-
-RUNNING = ("%mean", "%std")
-"""Defaults of arguments that only the program itself gives: running statistics."""
 
 
 class Binder:
@@ -30,15 +27,11 @@ class Binder:
     def bind(self) -> tuple[list[Node], dict[str, Any]]:
         """Return (args, static). Raises SpecError for what is missing, given twice, unknown or of the wrong kind."""
         operation, tree = self._operation, self._tree
-        public = [p for p in operation.parameters if p.default not in RUNNING]
-        values = [p for p in public if p.kind == "value"]
-        named = [p for p in public if p.kind == "kernel"]
-        ordered = [*named, *values] if operation.variadic else public
+        ordered, names = operation.given
         more = list(tree.args[len(ordered) :])
         if more and not operation.variadic:
             raise self._checker.error(tree, f"{operation.name} takes {len(ordered)} arguments, got {len(tree.args)}")
         given: dict[str, ast.expr] = {p.name: v for p, v in zip(ordered, tree.args, strict=False)}
-        names = [p.name for p in public]
         for keyword in tree.keywords:
             if keyword.arg not in names:
                 raise unknown(self._place, f"argument of {operation.name}", str(keyword.arg), names)

@@ -254,7 +254,9 @@ class Checker:
 
 def _check_size(node: Node, place: str) -> None:
     """Refuse an expression that is too large with its lets; a definition counts as one part."""
-    parts = distinct_parts(node) if node.size > MAX_NODES else node.size
+    if node.size <= min(MAX_NODES, MAX_WRITTEN) and node.depth <= MAX_DEPTH:
+        return
+    parts = distinct_parts(node)
     for what, got, most, code in (
         ("parts, each [let] counted once", parts, MAX_NODES, "limit_nodes"),
         ("parts with every [let] written out", node.size, MAX_WRITTEN, "limit_nodes"),

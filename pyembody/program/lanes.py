@@ -32,6 +32,9 @@ class Lanes:
     count: int = 1
     width: int = 1
 
+    def __init__(self, index: int, count: int = 1, width: int = 1) -> None:
+        self.__dict__.update(index=index, count=count, width=width)  # as Node does
+
     @property
     def lanes(self) -> int:
         """Number of lanes."""
@@ -107,8 +110,11 @@ class Builder:
     def op(self, name: str, *args: Lanes | float) -> Lanes:
         """Return an element-wise operation; arguments are repeated to their common shape."""
         values = [a if isinstance(a, Lanes) else self.constant(a) for a in args]
-        count, width = max([v.count for v in values]), max([v.width for v in values])
-        indices = [self.spread(v, count, width).index for v in values]
+        count = width = 1
+        for v in values:
+            count = v.count if v.count > count else count
+            width = v.width if v.width > width else width
+        indices = [self.spread(v, count, width).index if v.count * v.width > 1 else v.index for v in values]
         return Lanes(self.emit(name, indices, count * width), count, width)
 
     def reduce(self, name: str, x: Lanes, dim: str) -> Lanes:

@@ -28,8 +28,9 @@ def lower(
 
 
 def _lower(builder: Builder, node: Node, done: dict[int, Lanes]) -> Lanes:
-    if id(node) not in done:
+    known = done.get(id(node))
+    if known is None:
         make = OPERATIONS[node.op].lower
         assert make is not None
-        done[id(node)] = make(builder, node, [_lower(builder, a, done) for a in node.args])
-    return done[id(node)]
+        known = done[id(node)] = make(builder, node, [done.get(id(a)) or _lower(builder, a, done) for a in node.args])
+    return known

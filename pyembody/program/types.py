@@ -24,7 +24,6 @@ def replace(record: T, **changes: Any) -> T:
     return copy
 
 
-
 @dataclass(frozen=True)
 class Type:
     """What a value is: `[axis elements, components]` numbers or truth values, with units, frame and
@@ -45,6 +44,31 @@ class Type:
     local: str = ""
     point: bool | None = False
     integer: bool = False
+
+    def __init__(
+        self,
+        kind: Kind = "number",
+        width: int = 0,
+        axis: str = "",
+        labels: tuple[str, ...] = (),
+        units: tuple[Unit, ...] = (ONE,),
+        frame: str = "",
+        local: str = "",
+        point: bool | None = False,
+        integer: bool = False,
+    ) -> None:
+        # the one of a frozen class sets field by field, at several times the cost
+        self.__dict__.update(
+            kind=kind,
+            width=width,
+            axis=axis,
+            labels=labels,
+            units=units,
+            frame=frame,
+            local=local,
+            point=point,
+            integer=integer,
+        )
 
     @property
     def count(self) -> int:
@@ -104,6 +128,21 @@ class Node:
     size: int = 1
     depth: int = 1
     parts: tuple[Node, ...] | None = None
+
+    def __init__(
+        self,
+        op: str,
+        args: tuple[Node, ...],
+        type: Type,  # noqa: A002  the name of the field
+        static: dict[str, Any],
+        raw: bool = False,
+        size: int = 1,
+        depth: int = 1,
+        parts: tuple[Node, ...] | None = None,
+    ) -> None:
+        self.__dict__.update(
+            op=op, args=args, type=type, static=static, raw=raw, size=size, depth=depth, parts=parts
+        )
 
 
 def distinct_parts(node: Node) -> int:

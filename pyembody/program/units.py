@@ -155,12 +155,14 @@ class UnitSolver:
 
     def resolve(self, unit: Unit) -> Unit:
         """Return `unit` with every solved unknown replaced."""
-        while any(name in self._known for name, _ in unit.powers):
-            parts = [
-                self._known[n] ** p if n in self._known else Unit(((n, p),)) for n, p in unit.powers
-            ]
-            unit = _collect([power for part in parts for power in part.powers])
+        for name, _ in unit.powers:
+            if name in self._known:
+                return self.resolve(self._replaced(unit))
         return unit
+
+    def _replaced(self, unit: Unit) -> Unit:
+        parts = [self._known[n] ** p if n in self._known else Unit(((n, p),)) for n, p in unit.powers]
+        return _collect([power for part in parts for power in part.powers])
 
     def equal(self, left: Unit, right: Unit) -> None:
         """Make two units equal. Raises UnitError."""

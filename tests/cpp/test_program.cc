@@ -226,6 +226,42 @@ TEST(all_operations_stay_inside_their_arrays) {
     }
 }
 
+// Rows of two and three floats are read four at a time, but for the last ones.
+TEST(narrow_rows_are_read_inside_their_arrays) {
+    for (const std::int64_t width : {2, 3}) {
+        for (const std::int64_t n : {63, 64, 128}) {
+            ProgramSpec spec;
+            spec.dt = 0.02;
+            spec.inputs = {{"x", width}};
+            spec.nodes = {node("input", {}, 2, {0, width - 2, width - 1}), node("neg", {0}, 2)};
+            spec.groups = {{"y", 2, DType::f4, false}};
+            spec.stores = {{1, 0, 0}};
+            const Program program(std::move(spec));
+            State state(program, n);
+            const auto rows = static_cast<std::size_t>(n);
+            const auto columns = static_cast<std::size_t>(width);
+            std::vector<float> x(rows * columns);
+            std::generate(x.begin(), x.end(),
+                          [i = 0]() mutable { return static_cast<float>(++i); });
+            std::vector<float> y(rows * 2);
+            std::vector<std::uint32_t> flags(rows);
+            std::vector<std::int32_t> bad_term(rows);
+            constexpr auto kBytes = static_cast<std::ptrdiff_t>(sizeof(float));
+            Bindings bindings;
+            bindings.inputs = {
+                {reinterpret_cast<const std::byte*>(x.data()), width * kBytes, width, DType::f4}};
+            bindings.outputs = {{reinterpret_cast<std::byte*>(y.data()), 2 * kBytes, 2}};
+            bindings.flags = flags.data();
+            bindings.bad_term = bad_term.data();
+            Evaluator(program, state, std::move(bindings), 1).step();
+            for (std::size_t r = 0; r < rows; ++r) {
+                CHECK(y[2 * r] == -x[(r + 1) * columns - 2]);
+                CHECK(y[2 * r + 1] == -x[(r + 1) * columns - 1]);
+            }
+        }
+    }
+}
+
 TEST(thread_count_changes_no_byte) {
     const std::vector<std::byte> one = run(1500, 1);
     CHECK(run(1500, 2) == one);

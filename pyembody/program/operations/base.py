@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntFlag
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -62,6 +63,10 @@ class Frame(Protocol):
         """Set a bit of the flags of `rows`, and the first offending term if `term` is given."""
 
 
+RUNNING = ("%mean", "%std")
+"""Defaults of arguments that only the program itself gives: running statistics."""
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One parameter of an operation: a `value`, or a constant `number`, `int` or `word`."""
@@ -97,6 +102,14 @@ class Operation:
     lower: Lowering | None = None
     text: str | Callable[[Call], str] = ""
     pure: bool = False
+
+    @cached_property
+    def given(self) -> tuple[list[Parameter], list[str]]:
+        """What a call may give by place, in order, and the names of all that it may give."""
+        public = [p for p in self.parameters if p.default not in RUNNING]
+        values = [p for p in public if p.kind == "value"]
+        named = [p for p in public if p.kind == "kernel"]
+        return [*named, *values] if self.variadic else public, [p.name for p in public]
 
 
 OPERATIONS: dict[str, Operation] = {}

@@ -26,7 +26,7 @@ def _literal(frame: Frame, node: Node, _values: list[Array]) -> Array:
 
 
 def _lower_literal(builder: Builder, node: Node, _values: list[Lanes]) -> Lanes:
-    constant = builder.constant(*(float(np.float32(v)) for v in node.static["values"]))
+    constant = builder.constant(*np.array(node.static["values"], np.float32).tolist())
     return Lanes(constant.index, node.type.count, node.type.columns)
 
 
