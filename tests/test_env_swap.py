@@ -93,6 +93,10 @@ def test_a_swap_changes_what_is_paid_and_nothing_of_the_simulation() -> None:
     ("change", "message"),
     [
         ({"history": 1}, "swapped: history: expected what the running task says"),
+        ({"signals": [{"name": "one", "values": [1.0]}]}, "swapped: signals: expected what the running task says"),
+        ({"gates": {"place": "terminal"}}, "swapped: gates: expected what the running task says"),
+        ({"channels": {"task": {"terms": TERMS, "gamma": 0.5}}}, "channels.task.gamma: .* start a new training for it"),
+        ({"channels": {"task": {"terms": TERMS, "gate": {"threshold": 0.5}}}}, "channels.task.gate: expected what"),
         ({"channels": {"other": {"terms": TERMS}}}, "channel names: expected those .*, task, got other"),
         ({"observations": {"policy": {"x": "joint_pos"}}}, "observation layout: expected those of the running"),
         ({"channels": {"task": {"terms": {"a": {"expr": "jiont_pos[0]"}}}}}, "did you mean 'joint_pos'"),

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 SIMULATED = (
     "episode", "command", "clock", "reset", "randomize", "push", "terrain", "symmetry", "delay_steps", "history",
-    "learned",
+    "learned", "signals", "gates",
 )
-"""What a task tells the simulation."""
+"""What a task tells the simulation, and the learner's gates."""
+LEARNT = ("weight", "gamma", "lam", "episodic", "gate")
+"""What a channel tells the learner, which reads it once."""
 
 
 def swap(env: VectorEnv, task: Task) -> Carried:
@@ -45,6 +47,11 @@ def replacement(env: VectorEnv, task: Task) -> CompiledTask:
         if here != there:
             place, wanted = f"{task.name}: {what.replace('_', ' ')}", "those of the running task"
             raise SpecError(f"{place}: expected {wanted}, {_shown(here)}, got {_shown(there)}")
+    for name, channel in task.channels.items():
+        for key in LEARNT:
+            if getattr(channel, key) != getattr(env.task.channels[name], key):
+                place = f"{task.name}: channels.{name}.{key}"
+                raise SpecError(f"{place}: expected what the running task says; start a new training for it")
     return program
 
 
