@@ -38,21 +38,26 @@ def swap(env: VectorEnv, task: Task) -> Carried:
 
 def replacement(env: VectorEnv, task: Task) -> CompiledTask:
     """Return the program of a task that may take over in `env`. Raises SpecError for one that may not."""
-    for name in SIMULATED:
-        if getattr(task, name) != getattr(env.task, name):
-            raise SpecError(f"{task.name}: {name}: expected what the running task says; make a new environment for it")
+    check_settled(env.task, task)
     program = compile_task(task, env.signals, dt=env.control_dt, mirror=env.robot.mirror)
     for what in ("channel_names", "observation_layout"):
         here, there = getattr(env.program, what), getattr(program, what)
         if here != there:
             place, wanted = f"{task.name}: {what.replace('_', ' ')}", "those of the running task"
             raise SpecError(f"{place}: expected {wanted}, {_shown(here)}, got {_shown(there)}")
-    for name, channel in task.channels.items():
+    return program
+
+
+def check_settled(running: Task, task: Task) -> None:
+    """Raise SpecError where a task tells simulation or learner something else than the running one."""
+    for name in SIMULATED:
+        if getattr(task, name) != getattr(running, name):
+            raise SpecError(f"{task.name}: {name}: expected what the running task says; make a new environment for it")
+    for name in task.channels.keys() & running.channels.keys():
         for key in LEARNT:
-            if getattr(channel, key) != getattr(env.task.channels[name], key):
+            if getattr(task.channels[name], key) != getattr(running.channels[name], key):
                 place = f"{task.name}: channels.{name}.{key}"
                 raise SpecError(f"{place}: expected what the running task says; start a new training for it")
-    return program
 
 
 def _keep_params(old: Running, new: Running) -> None:
