@@ -109,6 +109,14 @@ def test_a_task_that_is_another_one_is_refused_and_the_old_one_goes_on(change: d
     np.testing.assert_array_equal(run(env, 2, seed=1)[-1]["task.slow"], run(plain, 2, seed=1)[-1]["task.slow"])
 
 
+def test_what_a_gate_waits_for_may_change() -> None:
+    waiting, other = ({"task": {"terms": TERMS, "gate": {"when": f"joint_pos[0] > {x}"}}} for x in (1e3, -1e3))
+    env = make(TASK | {"channels": waiting})
+    env.swap_program(task(TASK | {"channels": other}))
+    run(env, 1, seed=1)
+    assert env.outputs["conditions"].all()
+
+
 def test_a_swap_needs_running_episodes() -> None:
     env = VectorEnv(task(TASK), ROBOT, 2, threads=1)
     with pytest.raises(RuntimeError, match="swap_program: call reset first"):

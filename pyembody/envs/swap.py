@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec.structs import replace
 
 from ..program import Carried, CompiledTask, compile_task
 from ..spec.errors import SpecError
-from ..spec.task import Task
+from ..spec.gate import Gate
+from ..spec.task import Channel, Task
 from .running import Running
 
 if TYPE_CHECKING:
@@ -55,9 +57,15 @@ def check_settled(running: Task, task: Task) -> None:
             raise SpecError(f"{task.name}: {name}: expected what the running task says; make a new environment for it")
     for name in task.channels.keys() & running.channels.keys():
         for key in LEARNT:
-            if getattr(task.channels[name], key) != getattr(running.channels[name], key):
+            if _learnt(task.channels[name], key) != _learnt(running.channels[name], key):
                 place = f"{task.name}: channels.{name}.{key}"
                 raise SpecError(f"{place}: expected what the running task says; start a new training for it")
+
+
+def _learnt(channel: Channel, key: str) -> object:
+    """What a learner reads; of what a gate waits for only whether there is something: the program watches it."""
+    value = getattr(channel, key)
+    return replace(value, when=str(bool(value.when))) if isinstance(value, Gate) else value
 
 
 def _keep_params(old: Running, new: Running) -> None:
