@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
 from ..program import CompiledTask
-from ..program.log import empty_lines
+from ..program.outputs import empty_lines
 from ..spec.errors import SpecError
 from ..spec.vocabulary import COST
 
