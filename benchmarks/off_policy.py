@@ -1,4 +1,4 @@
-"""Samples and seconds of SAC from nothing to a task that is solved: trains seeds, evaluates them on the way.
+"""Samples and seconds of SAC, or PPO, from nothing to a task that is solved: trains seeds, evaluates them on the way.
 
     python benchmarks/off_policy.py balance cartpole --at 20 39 58 78 --json benchmarks/data/sac_balance.json
 
@@ -19,7 +19,7 @@ from typing import Any
 from pyembody.analysis import evaluate
 from pyembody.envs import VectorEnv
 from pyembody.learn import create_run, load_policy, read_metrics, resume, train
-from pyembody.spec import Robot, Task, load_robot, load_sac, load_task
+from pyembody.spec import Robot, Task, load_learning, load_robot, load_task
 
 EPISODES, EVALUATION_SEED = 200, 1000
 
@@ -39,7 +39,7 @@ def learn(seed: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     task, robot = load_task(arguments.task), load_robot(arguments.robot)
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as out:
-        run = create_run(task, robot, load_sac(arguments.task), seed, out=Path(out))
+        run = create_run(task, robot, load_learning(arguments.task, "", arguments.algorithm), seed, out=Path(out))
         for at in arguments.at:
             (resume if rows else train)(run, iterations=at, progress=False)
             metrics = read_metrics(run)
@@ -59,13 +59,15 @@ def _figures(run: Path, task: Task, robot: Robot) -> dict[str, Any]:
 
 def _command(arguments: argparse.Namespace) -> str:
     words = (f"--{name} {' '.join(map(str, getattr(arguments, name)))}" for name in ("seeds", "at"))
-    return f"python benchmarks/off_policy.py {arguments.task} {arguments.robot} {' '.join(words)}"
+    algorithm = "" if arguments.algorithm == "sac" else f"--algorithm {arguments.algorithm} "
+    return f"python benchmarks/off_policy.py {arguments.task} {arguments.robot} {algorithm}{' '.join(words)}"
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("task")
     parser.add_argument("robot")
+    parser.add_argument("--algorithm", choices=("sac", "ppo"), default="sac")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--at", type=int, nargs="+", required=True)
     parser.add_argument("--json", required=True)

@@ -93,6 +93,10 @@ def test_a_swap_changes_what_is_paid_and_nothing_of_the_simulation() -> None:
     ("change", "message"),
     [
         ({"history": 1}, "swapped: history: expected what the running task says"),
+        ({"signals": [{"name": "one", "values": [1.0]}]}, "swapped: signals: expected what the running task says"),
+        ({"gates": {"place": "terminal"}}, "swapped: gates: expected what the running task says"),
+        ({"channels": {"task": {"terms": TERMS, "gamma": 0.5}}}, "channels.task.gamma: .* start a new training for it"),
+        ({"channels": {"task": {"terms": TERMS, "gate": {"threshold": 0.5}}}}, "channels.task.gate: expected what"),
         ({"channels": {"other": {"terms": TERMS}}}, "channel names: expected those .*, task, got other"),
         ({"observations": {"policy": {"x": "joint_pos"}}}, "observation layout: expected those of the running"),
         ({"channels": {"task": {"terms": {"a": {"expr": "jiont_pos[0]"}}}}}, "did you mean 'joint_pos'"),
@@ -103,6 +107,14 @@ def test_a_task_that_is_another_one_is_refused_and_the_old_one_goes_on(change: d
     with pytest.raises(SpecError, match=message):
         env.swap_program(task(TASK | change))
     np.testing.assert_array_equal(run(env, 2, seed=1)[-1]["task.slow"], run(plain, 2, seed=1)[-1]["task.slow"])
+
+
+def test_what_a_gate_waits_for_may_change() -> None:
+    waiting, other = ({"task": {"terms": TERMS, "gate": {"when": f"joint_pos[0] > {x}"}}} for x in (1e3, -1e3))
+    env = make(TASK | {"channels": waiting})
+    env.swap_program(task(TASK | {"channels": other}))
+    run(env, 1, seed=1)
+    assert env.outputs["conditions"].all()
 
 
 def test_a_swap_needs_running_episodes() -> None:

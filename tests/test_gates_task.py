@@ -13,13 +13,14 @@ from rich.console import Console
 
 from pyembody.analysis.record import go_on
 from pyembody.envs import VectorEnv
-from pyembody.learn import checkpoint, create_run, load_policy, read_metrics, resume, train
+from pyembody.learn import create_run, load_policy, read_metrics, resume, train
 from pyembody.learn.distributed import Group
 from pyembody.learn.learner import Learner
 from pyembody.learn.progress import table
 from pyembody.spec import Sac, SpecError, Task, Train, convert, load_robot
 from pyembody.spec.check import check_task
 from pyembody.viz.gates import gate_section
+from test_learn_run import arrays
 
 TRAIN = Train(num_envs=8, horizon=16, epochs=1, minibatches=1, actor_hidden=(8,), critic_hidden=(8,), iterations=4)
 TASK: dict[str, Any] = {
@@ -200,11 +201,6 @@ def test_the_live_table_and_the_report_show_gates() -> None:
     page = gate_section(rows)
     assert "Gates at the end of training" in page and page.count("<tr>") == 5
     assert gate_section([{"iteration": 1}]) == ""
-
-
-def arrays(run: Any) -> dict[str, np.ndarray]:
-    _, model, state = checkpoint.load(checkpoint.latest(run), 0)
-    return model | state
 
 
 @pytest.mark.parametrize("gates", [{}, {"place": "terminal"}, {"scope": "running"}])

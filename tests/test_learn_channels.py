@@ -49,7 +49,7 @@ def test_one_critic_asks_for_one_discount() -> None:
 
 def test_a_reward_floor_is_no_floor_of_deviations() -> None:
     floored = Task("t", {"policy": {"x": "0"}}, {"goal": Channel({"near": Term("0")}, floor=-3.0)})
-    assert Channels(floored, ("goal",), Train(std_floor=0.2)).floor.tolist() == [np.float32(0.2)]
+    assert Channels(floored, ("goal",), Train(std_floor=0.2)).std_floor.tolist() == [np.float32(0.2)]
 
 
 @pytest.mark.parametrize(("critics", "names"), [("single", [SUM]), ("heads", list(NAMES)), ("separate", list(NAMES))])
@@ -76,6 +76,8 @@ def test_a_floor_of_deviations_acts_when_a_channel_becomes_constant() -> None:
         moments[floor] = mine.iterate()["floor_active"]
     assert moments[0.0] == {"goal": 0.0, "effort": 0.0}
     assert moments[0.5] == {"goal": 1.0, "effort": 1.0}
+    # what is not normalised is divided by 1, however small its deviation is
+    assert learner(scales=(1e-3, 1e-3), normalise=False).iterate()["floor_active"] == {"goal": 0.0, "effort": 0.0}
 
 
 def test_rewards_are_divided_by_the_deviation_of_returns() -> None:

@@ -135,6 +135,7 @@ def test_texts_of_a_run_are_asked_for_by_their_place(tmp_path: Path, capsys: pyt
         ('channels.effort.terms.force={"expr": "1"}', "this term is there; change its places"),
         ("channels.effort.terms.froce.expr=1", "did you mean 'force'"),
         ("force.weight=heavy", "a text is named by its place"),
+        ("channels.effort.gamma=0.5", "channels.effort.gamma: expected what the running task says"),
     ):
         assert main(["reward", "edit", str(run), bad]) == 2
         assert message in capsys.readouterr().err

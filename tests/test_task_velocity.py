@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from pyembody.envs import VectorEnv
 from pyembody.spec import load_robot, load_task
-from pyembody.spec.task import Episode, Reset
+from pyembody.spec.task import Episode, Parameter, Reset
+from pyembody.viz.overlay import LEAST_TURN, LEAST_VELOCITY, SHARE
 
 SECONDS = 4.0
 
@@ -30,3 +31,9 @@ def test_a_robot_that_stands_succeeds_only_where_nothing_else_is_commanded(
         assert not terminated.any()
     env.close()
     assert bool(info["success"][0]) is success
+
+
+def test_what_is_green_in_the_video_is_close_enough_for_success() -> None:
+    params = load_task("velocity").params
+    said = [params[name] for name in ("error_share", "least_velocity_slack", "least_turn_slack")]
+    assert [p.value for p in said if isinstance(p, Parameter)] == [SHARE, LEAST_VELOCITY, LEAST_TURN]

@@ -122,16 +122,11 @@ def print_summary(found: Evaluation, spec: RunSpec) -> None:
 
 
 def _asked(found: Evaluation, spec: RunSpec) -> Table:
-    import contextlib
-
-    from ..language import load_language
+    from ..language import find_language
     from ..language.paths import plain_data
-    from ..spec import SpecError
     from ..viz.asked import asked_rows
 
-    language = None
-    with contextlib.suppress(SpecError):  # the folder is no longer where it was
-        language = load_language(spec.task.folder)
+    language = find_language(spec.task.folder)
     table = make_table("what was asked, and what came of it", ["parameter"], ["asked", "got"], "measured as")
     for row in asked_rows(spec.edits, plain_data(spec.task), language, found.to_json()):
         table.add_row(row.parameter, row.asked, row.got or "-", row.measured)

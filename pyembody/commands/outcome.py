@@ -57,17 +57,13 @@ def short_evaluation(run: Path, spec: RunSpec) -> Evaluation:
 
 def asked_command(spec: RunSpec) -> tuple[float, ...] | None:
     """Return the fullest command of a run whose sentence set commands, None for other runs."""
-    from ..language import load_language
-    from ..spec import SpecError
+    from ..language import find_language
 
     command = spec.task.command
-    if command is None or not spec.edits:
+    language = find_language(spec.task.folder) if spec.edits else None
+    if command is None or language is None:
         return None
-    try:
-        axes = load_language(spec.task.folder).axes
-    except SpecError:  # the folder is no longer where it was
-        return None
-    return fullest(command) if any(edit.get("parameter") in axes for edit in spec.edits) else None
+    return fullest(command) if any(edit.get("parameter") in language.axes for edit in spec.edits) else None
 
 
 def fullest(command: Command) -> tuple[float, ...]:

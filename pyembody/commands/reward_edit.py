@@ -185,6 +185,7 @@ def places(task: Task, program: CompiledTask, pairs: Sequence[tuple[str, Any]]) 
 def edit_run(target: str, out: Path, pairs: Sequence[tuple[str, Any]]) -> int:
     """Ask a run's training for changes before its next iteration; nothing is asked if one is not legal."""
     from ..envs.critique import critique
+    from ..envs.swap import check_settled
     from ..learn import read_edits, read_run, request_edit
     from ..learn.live import changed_task, waiting_edits
     from .locate import locate
@@ -197,6 +198,7 @@ def edit_run(target: str, out: Path, pairs: Sequence[tuple[str, Any]]) -> int:
     numbers = {p.path: p.name for p in compile_pair(task, spec.robot).params.values()}
     changes = {name: value for name, value in pairs if name.startswith(TEXTS) and name not in numbers}
     task = changed_task(task, changes)
+    check_settled(spec.task, task)
     program = compile_pair(task, spec.robot)
     wrong = [f for f in critique(task, spec.robot, program) if changes and f.severity == "E"]
     if wrong:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec.structs import replace
 
 from ..program import Carried, CompiledTask, compile_task
 from ..spec.errors import SpecError
-from ..spec.task import Task
+from ..spec.gate import Gate
+from ..spec.task import Channel, Task
 from .running import Running
 
 if TYPE_CHECKING:
@@ -16,9 +18,11 @@ if TYPE_CHECKING:
 
 SIMULATED = (
     "episode", "command", "clock", "reset", "randomize", "push", "terrain", "symmetry", "delay_steps", "history",
-    "learned",
+    "learned", "signals", "gates",
 )
-"""What a task tells the simulation."""
+"""What a task tells the simulation, and the learner's gates."""
+LEARNT = ("weight", "gamma", "lam", "episodic", "gate")
+"""What a channel tells the learner, which reads it once."""
 
 
 def swap(env: VectorEnv, task: Task) -> Carried:
@@ -36,9 +40,7 @@ def swap(env: VectorEnv, task: Task) -> Carried:
 
 def replacement(env: VectorEnv, task: Task) -> CompiledTask:
     """Return the program of a task that may take over in `env`. Raises SpecError for one that may not."""
-    for name in SIMULATED:
-        if getattr(task, name) != getattr(env.task, name):
-            raise SpecError(f"{task.name}: {name}: expected what the running task says; make a new environment for it")
+    check_settled(env.task, task)
     program = compile_task(task, env.signals, dt=env.control_dt, mirror=env.robot.mirror)
     for what in ("channel_names", "observation_layout"):
         here, there = getattr(env.program, what), getattr(program, what)
@@ -46,6 +48,24 @@ def replacement(env: VectorEnv, task: Task) -> CompiledTask:
             place, wanted = f"{task.name}: {what.replace('_', ' ')}", "those of the running task"
             raise SpecError(f"{place}: expected {wanted}, {_shown(here)}, got {_shown(there)}")
     return program
+
+
+def check_settled(running: Task, task: Task) -> None:
+    """Raise SpecError where a task tells simulation or learner something else than the running one."""
+    for name in SIMULATED:
+        if getattr(task, name) != getattr(running, name):
+            raise SpecError(f"{task.name}: {name}: expected what the running task says; make a new environment for it")
+    for name in task.channels.keys() & running.channels.keys():
+        for key in LEARNT:
+            if _learnt(task.channels[name], key) != _learnt(running.channels[name], key):
+                place = f"{task.name}: channels.{name}.{key}"
+                raise SpecError(f"{place}: expected what the running task says; start a new training for it")
+
+
+def _learnt(channel: Channel, key: str) -> object:
+    """What a learner reads; of what a gate waits for only whether there is something: the program watches it."""
+    value = getattr(channel, key)
+    return replace(value, when=str(bool(value.when))) if isinstance(value, Gate) else value
 
 
 def _keep_params(old: Running, new: Running) -> None:

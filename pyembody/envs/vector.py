@@ -297,7 +297,7 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
 
         Memories of expressions that both have go on, others begin from the present signals; weights and parameters of
         one name, and statistics of one value, keep what they are. Return which memories went on. Raises SpecError for
-        a task that simulates otherwise, has other channels or observes other blocks.
+        a task that simulates or gates otherwise, observes other blocks, or has channels of other names or discounts.
         """
         if not self._started:
             raise RuntimeError("swap_program: call reset first")

@@ -4,7 +4,7 @@ from .apply import apply_edits, check_edit, current_values, edited_task
 from .edit import Edit, Refusal, Translation, Understood
 from .table import EditRow, edit_table, shown_value
 from .translate import translate
-from .vocabulary import Language, LanguageParameter, load_language
+from .vocabulary import Language, LanguageParameter, find_language, load_language
 
 __all__ = [
     "Edit",
@@ -19,6 +19,7 @@ __all__ = [
     "current_values",
     "edit_table",
     "edited_task",
+    "find_language",
     "load_language",
     "shown_value",
     "translate",

@@ -159,6 +159,14 @@ def load_language(path: str | Path) -> Language:
     return language
 
 
+def find_language(folder: str) -> Language | None:
+    """Return the language of the task folder that a run was made from, None if it is no longer where it was."""
+    try:
+        return load_language(folder or "nowhere")
+    except SpecError:
+        return None
+
+
 def _faults(language: Language) -> Iterator[SpecError]:
     yield from _parameter_faults(language)
     for place, name in _used_parameters(language):

@@ -56,7 +56,7 @@ class CriticAdvantages:
         advantages = self.group.gather(torch.from_numpy(rollout.advantages), self._gathered).numpy()
         normalised = advantages if self.config.normalise else advantages.copy()
         moments: Array = _core.normalise_advantages(
-            normalised, self.channels.floor, self.running_std, first
+            normalised, self.channels.std_floor, self.running_std, first
         )
         if not self.config.normalise:
             moments[:, 2] = 1.0  # what is divided by

@@ -17,8 +17,8 @@ SUM = "all-channels"
 
 
 class Channels:
-    """What K critics learn from C channels: `names`, and `gamma`, `lam`, `weights`, `floor` `[K]` float32,
-    `episodic [K]`.
+    """What K critics learn from C channels: `names`, and `gamma`, `lam`, `weights`, `std_floor` `[K]`
+    float32, `episodic [K]`.
 
     `reward_gamma [C]` are the channels' own discounts. Raises SpecError if channels of one critic differ in gamma,
     lam or whether they end with the episode.
@@ -41,7 +41,7 @@ class Channels:
                     )
             self._sum, self.names, self.episodic = weights, (SUM,), self.episodic[:1]
             self.gamma, self.lam, self.weights = self.gamma[:1], lam[:1], np.ones(1, np.float32)
-        self.floor = np.full(len(self.names), config.std_floor, np.float32)
+        self.std_floor = np.full(len(self.names), config.std_floor, np.float32)
 
     def pay(self, rewards: Array) -> Array:
         """Return the rewards `[T, N, K]` float32 of the critics for those of the channels `[T, N, C]`."""

@@ -42,15 +42,15 @@ class CoreEngine(FeedForward):
         """Write the gradient of PPO's loss over the rows `index [M]` int64, and its statistics, into the message."""
         self._gradient.run(
             self._flat,
-            _array(batch.observations),
-            _array(batch.critic_observations),
-            _array(batch.actions),
-            _array(batch.mean),
-            _array(batch.log_probs),
-            _array(batch.advantages),
-            _array(batch.targets),
-            _array(batch.log_std),
-            _array(index),
+            as_array(batch.observations),
+            as_array(batch.critic_observations),
+            as_array(batch.actions),
+            as_array(batch.mean),
+            as_array(batch.log_probs),
+            as_array(batch.advantages),
+            as_array(batch.targets),
+            as_array(batch.log_std),
+            as_array(index),
             config.clip,
             config.log_ratio_clip,
             entropy_pull(self.networks.log_std.detach(), config),
@@ -61,7 +61,7 @@ class CoreEngine(FeedForward):
     def _forward(self, network: _core.Mlp, rows: Tensor, width: int) -> Tensor:
         out = torch.empty(rows.shape[0], width)
         network.load(self._flat)
-        network.forward(_array(rows), _array(out))
+        network.forward(as_array(rows), as_array(out))
         return out
 
 
@@ -78,6 +78,7 @@ def describe(network: GroupedMLP) -> Network:
     return first.shape[0], first.stride(0), network.activation, layers
 
 
-def _array(tensor: Tensor) -> npt.NDArray[Any]:
+def as_array(tensor: Tensor) -> npt.NDArray[Any]:
+    """Return the memory of a tensor as an array, without copying."""
     array: npt.NDArray[Any] = tensor.detach().numpy()
     return array

@@ -12,7 +12,7 @@ from pyembody.spec import SpecError
 
 from .frozen import freeze
 from .gru import read_memory
-from .normaliser import ObservationNormaliser, ValueNormaliser
+from .normaliser import critic_normalisers
 
 Array = npt.NDArray[Any]
 
@@ -25,23 +25,17 @@ class Critic:
         layers = sum(name.startswith("critic.weights.") for name in arrays)
         try:
             stacks = [(arrays[f"critic.weights.{i}"], arrays[f"critic.biases.{i}"]) for i in range(layers)]
-            own = "critic_observations" if "critic_observations.mean" in arrays else "observations"
-            moments = {k: torch.from_numpy(arrays[f"{own}.{k}"].copy()) for k in ("count", "mean", "var")}
-            scale = {k: torch.from_numpy(arrays[f"values.{k}"].copy()) for k in ("count", "mean", "square")}
+            normaliser, self._scale = critic_normalisers(arrays, clip)
         except KeyError as error:
             raise SpecError(f"{place}: expected an array {error}, found none") from None
         if layers == 0:
             raise SpecError(f"{place}: expected arrays 'critic.weights.*', found none")
-        self.observation_size = len(moments["mean"])
+        self.observation_size = len(normaliser.mean)
         self.memory = read_memory(arrays, "critic_memory", place)
         self._networks = [freeze([(w[g], b[g, 0]) for w, b in stacks], activation) for g in range(len(stacks[0][0]))]
-        normaliser = ObservationNormaliser(self.observation_size, clip)
-        normaliser.load(moments)
         for seeing in self._networks if self.memory is None else [self.memory]:
             seeing.normalise(*normaliser.folded(), normaliser.clip)
         self._width = stacks[-1][0].shape[2]
-        self._scale = ValueNormaliser(len(scale["mean"]))
-        self._scale.load(scale)
 
     def __call__(self, rows: Array) -> Array:
         """Return values `[N, C]` float32 of canonical critic observations `[N, Oc]` float32."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,12 +28,12 @@ class Memoryless:
         """The environments of `ended [N]` bool start new episodes."""
 
 
-class FeedForward(Memoryless):
+class FeedForward(Memoryless, ABC):
     """Base of PPO's engines without memory."""
 
+    @abstractmethod
     def values(self, observations: Tensor) -> Tensor:
         """Return values in normalised units `[B, C]` of normalised critic observations `[B, Oc]`."""
-        raise NotImplementedError
 
     def horizon_values(self, rollout: Rollout, finals: Tensor) -> tuple[Tensor, Tensor]:
         """Return values `[T + 1, N, C]`, and `[M, C]` of true successors `finals [M, Oc]`, in normalised units."""

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from pyembody import _core
-from pyembody.program.gating import CONDITIONS, start_threshold, threshold_name, waiting
+from pyembody.program.gating import CONDITIONS, gated_channels, start_threshold, threshold_name, waiting
 from pyembody.spec import Adaptive, Channel, Gate, Task
 
 from . import checkpoint
@@ -25,8 +25,7 @@ took, what was paid as a lump, what was paid, and what would have been without g
 
 def make_gates(task: Task, env: Any, horizon: int) -> Gates | None:
     """Return the gates of a task, None if nothing gates any of its channels."""
-    gates = Gates(task, env, horizon)
-    return gates if any(gates.rules().gated) else None
+    return Gates(task, env, horizon) if gated_channels(task) else None
 
 
 class Gates:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import Any
 
@@ -17,7 +16,7 @@ from pyembody.spec import SpecError, Task, Train
 from .adam import Adam
 from .advantages import Advantages, CriticAdvantages, GroupAdvantages
 from .batch import Batch
-from .buffers import Rollout, flat
+from .buffers import flat
 from .channels import Channels
 from .collect import Collector, Tally
 from .distributed import Group
@@ -25,8 +24,9 @@ from .engine import make_engine
 from .gates import make_gates
 from .losses import log_prob
 from .networks import ActorCritic
-from .normaliser import ObservationNormaliser, ValueNormaliser
+from .normaliser import ValueNormaliser
 from .ppo import Losses, update
+from .rank_learner import RankLearner
 from .report import Metrics, optimisation, summarise
 from .reward_scale import reward_scale
 from .symmetry import MirrorMap, mirror_rows
@@ -34,49 +34,26 @@ from .symmetry import MirrorMap, mirror_rows
 Array = npt.NDArray[Any]
 
 
-class Learner:
+class Learner(RankLearner):
     """PPO on one environment of this rank. `iterate` is the whole loop; see `Algorithm` for the rest."""
 
     def __init__(self, env: Any, task: Task, config: Train, seed: int, group: Group) -> None:
-        self.env, self.config, self.group = env, config, group
-        own = env.critic_observations is not env.observations
-        self.mirror = _mirror(env, config)
-        features, actions = env.observations.shape[1], env.single_action_space.shape[0]
-        critic_features = env.critic_observations.shape[1]
+        super().__init__(env, config.observation_clip, seed, group)
+        self.config, self.mirror = config, _mirror(env, config)
         self.channels = Channels(task, env.channel_names, config)
         self.critic_names = self.channels.names
         critics = len(self.critic_names)
         self.networks = ActorCritic(
-            config, features, critic_features, actions, self.channels.names, seed
+            config, self.features, self.critic_features, self.actions, self.critic_names, seed
         )
         group.broadcast(self.networks.flat)
-        if group.size > 1 and hasattr(env, "gather_statistics"):
-            env.gather_statistics = group.gather_rows  # all ranks normalise alike
-        # with ranks beside it a process has its one core
-        threads = 1 if group.size > 1 else len(os.sched_getaffinity(0))
-        self.engine = make_engine(config, self.networks, threads, env.num_envs)
+        self.engine = make_engine(config, self.networks, self.threads, env.num_envs)
         self.optimiser = Adam(self.networks.flat, config.learning_rate)
         self.optimisers = {"optimiser": self.optimiser}
-        self.rollout = Rollout(
-            config.horizon,
-            env.num_envs,
-            features,
-            critic_features if own else None,
-            actions,
-            len(env.channel_names),
-            self.mirror,
-            critics,
-        )
+        self.rollout = self._new_rollout(config.horizon, self.mirror, critics)
         self.gates = make_gates(task, env, config.horizon)
         self.collector = Collector(env, self.rollout, self.mirror, self.gates)
-        self.normaliser = ObservationNormaliser(features, config.observation_clip)
-        self.critic_normaliser = (
-            ObservationNormaliser(critic_features, config.observation_clip)
-            if own
-            else self.normaliser
-        )
         self.value_normaliser = ValueNormaliser(critics)
-        self.generator = torch.Generator().manual_seed(stream_seed(seed, group.rank))
         self.scale = reward_scale(config, env.channel_names, self.channels.reward_gamma, env.num_envs)
         self.running_std = np.zeros(critics)
         self.advantages: Advantages = (
@@ -84,9 +61,6 @@ class Learner:
             if config.advantage == "gae"
             else GroupAdvantages(self.channels, config, group, env)
         )
-        self.iteration = 0
-        self.steps = 0
-        self.episode_length = 0.0
 
     @property
     def learning_rate(self) -> float:
@@ -114,8 +88,7 @@ class Learner:
     def iterate(self) -> Metrics:
         """Collect a rollout, learn from it, and return the iteration's metrics, equal on all ranks."""
         start = time.perf_counter()
-        if hasattr(self.env, "follow_schedules"):
-            self.env.follow_schedules(self.steps)
+        self._follow_schedules()
         if self.advantages.begin(self.env):
             self._start_anew()
         tally = self.collector.collect(self.engine, self.normaliser, self.generator)
@@ -128,8 +101,7 @@ class Learner:
         if self.gates is not None:
             self.gates.adapt(self.group)
         end = time.perf_counter()
-        self.iteration += 1
-        self.steps += self.group.size * self.config.horizon * self.env.num_envs
+        self._count()
         seconds = {"targets": targeted - collected, "update": end - targeted, "total": end - start}
         return self._report(tally, losses, moments, seconds)
 
@@ -226,15 +198,6 @@ class Learner:
     def _update(self, batch: Batch) -> Losses:
         return update(self.engine, self.optimiser, batch, self.config, self.generator, self.group)
 
-    def _update_normalisers(self) -> None:
-        """Let the normalisers see this rollout; the next one is collected and learnt from with the new moments."""
-        rollout = self.rollout
-        self.normaliser.update(flat(torch.from_numpy(rollout.policy.raw[:-1])), self.group)
-        if rollout.critic is not rollout.policy:
-            self.critic_normaliser.update(
-                flat(torch.from_numpy(rollout.critic.raw[:-1])), self.group
-            )
-
     def _report(
         self, tally: Tally, losses: Losses, moments: Array, seconds: dict[str, float]
     ) -> Metrics:
@@ -263,10 +226,3 @@ def _variance(x: Array) -> Array:
     """Variance over the rows of `[T, N, C]`."""
     spread: Array = x.var(axis=(0, 1), dtype=np.float64)
     return spread
-
-
-def stream_seed(seed: int, rank: int) -> int:
-    """Return the seed of an independent random stream of the learner for every rank."""
-    return int(
-        np.random.SeedSequence([seed, rank, 1]).generate_state(1, np.uint64)[0] >> np.uint64(1)
-    )

@@ -79,10 +79,10 @@ class ActorCritic:
 
     `critics = "heads"` gives the channels one network with C outputs, otherwise each of them (or the one that they are
     added up to) has its own. With `memory` a GRU stands before each network, which sees its state and the observation.
-    `flat [P]` holds
-    every parameter and `grads [P]` every gradient: one optimiser call serves all of them, and `message [P + 2 + C]`,
-    the gradients followed by the step's `statistics` (KL, policy loss, value losses), is what ranks average. Row g of
-    `critic_grads [G, .]` is the gradient of critic g alone.
+
+    `flat [P]` holds every parameter and `grads [P]` every gradient: one optimiser call serves all of them, and
+    `message [P + 2 + C]`, the gradients followed by the step's `statistics` (KL, policy loss, value losses), is what
+    ranks average. Row g of `critic_grads [G, .]` is the gradient of critic g alone.
     """
 
     def __init__(
@@ -151,10 +151,7 @@ class ActorCritic:
 
     def differentiate(self, loss: Tensor) -> None:
         """Write the gradient of a scalar loss into `grads`."""
-        for view, gradient in zip(
-            self._leaf_grads, torch.autograd.grad(loss, self.leaves), strict=True
-        ):
-            view.copy_(gradient)
+        write_gradient(loss, self.leaves, self._leaf_grads)
 
     def parameters(self) -> dict[str, Tensor]:
         """Return every parameter by name: `actor.weights.0`, `log_std`, `critic.biases.2`, ..."""
@@ -186,6 +183,12 @@ class ActorCritic:
 
 def _parameters(module: nn.Module | None) -> list[nn.Parameter]:
     return [] if module is None else list(module.parameters())
+
+
+def write_gradient(loss: Tensor, parameters: Sequence[nn.Parameter], views: Sequence[Tensor]) -> None:
+    """Write the gradient of a scalar loss with respect to parameters into their views."""
+    for view, gradient in zip(views, torch.autograd.grad(loss, parameters), strict=True):
+        view.copy_(gradient)
 
 
 def padded(count: int) -> int:

@@ -121,3 +121,16 @@ class ValueNormaliser:
     def load(self, state: dict[str, Tensor]) -> None:
         """Set what `state` returned."""
         self.count, self.mean, self.square = (state[k].clone() for k in ("count", "mean", "square"))
+
+
+def critic_normalisers(arrays: dict[str, Array], clip: float) -> tuple[ObservationNormaliser, ValueNormaliser]:
+    """Return those of the observations and values of a checkpoint's critics; `arrays` are those of model.safetensors.
+
+    Raises KeyError naming an array that is missing.
+    """
+    own = "critic_observations" if "critic_observations.mean" in arrays else "observations"
+    observations = ObservationNormaliser(len(arrays[f"{own}.mean"]), clip)
+    values = ValueNormaliser(len(arrays["values.mean"]))
+    observations.load({k: torch.from_numpy(arrays[f"{own}.{k}"]) for k in observations.state()})
+    values.load({k: torch.from_numpy(arrays[f"values.{k}"]) for k in values.state()})
+    return observations, values

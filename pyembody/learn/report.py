@@ -68,11 +68,12 @@ def optimisation(learner: Learner, losses: Losses, moments: Array) -> Metrics:
     names = channels.names
     std, divisor = moments[:, 1], moments[:, 2]
     scaled = channels.weights * std / divisor
+    floored = (std < divisor) & learner.config.normalise
     log_std = learner.networks.log_std.detach()
     divided = _named(learner.env.channel_names, learner.scale.divisor)
     return {
         "advantage_std": _named(names, std),
-        "floor_active": _named(names, (std < divisor).astype(float)),
+        "floor_active": _named(names, floored.astype(float)),
         "share": _named(names, scaled / max(float(scaled.sum()), 1e-8)),
         "policy_loss": losses.policy,
         "kl": losses.kl,

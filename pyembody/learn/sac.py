@@ -6,7 +6,6 @@ reward does not matter; the actor climbs the weighted sum of the lesser critics 
 
 from __future__ import annotations
 
-import os
 import time
 from typing import Any
 
@@ -20,12 +19,12 @@ from pyembody.program.gating import gated_channels
 from pyembody.spec import Sac, SpecError, Task
 
 from .adam import Adam
-from .buffers import Rollout, flat
+from .buffers import Rollout
 from .collect import Collector, Tally
 from .distributed import Group
-from .learner import stream_seed
-from .normaliser import ObservationNormaliser, ValueNormaliser
+from .normaliser import ValueNormaliser
 from .ppo import NotFiniteError
+from .rank_learner import RankLearner
 from .replay import Replay, Transitions
 from .report import Metrics, summarise
 from .sac_engine import SacEngine, make_sac_engine
@@ -63,48 +62,36 @@ class SacCollector(Collector):
         return rollout.actions[t] * self.scale
 
 
-class SacLearner:
-    """`iterate` collects an iteration's steps, then takes its gradient steps; `model` and `own` make it resumable."""
+class SacLearner(RankLearner):
+    """`iterate` collects an iteration's steps, then takes its gradient steps; `shared` and `own` make it resumable."""
 
     def __init__(self, env: Any, task: Task, config: Sac, seed: int, group: Group) -> None:
         if gated := gated_channels(task):
             # what a gate pays depends on a whole episode, a replay keeps single transitions
             raise SpecError(f"algorithm 'sac': expected a task without gates, got gates on {', '.join(gated)}")
-        self.env, self.config, self.group, self.mirror = env, config, group, env.mirror
-        self.critic_names = env.channel_names
-        if group.size > 1 and hasattr(env, "gather_statistics"):
-            env.gather_statistics = group.gather_rows  # all ranks normalise alike
-        own = env.critic_observations is not env.observations
-        features, actions = env.observations.shape[1], env.single_action_space.shape[0]
-        critic_features = env.critic_observations.shape[1]
+        super().__init__(env, config.observation_clip, seed, group)
+        self.config, self.mirror, self.critic_names = config, env.mirror, env.channel_names
         channels = [task.channels[name] for name in env.channel_names]
-        self.networks = SacNetworks(config, features, critic_features, actions, env.channel_names, seed)
+        self.networks = SacNetworks(
+            config, self.features, self.critic_features, self.actions, env.channel_names, seed
+        )
         for parameters in (self.networks.actor_flat, self.networks.critic_flat, self.networks.target_flat):
             group.broadcast(parameters)
-        threads = 1 if group.size > 1 else len(os.sched_getaffinity(0))
-        self.engine: SacEngine = make_sac_engine(config.engine, self.networks, threads)
+        self.engine: SacEngine = make_sac_engine(config.engine, self.networks, self.threads)
         self.optimisers = {
             "actor_optimiser": Adam(self.networks.actor_flat, config.actor_rate),
             "critic_optimiser": Adam(self.networks.critic_flat, config.critic_rate),
             "temperature_optimiser": Adam(self.networks.log_temperature, config.temperature_rate),
         }
         self.learning_rate = config.critic_rate
-        shape = (config.horizon, env.num_envs, features, critic_features if own else None, actions, len(channels))
-        self.rollout = Rollout(*shape, env.mirror)
+        self.rollout = self._new_rollout(config.horizon, self.mirror)
         self.replay = Replay(config.replay // group.size, self.rollout)
         limit = float(env.single_action_space.high[0])
         self.action_scale = np.array(min(config.action_range, limit), np.float32)
         self.collector: Collector = SacCollector(env, self.rollout, float(self.action_scale))
-        self.normaliser = ObservationNormaliser(features, config.observation_clip)
-        self.critic_normaliser = (
-            ObservationNormaliser(critic_features, config.observation_clip) if own else self.normaliser
-        )
         self.value_normaliser = ValueNormaliser(len(channels))
-        self.generator = torch.Generator().manual_seed(stream_seed(seed, group.rank))
         self.gamma, self.weights = (torch.tensor([getattr(c, k) for c in channels]) for k in ("gamma", "weight"))
-        self.target_entropy = config.entropy * actions
-        self.iteration = self.steps = 0
-        self.episode_length = 0.0
+        self.target_entropy = config.entropy * self.actions
         self.target_std = torch.ones(len(channels))
 
     def shared(self) -> dict[str, Array]:
@@ -122,13 +109,11 @@ class SacLearner:
     def iterate(self) -> Metrics:
         """Collect, learn, and return the iteration's metrics, equal on all ranks."""
         start = time.perf_counter()
-        if hasattr(self.env, "follow_schedules"):
-            self.env.follow_schedules(self.steps)
+        self._follow_schedules()
         tally = self.collector.collect(self.engine, self.normaliser, self.generator)
         self.replay.add(self.rollout)
         self._update_normalisers()
-        self.iteration += 1
-        self.steps += self.group.size * self.config.horizon * self.env.num_envs
+        self._count()
         collected = time.perf_counter()
         learning = self._learn() if self.steps >= self.config.warmup else Learning(len(self.gamma))
         end = time.perf_counter()
@@ -211,12 +196,6 @@ class SacLearner:
         norms = torch.empty(len(gradients))
         _core.clip_rows(gradients.numpy(), self.config.max_grad_norm, norms.numpy())
         return norms
-
-    def _update_normalisers(self) -> None:
-        rollout = self.rollout
-        self.normaliser.update(flat(torch.from_numpy(rollout.policy.raw[:-1])), self.group)
-        if rollout.critic is not rollout.policy:
-            self.critic_normaliser.update(flat(torch.from_numpy(rollout.critic.raw[:-1])), self.group)
 
     def _report(self, tally: Tally, learning: Learning, seconds: dict[str, float]) -> Metrics:
         names = self.env.channel_names

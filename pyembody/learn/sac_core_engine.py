@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from pyembody import _core
 
-from .core_engine import describe
+from .core_engine import as_array, describe
 from .feed_forward import Memoryless
 from .sac_losses import HIGH, LOW, squash
 from .sac_networks import SacNetworks
@@ -23,7 +20,7 @@ class CoreSacEngine(Memoryless):
     def __init__(self, networks: SacNetworks, threads: int) -> None:
         self.networks = networks
         actor, critic, channels = describe(networks.actor), describe(networks.critic), len(networks.channels)
-        self._flats = [_array(x) for x in (networks.actor_flat, networks.critic_flat, networks.target_flat)]
+        self._flats = [as_array(x) for x in (networks.actor_flat, networks.critic_flat, networks.target_flat)]
         sizes = (self._flats[0].size, self._flats[1].size)
         self._actor = _core.Mlp(actor, sizes[0], threads)
         self._gradient = _core.SacGradient(actor, critic, channels, *sizes, LOW, HIGH, threads)
@@ -35,7 +32,7 @@ class CoreSacEngine(Memoryless):
         """Return actions in (-1, 1) `[M, A]`."""
         out = torch.empty(len(observations), self._outputs)
         self._actor.load(self._flats[0])
-        self._actor.forward(_array(observations), _array(out))
+        self._actor.forward(as_array(observations), as_array(out))
         return squash(out, noise)[0]
 
     def targets(
@@ -46,13 +43,13 @@ class CoreSacEngine(Memoryless):
         self._gradient.targets(
             self._flats[0],
             self._flats[2],
-            _array(successors),
-            _array(critic_successors),
-            _array(noise),
-            _array(rewards),
-            _array(discount),
+            as_array(successors),
+            as_array(critic_successors),
+            as_array(noise),
+            as_array(rewards),
+            as_array(discount),
             self._no_entropy,
-            _array(out),
+            as_array(out),
         )
         return out
 
@@ -60,8 +57,8 @@ class CoreSacEngine(Memoryless):
         """Write the critics' gradients and losses into the critics' message."""
         inputs = torch.cat([critic_observations, actions], 1)
         index = np.arange(len(inputs))
-        message = _array(self.networks.critic_message)
-        self._regression.run(self._flats[1], _array(inputs), _array(targets[:, :, None]), index, message)
+        message = as_array(self.networks.critic_message)
+        self._regression.run(self._flats[1], as_array(inputs), as_array(targets[:, :, None]), index, message)
 
     def actor_gradients(
         self, observations: Tensor, critic_observations: Tensor, noise: Tensor, weights: Tensor
@@ -70,15 +67,10 @@ class CoreSacEngine(Memoryless):
         self._gradient.actor(
             self._flats[0],
             self._flats[1],
-            _array(observations),
-            _array(critic_observations),
-            _array(noise),
-            _array(weights),
+            as_array(observations),
+            as_array(critic_observations),
+            as_array(noise),
+            as_array(weights),
             self.networks.temperature,
-            _array(self.networks.actor_message),
+            as_array(self.networks.actor_message),
         )
-
-
-def _array(tensor: Tensor) -> npt.NDArray[Any]:
-    array: npt.NDArray[Any] = tensor.detach().numpy()
-    return array

@@ -11,7 +11,7 @@ import torch
 from pyembody.spec import SpecError
 
 from .networks import GroupedMLP
-from .normaliser import ObservationNormaliser, ValueNormaliser
+from .normaliser import critic_normalisers
 from .sac_losses import least
 
 Array = npt.NDArray[Any]
@@ -24,17 +24,11 @@ class SacCritic:
 
     def __init__(self, arrays: dict[str, Array], activation: str, clip: float, place: str) -> None:
         """`arrays` are those of model.safetensors. Raises SpecError naming `place` if some are missing."""
-        own = "critic_observations" if "critic_observations.mean" in arrays else "observations"
         try:
             self._network = _network(arrays, activation)
-            moments = {k: torch.from_numpy(arrays[f"{own}.{k}"].copy()) for k in ("count", "mean", "var")}
-            scale = {k: torch.from_numpy(arrays[f"values.{k}"].copy()) for k in ("count", "mean", "square")}
+            self._normaliser, self._scale = critic_normalisers(arrays, clip)
         except KeyError as error:
             raise SpecError(f"{place}: expected an array {error}, found none") from None
-        self._normaliser = ObservationNormaliser(len(moments["mean"]), clip)
-        self._normaliser.load(moments)
-        self._scale = ValueNormaliser(len(scale["mean"]))
-        self._scale.load(scale)
 
     def __call__(self, rows: Array, actions: Array) -> Array:
         """Return values `[N, C]` float32 of canonical critic observations `[N, Oc]` and actions `[N, A]`, float32."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .feed_forward import Memoryless
+from .networks import write_gradient
 from .sac_core_engine import CoreSacEngine
 from .sac_losses import actor_loss, critic_losses, least, squash
 from .sac_networks import SacNetworks
@@ -60,7 +61,7 @@ class TorchSacEngine(Memoryless):
         values = networks.critic(torch.cat([critic_observations, actions], 1))[:, :, 0]
         losses = critic_losses(values, targets)
         # a sum, not a mean: a critic learns as if the others did not exist
-        _differentiate(losses.sum(), networks.critic_views)
+        write_gradient(losses.sum(), *networks.critic_views)
         networks.critic_message[-len(losses) :] = losses.detach()
 
     def actor_gradients(
@@ -71,7 +72,7 @@ class TorchSacEngine(Memoryless):
         actions, log_probs = squash(networks.actor(observations)[0], noise)
         values = least(networks.critic(torch.cat([critic_observations, actions], 1))[:, :, 0])
         loss = actor_loss(log_probs, values, weights, networks.temperature)
-        _differentiate(loss, networks.actor_views)
+        write_gradient(loss, *networks.actor_views)
         statistics = torch.cat([loss.view(1), log_probs.mean().view(1), values.mean(0)])
         networks.actor_message[-len(statistics) :] = statistics.detach()
 
@@ -79,10 +80,3 @@ class TorchSacEngine(Memoryless):
 def make_sac_engine(name: str, networks: SacNetworks, threads: int) -> SacEngine:
     """Return the engine `core` or `torch`; `auto` is the core, which has every network that a `Sac` describes."""
     return TorchSacEngine(networks) if name == "torch" else CoreSacEngine(networks, threads)
-
-
-def _differentiate(loss: Tensor, views: list[tuple[nn.Parameter, Tensor]]) -> None:
-    """Write the gradient of a loss with respect to parameters into their views."""
-    gradients = torch.autograd.grad(loss, [p for p, _ in views])
-    for (_, view), gradient in zip(views, gradients, strict=True):
-        view.copy_(gradient)

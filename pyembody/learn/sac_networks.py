@@ -82,8 +82,8 @@ class SacNetworks:
         return named
 
 
-def _flatten(network: GroupedMLP, statistics: int) -> tuple[Tensor, Tensor, list[tuple[nn.Parameter, Tensor]]]:
-    """Move parameters into one flat tensor, a row for each group; return it, a message, and parameters with gradients.
+def _flatten(network: GroupedMLP, statistics: int) -> tuple[Tensor, Tensor, tuple[list[nn.Parameter], list[Tensor]]]:
+    """Move parameters into one flat tensor, a row for each group; return it, a message, and (parameters, gradients).
 
     The message is the gradient, laid out as the flat tensor is, and room for `statistics`.
     """
@@ -92,4 +92,4 @@ def _flatten(network: GroupedMLP, statistics: int) -> tuple[Tensor, Tensor, list
     size = groups * sum(padded(p[0].numel()) for p in parameters)
     flat, message = torch.zeros(size), torch.zeros(size + statistics)
     views = rebind(parameters, flat.view(groups, -1), message[:size].view(groups, -1))
-    return flat, message, list(zip(parameters, views, strict=True))
+    return flat, message, (parameters, views)

@@ -46,9 +46,9 @@ def load_learner(run: Path, spec: RunSpec, learner: Algorithm) -> float:
             f"{folder}: saved with other specifications ({meta.spec_hash}) than spec.json ({spec.hash})"
         )
     learner.expect(state)
-    for name, target in {**_model(learner), **_own(learner)}.items():
-        source = model if name in _model(learner) else state
-        _check(folder, name, source, target)
+    for source, targets in ((model, _model(learner)), (state, _own(learner))):
+        for name, target in targets.items():
+            _check(folder, name, source, target)
     _load_model(learner, model)
     learner.learning_rate = meta.learning_rate
     learner.iteration, learner.steps, learner.episode_length = (

@@ -56,11 +56,7 @@ class _TaskCompiler:
         self.params = ParamTable(self.scope.solver)
         self.scope.make_moments = self._make_moments
         self.rewards = PipelineBuilder(task, self.params, dt, self.place)
-        self.terms = {
-            (c, t): term
-            for c, channel in task.channels.items()
-            for t, term in channel.terms.items()
-        }
+        self.terms = {(c, t): term for c, channel in task.channels.items() for t, term in channel.terms.items()}
         self.table = stage_table(task, dt, self.place)
         self.staging: Staging | None = None
         self.moments = 0
@@ -85,10 +81,8 @@ class _TaskCompiler:
         self.scope.now(success=success)
         self._terms()
         conditions = [self._check(f"channels.{c}.gate.when", "a truth value", BOOL) for c in waiting(self.task)]
-        metrics = [
-            self._guarded(f"metrics.{m}", self._check(f"metrics.{m}", "a scalar", SCALAR))
-            for m in self.task.metrics
-        ]
+        places = [f"metrics.{m}" for m in self.task.metrics]
+        metrics = [self._guarded(place, self._check(place, "a scalar", SCALAR)) for place in places]
         for name in self.task.let:
             self.scope.lookup(name, f"{self.place}: let.{name}")
         observations = self._observations()
@@ -102,9 +96,17 @@ class _TaskCompiler:
         numbers = {"raw": pipeline.raw, "weighted": pipeline.weighted, "channels": pipeline.channels}
         numbers |= {"lines": pipeline.lines, "metrics": metrics}
         groups += [make_group(name, nodes, "f4") for name, nodes in numbers.items()]
-        layout: dict[str, tuple[Block, ...]] = {}
         met = dict(zip(waiting(self.task), conditions, strict=True))
         bits = gate_bits(self.task, pipeline.channels, self.rewards.thresholds, met)
+        shown, layout = self._shown(observations, bits)
+        return self._finish([g for g in [*groups, *shown] if g.width], layout, tuple(pipeline.line_names))
+
+    def _shown(
+        self, observations: dict[str, tuple[list[Node], list[float]]], bits: list[Node]
+    ) -> tuple[list[Group], dict[str, tuple[Block, ...]]]:
+        """Observation groups and their layouts, with the bits of gates where the task shows them."""
+        groups: list[Group] = []
+        layout: dict[str, tuple[Block, ...]] = {}
         for name, (nodes, noises) in observations.items():
             names = list(self.task.observations[name])
             if shows_gates(self.task, name):
@@ -112,7 +114,7 @@ class _TaskCompiler:
                 nodes, noises = [*nodes, *bits], [*noises, *(0.0 for _ in bits)]
             groups.append(make_group(name, nodes, "f4", on_reset=True))
             layout[name] = self._blocks(names, nodes, noises)
-        return self._finish([g for g in groups if g.width], layout, tuple(pipeline.line_names))
+        return groups, layout
 
     def _finish(
         self, groups: list[Group], layout: dict[str, tuple[Block, ...]], lines: tuple[str, ...]

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..analysis.record import Progress
-from ..language import Language, load_language
-from ..spec.errors import SpecError
+from ..language import find_language
 from ..spec.files import write_atomic
 from .asked import asked_rows
 from .explain import (
@@ -107,21 +106,14 @@ def _asked(edits: list[Row], task: Row, evaluation: Row | None) -> str:
     """Return what the words changed, as the trained task has it now, beside what the evaluation found."""
     if not edits:
         return ""
-    found = asked_rows([e for e in edits if isinstance(e, dict)], task, _language(task), evaluation)
+    language = find_language(str(task.get("folder") or ""))
+    found = asked_rows([e for e in edits if isinstance(e, dict)], task, language, evaluation)
     rows = [
         [explained(a.parameter, a.doc), escape(a.asked), explained(a.got, a.measured) if a.got else NOTHING]
         for a in found
     ]
     about = "What the sentence changed, and what came of it. Commands of a range such as 0 .. 1 come from all of it."
     return section("What was asked", paragraph(about), table(["parameter", "asked", "got"], rows))
-
-
-def _language(task: Row) -> Language | None:
-    """Return the words of the task's folder, None if it is no longer where it was."""
-    try:
-        return load_language(str(task.get("folder") or "nowhere"))
-    except SpecError:
-        return None
 
 
 def _headline(evaluation: Row | None) -> str:
