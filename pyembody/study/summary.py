@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from ..analysis.statistics import Mean, bootstrap_mean
-from .plan import Result
+from .plan import Result, count_pieces, plan_pieces
 from .spec import Most, Study
 
 
@@ -44,10 +44,11 @@ class Condition(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """A study's results. `swept[arm][weight]` is the final success of sweep pieces."""
+    """A study's results. `swept[arm][weight]` is a sweep's final success; `left` pieces have no result yet."""
 
     name: str
     title: str
+    left: int
     preconditions: list[Condition]
     arms: dict[str, ArmSummary]
     swept: dict[str, dict[str, Interval]]
@@ -60,8 +61,10 @@ def summarise(study: Study, done: dict[str, Result]) -> Summary:
         own = [r for r in done.values() if r.piece.arm == name and not r.piece.swept and r.piece.seed in study.seeds]
         if own:
             arms[name] = _arm(study, arm.title, own)
+    planned = plan_pieces(study, done)
+    left = count_pieces(study) - sum(piece.name in done for piece in planned)
     conditions = [_condition(p, arms) for p in study.preconditions]
-    return Summary(study.name, study.title, conditions, arms, _swept(study, done))
+    return Summary(study.name, study.title, left, conditions, arms, _swept(study, done))
 
 
 def _arm(study: Study, title: str, results: list[Result]) -> ArmSummary:
