@@ -132,9 +132,10 @@ def print_summary(summary: Summary) -> None:
     words = {True: "[green]holds[/]", False: "[red]does not hold[/]", None: "open"}
     for condition in summary.preconditions:
         console.print(f"precondition {words[condition.holds]}: {condition.text}; {condition.found}", soft_wrap=True)
-    table = make_table(summary.title, ["arm"], ["weight", "seeds", "success", "95 % interval"])
+    table = make_table(summary.title, [], ["weight", "seeds", "success", "95 % interval"], "arm")
     for arm in summary.arms.values():
-        table.add_row(arm.title, f"{arm.weight:g}", str(arm.success.n), f"{arm.success.mean:.1%}", _span(arm.success))
+        success = f"{arm.success.mean:.1%}"
+        table.add_row(f"{arm.weight:g}", str(arm.success.n), success, _span(arm.success), arm.title)
     console.print(table)
     for name in dict.fromkeys(n for arm in summary.arms.values() for n in arm.metrics):
         console.print(_metric_table(name, summary))
@@ -144,11 +145,11 @@ def print_summary(summary: Summary) -> None:
 
 
 def _metric_table(name: str, summary: Summary) -> Table:
-    table = make_table(name.replace("_", " "), ["arm"], ["mean", "95 % interval"])
+    table = make_table(name.replace("_", " "), [], ["mean", "95 % interval"], "arm")
     for arm in summary.arms.values():
         if name in arm.metrics:
             found = arm.metrics[name]
-            table.add_row(arm.title, f"{found.mean:.3g}", f"{found.low:.3g} .. {found.high:.3g}")
+            table.add_row(f"{found.mean:.3g}", f"{found.low:.3g} .. {found.high:.3g}", arm.title)
     return table
 
 

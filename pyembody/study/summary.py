@@ -44,11 +44,14 @@ class Condition(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """A study's results. `swept[arm][weight]` is a sweep's final success; `left` pieces have no result yet."""
+    """A study's results. `swept[arm][weight]` is a sweep's final success, `left` pieces have no result yet;
+    `shaped` tells whether the study has shaping channels.
+    """
 
     name: str
     title: str
     left: int
+    shaped: bool
     preconditions: list[Condition]
     arms: dict[str, ArmSummary]
     swept: dict[str, dict[str, Interval]]
@@ -64,7 +67,7 @@ def summarise(study: Study, done: dict[str, Result]) -> Summary:
     planned = plan_pieces(study, done)
     left = count_pieces(study) - sum(piece.name in done for piece in planned)
     conditions = [_condition(p, arms) for p in study.preconditions]
-    return Summary(study.name, study.title, left, conditions, arms, _swept(study, done))
+    return Summary(study.name, study.title, left, bool(study.shaping), conditions, arms, _swept(study, done))
 
 
 def _arm(study: Study, title: str, results: list[Result]) -> ArmSummary:
