@@ -129,6 +129,14 @@ def test_a_piece_waits_for_the_log_that_it_reads(tiny: Study) -> None:
     assert ready_pieces(study, pieces, {plain.name: result(plain, 1.0)}, []) == [Piece("reader", 0, 1.0)]
 
 
+def test_the_figure_without_shaping_shows_the_first_two_metrics(tmp_path: Path) -> None:
+    study = Study("s", "s", "balance", {"a": Arm("a")}, seeds=(0, 1))
+    pieces = [Piece("a", seed, 1.0) for seed in study.seeds]
+    done = {p.name: replace(result(p, 0.5), metrics={"error_left": 0.2, "power": 3.0}) for p in pieces}
+    shown = write_figure(summarise(study, done), tmp_path / "figure.svg").read_text()
+    assert "error left" in shown and "power" in shown and "shaped return" not in shown
+
+
 def test_results_of_another_setting_do_not_count(tiny: Study, tmp_path: Path) -> None:
     piece = Piece("plain", 0, 1.0)
     changed = replace(tiny, iterations=3)
