@@ -120,13 +120,24 @@ def test_a_study_runs_each_piece_once_and_goes_on_where_it_stopped(tmp_path: Pat
     assert write_figure(summary, tmp_path / "figure.svg").read_text().count("<svg") == 1
 
 
+def test_an_interrupted_study_stops_its_pieces_and_leaves_nothing_half_done(tmp_path: Path) -> None:
+    name, out = written(tmp_path / "tiny.toml", TINY.replace("iterations = 2", "iterations = 100000")), tmp_path / "out"
+
+    def interrupt(*_: object) -> None:
+        if len(list(out.glob("*.log"))) == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(name, out, jobs=2, progress=interrupt)
+    assert not list(out.glob("tmp*")) and not list(out.glob("pieces/*"))
+
+
 def test_a_piece_waits_for_the_log_that_it_reads(tiny: Study) -> None:
     study = replace(tiny, arms={"reader": Arm("reader", log_of="plain"), "plain": tiny.arms["plain"]}, sweep=None)
-    pieces = plan_pieces(study, {})
     plain = Piece("plain", 0, 1.0)
-    assert ready_pieces(study, pieces, {}, []) == [plain]
-    assert ready_pieces(study, pieces, {}, [plain]) == []
-    assert ready_pieces(study, pieces, {plain.name: result(plain, 1.0)}, []) == [Piece("reader", 0, 1.0)]
+    assert ready_pieces(study, {}, []) == [plain]
+    assert ready_pieces(study, {}, [plain]) == []
+    assert ready_pieces(study, {plain.name: result(plain, 1.0)}, []) == [Piece("reader", 0, 1.0)]
 
 
 def test_the_figure_without_shaping_shows_the_first_two_metrics(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -77,6 +78,7 @@ def _curves(rows: list[dict[str, Any]], study: Study) -> tuple[list[int], list[f
 def main(arguments: list[str]) -> int:
     """Run the piece of the arguments; return the exit status."""
     out, piece = Path(arguments[0]), msgspec.json.decode(arguments[1], type=Piece)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         run_piece(decode(Study, (out / STUDY).read_bytes(), str(out / STUDY)), piece, out)
     except KeyboardInterrupt:

@@ -63,6 +63,11 @@ def count_pieces(study: Study) -> int:
     return swept + len(study.arms) * len(study.seeds)
 
 
+def left_pieces(study: Study, done: dict[str, Result]) -> int:
+    """Return how many pieces have no result yet."""
+    return count_pieces(study) - sum(piece.name in done for piece in plan_pieces(study, done))
+
+
 def best_weight(study: Study, arm: str, done: dict[str, Result]) -> float | None:
     """Return the weight of the sweep with the greatest mean success, None while results are missing."""
     if study.sweep is None:

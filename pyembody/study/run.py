@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from ..spec.errors import SpecError
 from ..spec.files import write_atomic
-from .plan import Piece, Result, count_pieces, log_piece, piece_hash, plan_pieces
+from .plan import Piece, Result, count_pieces, left_pieces, log_piece, piece_hash, plan_pieces
+from .process import Process, start_process, stop_processes, wait_for_any
 from .spec import STUDY, Study, check_study, load_study
 from .summary import Summary, summarise
 
@@ -48,50 +45,39 @@ def run_study(
     out.mkdir(parents=True, exist_ok=True)
     write_atomic(out / STUDY, msgspec.json.format(msgspec.json.encode(study), indent=1) + b"\n")
     done = read_results(study, out)
-    running: dict[Future[None], Piece] = {}
+    running: list[Process] = []
     started, total = 0, count_pieces(study)
-    with ThreadPoolExecutor(jobs) as pool:
+    try:
         while True:
-            pieces = plan_pieces(study, done)
             free = min(jobs - len(running), jobs if limit is None else limit - started)
-            for piece in ready_pieces(study, pieces, done, running.values())[:free]:
+            for piece in ready_pieces(study, done, [p.piece for p in running])[:free]:
                 if progress is not None:
-                    progress(piece, _count(pieces, done), total, None)
-                running[pool.submit(_run_process, piece, out)] = piece
+                    progress(piece, total - left_pieces(study, done), total, None)
+                running.append(start_process(piece, out))
                 started += 1
             if not running:
                 break
-            ended = [running.pop(future) for future in _ended(running)]
+            ended = wait_for_any(running)
+            running = [p for p in running if p not in ended]
             done = read_results(study, out)
-            for piece in ended:
+            for process in ended:
                 if progress is not None:
-                    progress(piece, _count(pieces, done), total, done[piece.name])
+                    progress(process.piece, total - left_pieces(study, done), total, done[process.piece.name])
+    finally:
+        stop_processes(running)
     summary = summarise(study, done)
     write_atomic(out / RESULTS, msgspec.json.format(msgspec.json.encode(summary), indent=1) + b"\n")
     return summary
 
 
-def ready_pieces(study: Study, pieces: list[Piece], done: dict[str, Result], running: Iterable[Piece]) -> list[Piece]:
+def ready_pieces(study: Study, done: dict[str, Result], running: list[Piece]) -> list[Piece]:
     """Return the pieces to start: neither done nor running, and the log that they read is there."""
-    busy = {piece.name for piece in running}
 
     def ready(piece: Piece) -> bool:
         arm = study.arms[piece.arm]
-        return piece.name not in busy and (not arm.log_of or log_piece(study, arm, piece).name in done)
+        return not arm.log_of or log_piece(study, arm, piece).name in done
 
-    return [piece for piece in pieces if piece.name not in done and ready(piece)]
-
-
-def _count(pieces: list[Piece], done: dict[str, Result]) -> int:
-    return sum(piece.name in done for piece in pieces)
-
-
-def _ended(running: Iterable[Future[None]]) -> list[Future[None]]:
-    """Wait for at least one process; return those that ended. Raises SpecError for one that failed."""
-    ended = wait(running, return_when=FIRST_COMPLETED).done
-    for future in ended:
-        future.result()
-    return list(ended)
+    return [p for p in plan_pieces(study, done) if p.name not in done and p not in running and ready(p)]
 
 
 def read_results(study: Study, out: Path) -> dict[str, Result]:
@@ -106,17 +92,3 @@ def read_results(study: Study, out: Path) -> dict[str, Result]:
         if piece.arm in study.arms and result.hash == piece_hash(study, piece, out / "runs"):
             found[piece.name] = result
     return found
-
-
-def _run_process(piece: Piece, out: Path) -> None:
-    log = out / f"{piece.name}.log"
-    command = [sys.executable, "-P", "-m", "pyembody.study.piece", str(out)]
-    with log.open("wb") as file:
-        status = subprocess.run(
-            [*command, msgspec.json.encode(piece).decode()], stdin=subprocess.DEVNULL, stdout=file, stderr=file,
-            env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False,
-        ).returncode
-    if status != 0:
-        lines = log.read_text(errors="replace").strip().splitlines()
-        raise SpecError(f"{piece.name}: {lines[-1] if lines else f'ended with status {status}'} (see {log})")
-    log.unlink()

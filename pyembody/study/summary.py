@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from ..analysis.statistics import Mean, bootstrap_mean
-from .plan import Result, count_pieces, plan_pieces
+from .plan import Result, left_pieces
 from .spec import Most, Study
 
 
@@ -64,10 +64,9 @@ def summarise(study: Study, done: dict[str, Result]) -> Summary:
         own = [r for r in done.values() if r.piece.arm == name and not r.piece.swept and r.piece.seed in study.seeds]
         if own:
             arms[name] = _arm(study, arm.title, own)
-    planned = plan_pieces(study, done)
-    left = count_pieces(study) - sum(piece.name in done for piece in planned)
     conditions = [_condition(p, arms) for p in study.preconditions]
-    return Summary(study.name, study.title, left, bool(study.shaping), conditions, arms, _swept(study, done))
+    left, shaped = left_pieces(study, done), bool(study.shaping)
+    return Summary(study.name, study.title, left, shaped, conditions, arms, _swept(study, done))
 
 
 def _arm(study: Study, title: str, results: list[Result]) -> ArmSummary:
