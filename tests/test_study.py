@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from pyembody.spec import SpecError
 from pyembody.study import Study, list_studies, load_study, plan_pieces, run_study
 from pyembody.study.figure import write_figure
 from pyembody.study.plan import Piece, Result, best_weight, make_specs, piece_hash
+from pyembody.study.process import share_cores
 from pyembody.study.run import read_results, ready_pieces
 from pyembody.study.spec import Arm, Most
 from pyembody.study.summary import summarise
@@ -130,6 +132,13 @@ def test_an_interrupted_study_stops_its_pieces_and_leaves_nothing_half_done(tmp_
     with pytest.raises(KeyboardInterrupt):
         run_study(name, out, jobs=2, progress=interrupt)
     assert not list(out.glob("tmp*")) and not list(out.glob("pieces/*"))
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3, 100])
+def test_pieces_that_run_together_share_all_cores_and_each_has_one(jobs: int) -> None:
+    shares, cores = share_cores(jobs), os.sched_getaffinity(0)
+    assert len(shares) == jobs and all(shares) and set().union(*shares) == cores
+    assert jobs > len(cores) or sum(map(len, shares)) == len(cores)
 
 
 def test_a_piece_waits_for_the_log_that_it_reads(tiny: Study) -> None:

@@ -19,21 +19,32 @@ POLL_S = 0.05
 
 @dataclass(frozen=True)
 class Process:
-    """A piece that is being trained; what it prints goes to `log`, which is kept if it fails."""
+    """A piece in training on the cores of a `slot`; what it prints goes to `log`, which is kept if it fails."""
 
     piece: Piece
+    slot: int
     log: Path
     popen: subprocess.Popen[bytes]
 
 
-def start_process(piece: Piece, out: Path) -> Process:
-    """Start to train a piece whose result goes below `out`, on one thread of linear algebra."""
+def share_cores(jobs: int) -> list[list[int]]:
+    """Return the cores of each of `jobs` slots.
+
+    A piece's threads wait for each other at every step: pieces which share cores are slower by more than the sharing.
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    return [cores[k::jobs] or [cores[k % len(cores)]] for k in range(jobs)]
+
+
+def start_process(piece: Piece, out: Path, slot: int, cores: list[int]) -> Process:
+    """Start to train a piece on `cores`; its result goes below `out`."""
     log = out / f"{piece.name}.log"
-    command = [sys.executable, "-P", "-m", "pyembody.study.piece", str(out), msgspec.json.encode(piece).decode()]
+    arguments = [str(out), msgspec.json.encode(piece).decode(), *map(str, cores)]
+    command = [sys.executable, "-P", "-m", "pyembody.study.piece", *arguments]
     env = os.environ | {"OMP_NUM_THREADS": "1"}
     with log.open("wb") as file:
         popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=env)
-    return Process(piece, log, popen)
+    return Process(piece, slot, log, popen)
 
 
 def wait_for_any(processes: list[Process]) -> list[Process]:

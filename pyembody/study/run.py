@@ -10,7 +10,7 @@ import msgspec
 from ..spec.errors import SpecError
 from ..spec.files import write_atomic
 from .plan import Piece, Result, count_pieces, left_pieces, log_piece, piece_hash, plan_pieces
-from .process import Process, start_process, stop_processes, wait_for_any
+from .process import Process, share_cores, start_process, stop_processes, wait_for_any
 from .spec import STUDY, Study, check_study, load_study
 from .summary import Summary, summarise
 
@@ -47,13 +47,15 @@ def run_study(
     done = read_results(study, out)
     running: list[Process] = []
     started, total = 0, count_pieces(study)
+    cores = share_cores(jobs)
     try:
         while True:
             free = min(jobs - len(running), jobs if limit is None else limit - started)
             for piece in ready_pieces(study, done, [p.piece for p in running])[:free]:
                 if progress is not None:
                     progress(piece, total - left_pieces(study, done), total, None)
-                running.append(start_process(piece, out))
+                slot = min(set(range(jobs)) - {p.slot for p in running})
+                running.append(start_process(piece, out, slot, cores[slot]))
                 started += 1
             if not running:
                 break
