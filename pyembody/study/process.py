@@ -28,9 +28,9 @@ class Process:
 
 
 def share_cores(jobs: int) -> list[list[int]]:
-    """Return the cores of each of `jobs` slots.
+    """Return the cores of each of `jobs` slots, apart while there are enough of them.
 
-    A piece's threads wait for each other at every step: pieces which share cores are slower by more than the sharing.
+    A piece's threads wait for each other at every step; they are not to wait for those of another piece too.
     """
     cores = sorted(os.sched_getaffinity(0))
     return [cores[k::jobs] or [cores[k % len(cores)]] for k in range(jobs)]
