@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from pyembody.spec import SpecError
 from pyembody.study import Study, list_studies, load_study, plan_pieces, run_study
 from pyembody.study.figure import write_figure
 from pyembody.study.plan import Piece, Result, best_weight, make_specs, piece_hash
-from pyembody.study.run import read_results
+from pyembody.study.process import share_cores
+from pyembody.study.run import read_results, ready_pieces
 from pyembody.study.spec import Arm, Most
 from pyembody.study.summary import summarise
 
@@ -101,15 +103,58 @@ def test_summary_has_intervals_over_seeds_and_judges_preconditions() -> None:
 def test_a_study_runs_each_piece_once_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
     name, out = written(tmp_path / "tiny.toml"), tmp_path / "out"
     ran: list[str] = []
-    run_study(name, out, limit=1, progress=lambda piece, done, total: ran.append(piece.name))
+
+    def progress(piece: Piece, done: int, total: int, result: Result | None) -> None:
+        if result is None:
+            ran.append(piece.name)
+        else:
+            assert result.piece == piece and 1 <= done <= total
+
+    run_study(name, out, limit=1, progress=progress)
+    assert run_study(name, out, limit=0, progress=progress).left == 3
     assert len(ran) == 1 and (out / "pieces" / f"{ran[0]}.json").is_file()
-    summary = run_study(name, out, progress=lambda piece, done, total: ran.append(piece.name))
-    assert len(ran) == len(set(ran)) == 4
+    summary = run_study(name, out, jobs=2, progress=progress)
+    assert len(ran) == len(set(ran)) == 4 and summary.left == 0
     assert set(summary.arms) == {"plain", "tuned"} and set(summary.swept["tuned"]) == {"0.5", "2"}
     assert summary.arms["plain"].steps[-1] == 2 * 8 * 8
-    run_study(name, out, progress=lambda piece, done, total: ran.append(piece.name))
+    run_study(name, out, progress=progress)
     assert len(ran) == 4
     assert write_figure(summary, tmp_path / "figure.svg").read_text().count("<svg") == 1
+
+
+def test_an_interrupted_study_stops_its_pieces_and_leaves_nothing_half_done(tmp_path: Path) -> None:
+    name, out = written(tmp_path / "tiny.toml", TINY.replace("iterations = 2", "iterations = 100000")), tmp_path / "out"
+
+    def interrupt(*_: object) -> None:
+        if len(list(out.glob("*.log"))) == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(name, out, jobs=2, progress=interrupt)
+    assert not list(out.glob("tmp*")) and not list(out.glob("pieces/*"))
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3, 100])
+def test_pieces_that_run_together_share_all_cores_and_each_has_one(jobs: int) -> None:
+    shares, cores = share_cores(jobs), os.sched_getaffinity(0)
+    assert len(shares) == jobs and all(shares) and set().union(*shares) == cores
+    assert jobs > len(cores) or sum(map(len, shares)) == len(cores)
+
+
+def test_a_piece_waits_for_the_log_that_it_reads(tiny: Study) -> None:
+    study = replace(tiny, arms={"reader": Arm("reader", log_of="plain"), "plain": tiny.arms["plain"]}, sweep=None)
+    plain = Piece("plain", 0, 1.0)
+    assert ready_pieces(study, {}, []) == [plain]
+    assert ready_pieces(study, {}, [plain]) == []
+    assert ready_pieces(study, {plain.name: result(plain, 1.0)}, []) == [Piece("reader", 0, 1.0)]
+
+
+def test_the_figure_without_shaping_shows_the_first_two_metrics(tmp_path: Path) -> None:
+    study = Study("s", "s", "balance", {"a": Arm("a")}, seeds=(0, 1))
+    pieces = [Piece("a", seed, 1.0) for seed in study.seeds]
+    done = {p.name: replace(result(p, 0.5), metrics={"error_left": 0.2, "power": 3.0}) for p in pieces}
+    shown = write_figure(summarise(study, done), tmp_path / "figure.svg").read_text()
+    assert "error left" in shown and "power" in shown and "shaped return" not in shown
 
 
 def test_results_of_another_setting_do_not_count(tiny: Study, tmp_path: Path) -> None:
@@ -150,7 +195,7 @@ def test_the_command_says_where_results_are(
     monkeypatch.chdir(tmp_path)
     assert cli.main(["study", study, "--arms", "plain", "--json", "copy.json"]) == 0
     said = capsys.readouterr().out
-    assert "piece 1 of 1: plain, weight 1, seed 0" in said
+    assert "started: plain, weight 1, seed 0" in said and "1 of 1: plain, weight 1, seed 0: success" in said
     assert "results: runs/studies/tiny/results.json" in said and "figure: runs/studies/tiny/figure.svg" in said
     copy, kept = (tmp_path / name for name in ("copy.json", "runs/studies/tiny/results.json"))
     assert json.loads(copy.read_text()) == json.loads(kept.read_text())

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..study import Piece, Study
+    from ..study.plan import Result
     from ..study.summary import Interval, Summary
 
 FIGURE = "figure.svg"
@@ -43,8 +44,10 @@ class StudyCommand:
     """Episodes of every evaluation; 0: as the study says."""
     sweep: bool = True
     """Train the weights of the study's sweep too."""
-    pieces: Count = 0
-    """Most pieces to run now; 0: all."""
+    pieces: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
+    """Most pieces to run now, by default all; 0 only shows the results that are there."""
+    jobs: Count = 1
+    """Pieces that run at the same time: 1, or up to the number of cores."""
     json: OptionalPath = None
     """Also write the results to this file."""
 
@@ -53,15 +56,20 @@ class StudyCommand:
         from ..study import load_study, run_study
         from .files import check_writable, write_json
 
-        for option in ("iterations", "episodes", "pieces"):
+        for option in ("iterations", "episodes"):
             at_least(option, getattr(self, option), 0)
+        at_least("pieces", self.pieces or 0, 0)
+        at_least("jobs", self.jobs, 1)
         study = self._changed(load_study(self.study))
         if self.json is not None:
             check_writable(self.json)
         out = self.out or Path("runs/studies") / study.name
-        summary = run_study(self.study, out, study=study, limit=self.pieces, progress=_Progress())
+        progress = _Progress()
+        summary = run_study(self.study, out, study=study, limit=self.pieces, jobs=self.jobs, progress=progress)
         print_summary(summary)
         lines = [f"results: {out / 'results.json'}", _figure(summary, out / FIGURE)]
+        if summary.left:
+            lines.append(f"left: {summary.left} pieces have no result yet; the same command goes on with them")
         if self.json is not None:
             write_json(self.json, summary)
             lines.append(f"wrote {self.json}")
@@ -94,23 +102,25 @@ class StudyCommand:
 
 
 class _Progress:
-    """Tells each piece, with the time that the rest will take if the next ones take as long as those before."""
+    """Tells each piece and its outcome, with the time that the rest will take if it goes on as until now."""
 
     def __init__(self) -> None:
         import time
 
-        self._clock, self._start, self._ran = time.monotonic, time.monotonic(), 0
+        self._clock, self._start, self._ended = time.monotonic, time.monotonic(), 0
 
-    def __call__(self, piece: Piece, done: int, total: int) -> None:
+    def __call__(self, piece: Piece, done: int, total: int, result: Result | None) -> None:
         from rich.console import Console
 
-        left = ""
-        if self._ran:
-            seconds = (self._clock() - self._start) / self._ran * (total - done)
-            left = f", about {seconds / 60:.0f} min left"
-        self._ran += 1
         swept = " (sweep)" if piece.swept else ""
-        text = f"piece {done + 1} of {total}: {piece.arm}{swept}, weight {piece.weight:g}, seed {piece.seed}{left}"
+        text = f"{piece.arm}{swept}, weight {piece.weight:g}, seed {piece.seed}"
+        if result is None:
+            text = f"started: {text}"
+        else:
+            self._ended += 1
+            left = (self._clock() - self._start) / self._ended * (total - done)
+            text = f"{done} of {total}: {text}: success {result.success:.0%}, {result.seconds:.0f} s"
+            text += f"; about {left / 60:.0f} min left" if done < total else ""
         Console().print(text, soft_wrap=True, highlight=False)
 
 
@@ -122,9 +132,10 @@ def print_summary(summary: Summary) -> None:
     words = {True: "[green]holds[/]", False: "[red]does not hold[/]", None: "open"}
     for condition in summary.preconditions:
         console.print(f"precondition {words[condition.holds]}: {condition.text}; {condition.found}", soft_wrap=True)
-    table = make_table(summary.title, ["arm"], ["weight", "seeds", "success", "95 % interval"])
+    table = make_table(summary.title, [], ["weight", "seeds", "success", "95 % interval"], "arm")
     for arm in summary.arms.values():
-        table.add_row(arm.title, f"{arm.weight:g}", str(arm.success.n), f"{arm.success.mean:.1%}", _span(arm.success))
+        success = f"{arm.success.mean:.1%}"
+        table.add_row(f"{arm.weight:g}", str(arm.success.n), success, _span(arm.success), arm.title)
     console.print(table)
     for name in dict.fromkeys(n for arm in summary.arms.values() for n in arm.metrics):
         console.print(_metric_table(name, summary))
@@ -134,11 +145,11 @@ def print_summary(summary: Summary) -> None:
 
 
 def _metric_table(name: str, summary: Summary) -> Table:
-    table = make_table(name.replace("_", " "), ["arm"], ["mean", "95 % interval"])
+    table = make_table(name.replace("_", " "), [], ["mean", "95 % interval"], "arm")
     for arm in summary.arms.values():
         if name in arm.metrics:
             found = arm.metrics[name]
-            table.add_row(arm.title, f"{found.mean:.3g}", f"{found.low:.3g} .. {found.high:.3g}")
+            table.add_row(f"{found.mean:.3g}", f"{found.low:.3g} .. {found.high:.3g}", arm.title)
     return table
 
 

@@ -1,4 +1,7 @@
-"""The picture of a study: success along training, success against shaped return, success against shaping weight."""
+"""The picture of a study: success along training, and success against shaped return and shaping weight.
+
+Without shaping: the first two metrics against each other.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +23,14 @@ def write_figure(summary: Summary, path: Path) -> Path:
         figure = figures.Figure(figsize=(12, 4.2), layout="constrained")
         columns = figure.subplots(1, 3 if summary.swept else 2)
         _learning(columns[0], summary)
-        _hacking(columns[1], summary)
+        if summary.shaped:
+            _hacking(columns[1], summary)
+        else:
+            _metrics(columns[1], summary)
         if summary.swept:
             _weights(columns[2], summary)
         handles, labels = columns[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=5)
+        figure.legend(handles, labels, loc="outside lower center", ncols=4)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg")
     return write_atomic(path, buffer.getvalue().encode())
@@ -48,9 +54,27 @@ def _hacking(axes: Any, summary: Summary) -> None:
         axes.plot(x[-1:], y[-1:], "o", color=colour, ms=5)
 
 
+def _metrics(axes: Any, summary: Summary) -> None:
+    """Draw the two metrics shown first as a cross of intervals for each arm."""
+    names = list(next(iter(summary.arms.values())).metrics)[:2] if summary.arms else []
+    if len(names) < 2:
+        axes.set_axis_off()
+        return
+    axes.set(title="at the end, 95 % intervals", xlabel=names[0].replace("_", " "), ylabel=names[1].replace("_", " "))
+    for k, arm in enumerate(summary.arms.values()):
+        x, y = (arm.metrics[name] for name in names)
+        spans = {f"{at}err": [[p.mean - p.low], [p.high - p.mean]] for at, p in (("x", x), ("y", y))}
+        colour = COLOURS[k % len(COLOURS)]
+        fill = "none" if k >= len(COLOURS) else colour  # its line is dashed in the other panel
+        axes.errorbar(x.mean, y.mean, **spans, color=colour, mfc=fill, marker="o", ms=5, lw=1)
+
+
 def _weights(axes: Any, summary: Summary) -> None:
     axes.set(title="final success by shaping weight", xlabel="weight of the shaping channels", xscale="log")
     axes.set_ylim(-0.02, 1.02)
+    weights = list(dict.fromkeys(w for points in summary.swept.values() for w in points))
+    axes.set_xticks([float(w) for w in weights], weights)
+    axes.minorticks_off()
     names = list(summary.arms)
     for k, (name, points) in enumerate(summary.swept.items()):
         at = names.index(name) if name in names else k

@@ -1,11 +1,13 @@
-"""One piece of a study in a process of its own: `python -m pyembody.study.piece OUT PIECE`, the piece as JSON.
+"""One piece of a study in a process of its own: `python -m pyembody.study.piece OUT PIECE CORE...`, the piece as JSON.
 
 `OUT` holds the study's file.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -77,6 +79,8 @@ def _curves(rows: list[dict[str, Any]], study: Study) -> tuple[list[int], list[f
 def main(arguments: list[str]) -> int:
     """Run the piece of the arguments; return the exit status."""
     out, piece = Path(arguments[0]), msgspec.json.decode(arguments[1], type=Piece)
+    os.sched_setaffinity(0, [int(core) for core in arguments[2:]])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         run_piece(decode(Study, (out / STUDY).read_bytes(), str(out / STUDY)), piece, out)
     except KeyboardInterrupt:

@@ -57,6 +57,17 @@ def plan_pieces(study: Study, done: dict[str, Result]) -> list[Piece]:
     return pieces
 
 
+def count_pieces(study: Study) -> int:
+    """Return how many pieces the study has, those that cannot be told yet included."""
+    swept = 0 if study.sweep is None else len(study.sweep.arms) * len(study.sweep.weights) * len(study.sweep.seeds)
+    return swept + len(study.arms) * len(study.seeds)
+
+
+def left_pieces(study: Study, done: dict[str, Result]) -> int:
+    """Return how many pieces have no result yet."""
+    return count_pieces(study) - sum(piece.name in done for piece in plan_pieces(study, done))
+
+
 def best_weight(study: Study, arm: str, done: dict[str, Result]) -> float | None:
     """Return the weight of the sweep with the greatest mean success, None while results are missing."""
     if study.sweep is None:

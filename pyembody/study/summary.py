@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from ..analysis.statistics import Mean, bootstrap_mean
-from .plan import Result
+from .plan import Result, left_pieces
 from .spec import Most, Study
 
 
@@ -44,10 +44,14 @@ class Condition(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """A study's results. `swept[arm][weight]` is the final success of sweep pieces."""
+    """A study's results. `swept[arm][weight]` is a sweep's final success, `left` pieces have no result yet;
+    `shaped` tells whether the study has shaping channels.
+    """
 
     name: str
     title: str
+    left: int
+    shaped: bool
     preconditions: list[Condition]
     arms: dict[str, ArmSummary]
     swept: dict[str, dict[str, Interval]]
@@ -61,7 +65,8 @@ def summarise(study: Study, done: dict[str, Result]) -> Summary:
         if own:
             arms[name] = _arm(study, arm.title, own)
     conditions = [_condition(p, arms) for p in study.preconditions]
-    return Summary(study.name, study.title, conditions, arms, _swept(study, done))
+    left, shaped = left_pieces(study, done), bool(study.shaping)
+    return Summary(study.name, study.title, left, shaped, conditions, arms, _swept(study, done))
 
 
 def _arm(study: Study, title: str, results: list[Result]) -> ArmSummary:
