@@ -139,7 +139,7 @@ def analyse(
 
 def _numbers(task: Task, program: CompiledTask, analysis: Analysis) -> list[tuple[Kind, Finding]]:
     paid = pays(task, program, analysis)
-    return list(hazards(analysis)) + [("possible", f) for f in (*zeros(paid, analysis), *joined(task, paid))]
+    return list(hazards(analysis)) + [("possible", f) for f in (*zeros(paid, analysis), *joined(task, paid, analysis))]
 
 
 def _key(finding: Finding) -> Key:
@@ -152,7 +152,7 @@ def _keys(found: list[tuple[Kind, Finding]]) -> set[Key]:
 
 
 def _judged(finding: Finding, standing: set[Key]) -> Finding:
-    if _key(finding) in standing:
+    if finding.severity == "N" or _key(finding) in standing:
         return finding
     message = f"{finding.message} (assumed: a signal's range is not known)"
     return replace(finding, severity="N", message=message, evidence=finding.evidence | {"assumed": True})
