@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ...spec.task import Task, Term
 from ..compiled import CompiledTask
+from ..staging import SHAPING
 from ..types import Node
 from .finding import Finding
 from .interval import Range
@@ -42,6 +43,11 @@ class Pay:
     def span(self) -> tuple[int, int]:
         """The whole text."""
         return 0, len(self.term.expr.strip())
+
+    @property
+    def shaping(self) -> bool:
+        """Whether it is the change of the stages' values, which cancels over an episode."""
+        return self.name == SHAPING and self.path == "staging"
 
     @property
     def low(self) -> float:
@@ -109,8 +115,9 @@ def structure(task: Task, program: CompiledTask, terms: list[Pay], analysis: Ana
     for pay in (p for p in terms if p.term.expr and not p.joined):
         yield from _affine(pay)
         yield from shaping(pay.node, pay.path, pay.span, task.channels[pay.channel].gamma, task, program, analysis)
-    yield from _early(task, program, terms, analysis)
-    yield from _farm(task, program, terms, analysis)
+    paid = [p for p in terms if not p.shaping]
+    yield from _early(task, program, paid, analysis)
+    yield from _farm(task, program, paid, analysis)
 
 
 def _twice(terms: list[Pay], analysis: Analysis) -> Iterator[Finding]:
