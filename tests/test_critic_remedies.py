@@ -75,3 +75,10 @@ def test_a_range_that_nobody_declared_is_called_assumed(expr: str, assumed: bool
     fault = next(f for f in found("EXPR", expr) if f.code == "W-NAN")
     assert fault.severity == "W" and "log of [-0.1" in fault.message
     assert ("are assumed: ±10000" in fault.message) == assumed
+
+
+def test_shaping_by_stages_is_no_bonus_that_dense_pay_outweighs() -> None:
+    shaped = TASK.replace("[staging]", "[staging]\nshaping = true").replace('"reach"', '"reach"\nreward = 1.0')
+    for name, sound in SOUND.items():
+        shaped = shaped.replace(name, sound)
+    assert "shaping = true" in shaped and check(shaped, CARTPOLE) == []
