@@ -8,6 +8,7 @@ from gymnasium.vector import AutoresetMode
 
 from pyembody.analysis.audit import Audit, audit_task
 from pyembody.analysis.replay import States, watch
+from pyembody.commands.reward_tables import audit_tables
 from pyembody.envs import VectorEnv
 from pyembody.program.critic import farm
 from pyembody.spec import Robot, Task, load_robot, load_task
@@ -54,6 +55,36 @@ def test_sound_terms_have_no_finding() -> None:
     # held still the pole falls within a second: nothing is earned by doing nothing
     terms = {"good": {"expr": "gauss(pole_angle, 0.005)"}, "pos": {"expr": "gauss(cart_pos, 0.1)", "weight": 0.2}}
     assert [str(f) for f in audit(terms).findings] == []
+
+
+STAGES = {
+    "stages": [
+        {"name": "still", "until": "abs(pole_angle) < 1e-6", "reward": 1.0},
+        {"name": "done", "terminal": True},
+    ],
+    "staging": {"shaping": True},
+}
+
+
+def test_shaping_by_stages_is_no_pay_and_no_fault() -> None:
+    """Nobody reaches the second stage: the shaping of each step is a small cost, always the same."""
+    task = convert(BASE | STAGES | {"channels": {"task": {"terms": {"good": GOOD}}}}, Task, "task")
+    found = audit_task(task, CARTPOLE, envs=16, seeds=(0, 1), seconds=1.0)
+    assert found.shaping == ("task.stage_shaping",)
+    assert not [f for f in found.findings if f.path == "staging"]
+    terms = found.terms["hold"]
+    assert terms["task.stage_shaping"].per_second.mean < 0 and np.isnan(terms["task.stage_shaping"].share)
+    assert terms["task.good"].share == 1.0
+    pays, shares = audit_tables(found)
+    assert pays.caption == "* shaping: cancels over an episode"
+    assert " stage_shaping*" in list(pays.columns[0].cells)
+    assert list(shares.columns[1].cells)[-1] == "-"
+
+
+def test_a_mean_that_never_varies_has_no_interval() -> None:
+    term = audit({"good": GOOD, "fixed": {"expr": "1 + 0 * pole_angle", "weight": 0.5}})
+    shown = dict(zip(*(list(c.cells) for c in audit_tables(term)[0].columns[:2]), strict=True))
+    assert shown[" fixed"] == "0.5" and "±" in shown[" good"]
 
 
 def test_figures_are_those_of_the_environment_and_repeat() -> None:

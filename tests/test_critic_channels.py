@@ -90,6 +90,41 @@ def test_a_factor_of_a_channel_that_can_be_0_is_found_at_its_term() -> None:
     assert "W-ZERO" not in {code for code, *_ in findings(weightless)}
 
 
+ENDLESS = ("gaussian", "hyperbolic", "long_tail", "reciprocal", "tanh_squared")
+
+
+@pytest.mark.parametrize("shape", [*ENDLESS, "cosine", "linear", "quadratic"])
+@pytest.mark.parametrize("kind", ["product", "geomean", "hamacher"])
+def test_a_factor_that_only_rounding_makes_0_is_no_warning(kind: str, shape: str) -> None:
+    """dm_control's products of tolerances: one signal is bounded by the robot, one by nobody."""
+    term = {a: {"expr": f"tolerance({a}, 0, 0, 0.01, sigmoid='{shape}')"} for a in ("pole_angle", "cart_vel")}
+    found = critique(joined(kind, term), CARTPOLE)
+    zero = [f for f in found if f.code in ("W-ZERO", "N-ZERO")]
+    if shape in ENDLESS:
+        assert {f.severity for f in zero} <= {"N"} and not any("assumed" in f.message for f in zero)
+        assert bool(zero) == (shape in ("gaussian", "hyperbolic", "tanh_squared"))
+        assert not refused(found)
+    else:
+        assert {f.code for f in zero} == {"W-ZERO"} and all("long_tail" not in f.fix for f in zero)
+
+
+@pytest.mark.parametrize(
+    ("factor", "code"),
+    [
+        ("laplace(cart_vel, 0.001)", "N-ZERO"),
+        ("gauss(cart_vel, 0.001) * tanh1m(cart_pos, 0.001)", "N-ZERO"),
+        ("min(exp(-square(number(cart_vel, 'm/s'))), 0.5)", "N-ZERO"),
+        ("tolerance(cart_vel, 0, 0)", "W-ZERO"),
+        ("gauss(cart_vel, 0.001) * ramp(cart_vel, 0, 1)", "W-ZERO"),
+        ("where(cart_vel > 0, gauss(cart_vel, 0.001), 0)", "W-ZERO"),
+    ],
+)
+def test_a_true_0_anywhere_in_a_factor_stays_a_warning(factor: str, code: str) -> None:
+    found = findings(joined("product", {"far": {"expr": factor}, "near": NEAR}))
+    assert {c for c, _, path in found if c.endswith("-ZERO") and "far" in path} >= {code}
+    assert ("W-ZERO" in {c for c, *_ in found}) == (code == "W-ZERO")
+
+
 @pytest.mark.parametrize(("kind", "legal"), [("product", True), ("geomean", False), ("min", True), ("hamacher", False)])
 def test_a_factor_out_of_its_bounds_is_an_error_at_its_term(kind: str, legal: bool) -> None:
     signed = findings(joined(kind, {"far": {"expr": "action[0]", "clip": [-1.0, 1.0]}, "near": NEAR}))

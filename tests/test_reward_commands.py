@@ -68,7 +68,7 @@ def test_a_program_with_its_own_signals_is_checked_without_a_robot(
     path = tmp_path / "alone.toml"
     path.write_text(ALONE)
     assert main(["reward", "check", str(path)]) == 0
-    assert "1 terms in 1 channels, 0 observations, 1 signals read, a step of 0.02 s" in capsys.readouterr().out
+    assert "1 term in 1 channel, 0 observations, 1 signal read, a step of 0.02 s" in capsys.readouterr().out
     path.write_text(ALONE.replace("gauss(error", "gauss(eror"))
     assert main(["reward", "check", str(path)]) == 2
     assert "channels.task.terms.near.expr" in capsys.readouterr().err

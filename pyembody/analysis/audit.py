@@ -33,7 +33,8 @@ class TermAudit:
 
     `nonzero` of steps with a raw value off 0, `share` of the sum of absolute pays, `saturated` of steps within 2 % of
     a bound of the raw value (NaN for a term that is not bounded by ±1). A term that is joined with others has no pay of
-    its own (NaN): the combination of its channel, listed after the terms, has it.
+    its own (NaN): the combination of its channel, listed after the terms, has it. Shaping by stages has no share (NaN):
+    it cancels over an episode.
     """
 
     per_second: Mean
@@ -51,12 +52,16 @@ class TermAudit:
 
 @dataclass(frozen=True)
 class Audit:
-    """Every term under every policy, the correlations [K, K] of raw values over all of them, and the findings."""
+    """Every term under every policy, the correlations [K, K] of raw values over all of them, and the findings.
+
+    `shaping` are the terms that cancel over an episode.
+    """
 
     terms: dict[str, dict[str, TermAudit]]
     term_names: tuple[str, ...]
     correlation: Array
     findings: tuple[Finding, ...] = ()
+    shaping: tuple[str, ...] = ()
     totals: dict[str, Mean] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -160,12 +165,13 @@ def _report(env: VectorEnv, known: list[Pay], audited: dict[str, Audited]) -> Au
         correlation = np.corrcoef(raw.T).reshape(len(known), len(known))
     correlation[(spread == 0) | ~np.isfinite(spread)] = np.nan
     findings = ordered(list(judge(known, audited, correlation, env.control_dt)))
-    return Audit(terms, tuple(terms["hold"]), correlation, tuple(findings), totals)
+    shaping = tuple(f"{p.channel}.{p.name}" for p in known if p.shaping)
+    return Audit(terms, tuple(terms["hold"]), correlation, tuple(findings), shaping, totals)
 
 
 def _terms(env: VectorEnv, known: list[Pay], a: Audited) -> dict[str, TermAudit]:
     means = a.row_means(a.weighted) / env.control_dt
-    total = np.abs(a.weighted[a.valid]).sum(axis=0, dtype=np.float64)
+    total = np.abs(a.weighted[a.valid]).sum(axis=0, dtype=np.float64) * np.array([not p.shaping for p in known])
     share = total / max(float(total.sum()), 1e-12)
     raw = a.raw[a.valid]
     return {
@@ -174,7 +180,7 @@ def _terms(env: VectorEnv, known: list[Pay], a: Audited) -> dict[str, TermAudit]
             float(raw[:, k].min()),
             float(raw[:, k].max()),
             float((raw[:, k] != 0).mean()),
-            math.nan if pay.joined else float(share[k]),
+            math.nan if pay.joined or pay.shaping else float(share[k]),
             saturation(raw[:, k], pay),
         )
         for k, pay in enumerate(known)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,10 @@ class Audited:
     channels: Array
     valid: Array
 
+    def only(self, kept: list[int]) -> Audited:
+        """Return the same steps with some of the terms."""
+        return replace(self, raw=self.raw[..., kept], weighted=self.weighted[..., kept])
+
     def row_means(self, values: Array) -> Array:
         """Return the mean a step of every row, [N, K]."""
         count = np.maximum(self.valid.sum(axis=0), 1)[:, None]
@@ -37,6 +41,8 @@ class Audited:
 
 def judge(known: list[Pay], audited: Mapping[str, Audited], correlation: Array, dt: float) -> Iterator[Finding]:
     """Yield the findings of an audit; `known` are the terms with their static bounds."""
+    kept = [k for k, pay in enumerate(known) if not pay.shaping]  # what cancels over an episode is no pay
+    known, audited = [known[k] for k in kept], {n: a.only(kept) for n, a in audited.items()}
     yield from _idle(known, audited, dt)
     pooled = np.concatenate([a.raw[a.valid] for a in audited.values()]).astype(np.float64)
     for k, pay in enumerate(known):
@@ -44,11 +50,12 @@ def judge(known: list[Pay], audited: Mapping[str, Audited], correlation: Array, 
             continue
         yield from _idle_term(k, pay, audited)
         yield from _flat(pay, pooled[:, k])
-        yield from _saturated(k, pay, audited)
+        if pay.path != "staging":  # an edge is taken once: nearly always nothing
+            yield from _saturated(k, pay, audited)
         if pay.term.expr:
             yield from _rate(k, pay, audited)
     yield from _dominant(known, audited)
-    yield from _same(known, correlation)
+    yield from _same(known, correlation[np.ix_(kept, kept)])
 
 
 def _pay(audited: Audited, k: int | None = None) -> Array:

@@ -29,7 +29,11 @@ def summary(what: str, program: CompiledTask) -> str:
     """Return the size of a program in one line."""
     observations = sum(block.width for block in program.observation_layout.get("policy", ()))
     return (
-        f"{what}: {len(program.term_names)} terms in "
-        f"{len(program.channel_names)} channels, {observations} observations, "
-        f"{len(program.inputs)} signals read, a step of {program.dt:g} s"
+        f"{what}: {_count(len(program.term_names), 'term')} in {_count(len(program.channel_names), 'channel')}, "
+        f"{_count(observations, 'observation')}, {_count(len(program.inputs), 'signal')} read, "
+        f"a step of {program.dt:g} s"
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

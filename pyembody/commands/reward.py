@@ -56,7 +56,7 @@ class RewardCheck:
 
 @dataclass(frozen=True)
 class RewardExplain:
-    """Show a task's terms as the compiler understands them: expression, unit, weight, what they pay, channel."""
+    """Show a task as the compiler understands it: terms with unit, weight and pay, channels, gates, stages."""
 
     task: TaskPath
     """The task: a shipped name or the path of a task folder."""
@@ -72,6 +72,7 @@ class RewardExplain:
         from rich.console import Console
 
         from ..spec import load_robot, load_task
+        from .reward_rules import channel_title, gate_line, stages_table
         from .reward_tables import parameters_table, pay_table, terms_table
         from .words import apply_sentence
 
@@ -82,10 +83,16 @@ class RewardExplain:
         program = compile_pair(task, robot)
         console = Console()
         for channel in task.channels:
+            for line in (channel_title(task, channel), gate_line(task, channel)):
+                if line:
+                    console.print(line, markup=False, highlight=False, soft_wrap=True)
             console.print(terms_table(task, program, channel))
+        if (stages := stages_table(program)) is not None:
+            console.print(stages)
         console.print(pay_table(task, robot, program))
         console.print(parameters_table(program))
-        for name, condition in [*task.terminations.items(), ("success", task.success or "not terminated")]:
+        otherwise = "not terminated" if program.stages is None else "a stage that ends as a success"
+        for name, condition in [*task.terminations.items(), ("success", task.success or otherwise)]:
             console.print(f"{name}: {condition}", markup=False, highlight=False, soft_wrap=True)
         console.print(summary(f"{task.name} on {robot.name}", program), soft_wrap=True)
         return 0

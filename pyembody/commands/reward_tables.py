@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from math import isnan
+from math import isinf, isnan
 from typing import TYPE_CHECKING
 
+from .reward_rules import STAGE_TERMS
 from .tables import make_table
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from ..analysis.statistics import Mean
     from ..program import CompiledTask
     from ..program.critic import Pay
+    from ..program.params import ParamInfo
     from ..spec import Robot, Task
 
 UNKNOWN = 1e30
@@ -24,17 +26,16 @@ def terms_table(task: Task, program: CompiledTask, channel: str) -> Table:
     from rich.markup import escape
 
     c = task.channels[channel]
-    title = f"channel {channel}: weight {c.weight:g}, gamma {c.gamma:g}, lambda {c.lam:g}"
-    table = make_table(title, ["term"], ["weight"], "scale", "unit", "expression")
+    table = make_table("", ["term"], ["weight"], "scale", "unit", "expression")
     for name, unit in zip(program.term_names, program.term_units, strict=True):
         owner, _, term = name.partition(".")
         if owner == channel:
             t = c.terms.get(term)
             if t is None:
-                table.add_row(term, "1", "event", unit, "what the stages pay")
+                table.add_row(term, "1", "event", unit, STAGE_TERMS[term])
                 continue
             about = escape(t.expr) + (f"\n[dim]{escape(t.doc)}[/]" if t.doc else "")
-            table.add_row(term, f"{t.weight:g}", t.scale, unit, about)
+            table.add_row(term, f"{t.weight:g}", t.scale if c.combine == "sum" else "-", unit, about)
     return table
 
 
@@ -44,10 +45,17 @@ def parameters_table(program: CompiledTask) -> Table:
     table = make_table(title, ["parameter"], ["value"], "unit", "legal", "what it is")
     for name, p in program.params.items():
         if not name.endswith(".weight"):
-            low, high = "0" if p.positive else f"{p.low:g}", f"{p.high:g}"
-            legal = "any" if (low, high) == ("-inf", "inf") else f"{low} .. {high}"
-            table.add_row(name, f"{p.value:g}", p.unit, legal, p.doc)
+            table.add_row(name, f"{p.value:g}", p.unit, _legal(p), p.doc)
     return table
+
+
+def _legal(p: ParamInfo) -> str:
+    """The range that a parameter declares; scales of kernels are above 0 whatever it is."""
+    if p.positive and p.low <= 0:
+        return "above 0" if isinf(p.high) else f"above 0, to {p.high:g}"
+    if isinf(p.low) or isinf(p.high):
+        return "any" if isinf(p.low) and isinf(p.high) else f"to {p.high:g}" if isinf(p.low) else f"from {p.low:g}"
+    return f"{p.low:g} .. {p.high:g}"
 
 
 def pay_table(task: Task, robot: Robot, program: CompiledTask) -> Table:
@@ -89,22 +97,31 @@ def audit_tables(audit: Audit) -> tuple[Table, Table]:
     names = list(audit.terms)
     pays = make_table("audit: pay per second ± 95 %", ["term"], names)
     shares = make_table("audit: share of all pay and cost", ["term"], names)
+    if audit.shaping:
+        pays.caption, pays.caption_justify = "* shaping: cancels over an episode", "left"
     channel = ""
-    for full in audit.term_names:
+    owners = list(dict.fromkeys(full.partition(".")[0] for full in audit.term_names))
+    for full in sorted(audit.term_names, key=lambda full: owners.index(full.partition(".")[0])):
         owner, _, term = full.partition(".")
         if owner != channel:
             channel = owner
             for table in (pays, shares):
                 table.add_row(f"[bold]{owner}[/]")
         found = [audit.terms[n][full] for n in names]
-        pays.add_row(f" {term}", *(_with_interval(a.per_second) for a in found))
+        mark = "*" if full in audit.shaping else ""
+        pays.add_row(f" {term}{mark}", *(_with_interval(a.per_second) for a in found))
         shares.add_row(f" {term}", *("-" if isnan(a.share) else f"{a.share:.0%}" for a in found))
     pays.add_row("[bold]all channels[/]", *(_with_interval(audit.totals[n]) for n in names))
     return pays, shares
 
 
 def _with_interval(mean: Mean) -> str:
-    return "-" if isnan(mean.mean) else f"{short(mean.mean, 3)}±{short((mean.high - mean.low) / 2, 1)}"
+    """A mean and its half-width; one that is the same everywhere has none."""
+    if isnan(mean.mean):
+        return "-"
+    half = (mean.high - mean.low) / 2
+    exact = abs(half) <= 1e-9 * abs(mean.mean)
+    return short(mean.mean, 3) + ("" if exact else f"±{short(half, 1)}")
 
 
 def short(value: float, digits: int) -> str:

@@ -24,7 +24,7 @@ from .reference import Group
 from .schedules import check_schedule
 from .scope import Scope, missing
 from .stages import stage_table
-from .staging import Staging
+from .staging import SHAPING, Staging
 from .syntax import parse
 from .texts import expressions
 from .types import BOOL, SCALAR, Node, Type
@@ -282,7 +282,7 @@ class _TaskCompiler:
             if staging.shaping:
                 gamma = self.task.channels[channel].gamma
                 terminated = self.scope.lookup("terminated", self.place)
-                self._stage_term(channel, "stage_shaping", self.staging.shaping(gamma, terminated))
+                self._stage_term(channel, SHAPING, self.staging.shaping(gamma, terminated))
 
     def _new_term(self, name: str, value: Node) -> None:
         self.term_names.append(name)

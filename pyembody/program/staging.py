@@ -10,6 +10,8 @@ from .stages import StageTable
 from .types import BOOL, SCALAR, Node, Type
 from .units import ONE
 
+SHAPING = "stage_shaping"
+"""The term that is the change of the stages' own values: a potential, whose pay cancels over an episode."""
 INDEX = Type(units=(ONE,), integer=True)
 Condition = Callable[[int], Node]
 

@@ -94,7 +94,7 @@ def examine(task: Task, program: CompiledTask, bounds: Mapping[str, Bound]) -> l
     certain if they may be anything. Otherwise it is a note, marked `assumed`.
     """
     wide = analyse(task, program, bounds)
-    near, free = (_keys(_numbers(task, program, analyse(task, program, bounds, a))) for a in (NEAR, float(MAX)))
+    near, free = (_by_key(_numbers(task, program, analyse(task, program, bounds, a))) for a in (NEAR, float(MAX)))
     found = [_judged(f, near if kind == "possible" else free) for kind, f in _numbers(task, program, wide)]
     found += _over_ranges(task, program, bounds, {_key(f) for f in found})
     paid = pays(task, program, wide)
@@ -139,7 +139,7 @@ def analyse(
 
 def _numbers(task: Task, program: CompiledTask, analysis: Analysis) -> list[tuple[Kind, Finding]]:
     paid = pays(task, program, analysis)
-    return list(hazards(analysis)) + [("possible", f) for f in (*zeros(paid, analysis), *joined(task, paid))]
+    return list(hazards(analysis)) + [("possible", f) for f in (*zeros(paid, analysis), *joined(task, paid, analysis))]
 
 
 def _key(finding: Finding) -> Key:
@@ -147,13 +147,19 @@ def _key(finding: Finding) -> Key:
     return FAMILY.get(finding.code, finding.code), finding.path, finding.span
 
 
-def _keys(found: list[tuple[Kind, Finding]]) -> set[Key]:
-    return {_key(f) for _, f in found}
+def _by_key(found: list[tuple[Kind, Finding]]) -> dict[Key, str]:
+    """What each finding gives as evidence."""
+    return {_key(f): f.got for _, f in found}
 
 
-def _judged(finding: Finding, standing: set[Key]) -> Finding:
-    if _key(finding) in standing:
+def _judged(finding: Finding, standing: Mapping[Key, str]) -> Finding:
+    """A finding as it stands: a note if it needs an assumed range; one whose figures come of such a range says so."""
+    if finding.severity == "N":
         return finding
+    if _key(finding) in standing:
+        if standing[_key(finding)] == finding.got:
+            return finding
+        return replace(finding, message=f"{finding.message} (ranges that are not known are assumed: ±{ASSUMED:g})")
     message = f"{finding.message} (assumed: a signal's range is not known)"
     return replace(finding, severity="N", message=message, evidence=finding.evidence | {"assumed": True})
 
@@ -165,7 +171,7 @@ def _over_ranges(task: Task, program: CompiledTask, bounds: Mapping[str, Bound],
     for kind, finding in wide:
         if kind == "possible" and _key(finding) not in known:
             told = replace(finding, message=f"{finding.message}, for some values that its parameters may take")
-            found.append(_judged(told, _keys(near)))
+            found.append(_judged(told, _by_key(near)))
     return found
 
 

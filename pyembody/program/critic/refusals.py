@@ -33,8 +33,17 @@ FIXES = {
     "E-FRAME": "turn one of them with rotate, rotate_inv or to_yaw",
     "E-UNIT": "number(x, 'unit') leaves units; a parameter may declare its own",
     "E-AXIS": "reduce it with sum, mean, norm, any or all, or pick one element with a subscript",
-    "E-TYPE": "num(b) turns a truth value into a number, a comparison a number into a truth value",
 }
+REMEDIES = (
+    (r"^expected a channel that is a sum, got combine", 'combine = "sum", or a gate of the whole channel'),
+    (r"^expected a channel that is a sum", 'set staging.channel to a channel with combine = "sum"'),
+    (r"^expected another channel with a threshold", "give the gate of a channel of a lower level a threshold"),
+    (r"\(number\(x, 'unit'\) leaves units\)", "or let a parameter in it declare the unit that it needs"),
+    (r"\(num\(b\) gives 0 or 1\)", "or choose by it: where(b, x, y)"),
+    (r"truth value", "compare numbers: x > 0.5; and, or, not join truth values"),
+    (r"expected (a )?numbers?\b", "num(b) turns a truth value into a number"),
+)
+"""What to do about messages of one form, before what their code says; without what the message itself says."""
 TABLES = (
     "channels|let|terminations|metrics|observations|params|stages|staging|terminal|schedules|templates|tables|learned"
 )
@@ -57,7 +66,7 @@ def finding_of(error: SpecError, texts: dict[str, str]) -> Finding:
     got = re.search(r"\bgot (.+?)(?: \(|$)", rest) or re.search(r"unknown [\w ]+? '(.+?)'", rest)
     near = re.search(r"did you mean '(.+?)'", rest)
     code = "E-LIMIT" if error.code else next(code for code, pattern in CODES if re.search(pattern, rest))
-    fix = f"write {near[1]}" if near else FIXES.get(code, "")
+    fix = f"write {near[1]}" if near else _remedy(code, rest)
     return Finding(
         code,
         "E",
@@ -69,6 +78,10 @@ def finding_of(error: SpecError, texts: dict[str, str]) -> Finding:
         near[1] if near else "",
         fix,
     )
+
+
+def _remedy(code: str, message: str) -> str:
+    return next((fix for pattern, fix in REMEDIES if re.search(pattern, message)), FIXES.get(code, ""))
 
 
 def _end(text: str, start: int) -> int:

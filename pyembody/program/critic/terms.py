@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 from ...spec.task import Task, Term
 from ..compiled import CompiledTask
+from ..staging import SHAPING
 from ..types import Node
 from .finding import Finding
 from .interval import Range
 from .potential import shaping
+from .underflow import Positive
 from .walk import Analysis
 
 UNBOUNDED = 1e30
@@ -41,6 +43,11 @@ class Pay:
     def span(self) -> tuple[int, int]:
         """The whole text."""
         return 0, len(self.term.expr.strip())
+
+    @property
+    def shaping(self) -> bool:
+        """Whether it is the change of the stages' values, which cancels over an episode."""
+        return self.name == SHAPING and self.path == "staging"
 
     @property
     def low(self) -> float:
@@ -108,8 +115,9 @@ def structure(task: Task, program: CompiledTask, terms: list[Pay], analysis: Ana
     for pay in (p for p in terms if p.term.expr and not p.joined):
         yield from _affine(pay)
         yield from shaping(pay.node, pay.path, pay.span, task.channels[pay.channel].gamma, task, program, analysis)
-    yield from _early(task, program, terms, analysis)
-    yield from _farm(task, program, terms, analysis)
+    paid = [p for p in terms if not p.shaping]
+    yield from _early(task, program, paid, analysis)
+    yield from _farm(task, program, paid, analysis)
 
 
 def _twice(terms: list[Pay], analysis: Analysis) -> Iterator[Finding]:
@@ -138,7 +146,8 @@ def _constant(node: Node) -> bool:
 
 
 def zeros(terms: list[Pay], analysis: Analysis) -> Iterator[Finding]:
-    """W-ZERO: one factor of a product of shares can be 0 and hide what the others say."""
+    """W-ZERO: one factor of a product of shares can be 0 and hide what the others say. N-ZERO: by rounding only."""
+    positive = Positive(analysis)
     for pay in (p for p in terms if p.term.expr):
         factors = [f for f in _factors(pay.node) if not _constant(f)]
         ranges = [analysis.range(f) for f in factors]
@@ -147,13 +156,23 @@ def zeros(terms: list[Pay], analysis: Analysis) -> Iterator[Finding]:
             if len(shares) > 1 and r.low == 0:
                 place = analysis.places.get(id(factor))
                 span = pay.span if place is None or pay.path not in place.path else (place.start, place.end)
-                message = "this factor can be exactly 0 while the others are not: the product then says nothing of them"
-                fix = "max(factor, 0.01), a kernel that never ends (long_tail, laplace), or a sum"
-                yield Finding("W-ZERO", "W", pay.path, message, span, "a factor above 0", "0 in its range", fix=fix)
+                yield _zero("product", pay.path, span, positive(factor))
 
 
-def joined(task: Task, terms: list[Pay]) -> Iterator[Finding]:
-    """W-ZERO and E-BOUND of the terms of a channel that multiplies them."""
+def _zero(kind: str, path: str, span: tuple[int, int], rounded: bool) -> Finding:
+    """What a factor that can be 0 hides; a note if only rounding makes it 0."""
+    if rounded:
+        message = f"this factor never ends, but float32 rounds it to 0 far away: the {kind} says nothing there"
+        fix = "a wider scale, or a longer tail: inverse, or tolerance with sigmoid='reciprocal'"
+        return Finding("N-ZERO", "N", path, message, span, fix=fix)
+    message = f"this factor can be exactly 0 while the others are not: the {kind} then says nothing of them"
+    fix = "max(x, 0.01), a kernel that never ends (gauss, laplace, inverse), or a sum"
+    return Finding("W-ZERO", "W", path, message, span, "a factor above 0", "0 in its range", fix=fix)
+
+
+def joined(task: Task, terms: list[Pay], analysis: Analysis) -> Iterator[Finding]:
+    """W-ZERO, N-ZERO and E-BOUND of the terms of a channel that multiplies them."""
+    positive = Positive(analysis)
     for name, channel in task.channels.items():
         members = [p for p in terms if p.joined and p.channel == name and p.term.weight and not _constant(p.node)]
         if channel.combine not in ("product", "geomean", "hamacher"):
@@ -167,9 +186,7 @@ def joined(task: Task, terms: list[Pay]) -> Iterator[Finding]:
                 message = f"a factor of a {channel.combine} is in {got}, not provably in {legal}"
                 yield Finding("E-BOUND", "E", pay.path, message, pay.span, legal, got, fix=fix)
             elif low == 0 and len(members) > 1 and not _gate(pay.node):
-                message = f"can be exactly 0 while the others are not: the {channel.combine} then says nothing of them"
-                fix = "max(x, 0.01), a kernel that never ends (long_tail, laplace), or a sum"
-                yield Finding("W-ZERO", "W", pay.path, message, pay.span, "a factor above 0", "0 in its range", fix=fix)
+                yield _zero(channel.combine, pay.path, pay.span, positive(pay.node))
 
 
 def other_step(program: CompiledTask, terms: list[Pay], tuned: float) -> Iterator[Finding]:
