@@ -73,7 +73,7 @@ def _position(part: str, signal: Signal, size: int, text: str) -> int:
 def slice_values(
     program: CompiledTask, state: Mapping[str, Array], what: str, axes: tuple[Axis, ...], size: int = 101
 ) -> Slice:
-    """Return the values of a term or channel over one or two numbers of the state, others as in `state` [lanes] by name.
+    """Return the values of a term or channel over one or two numbers of the state, others as in `state` [lanes].
 
     Terms are raw, channels what they pay a step. The state stands still: what depends on changes sees none. Raises
     SpecError for an unknown term.
