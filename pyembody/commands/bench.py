@@ -22,6 +22,7 @@ class Bench:
 
     env: steps of VectorEnv beside bare physics, EnvPool and Gymnasium.
     learn: PPO's gradient and a policy's step beside torch and the processor's arithmetic.
+    plan: imagined rollouts with their costs, and whole plans, beside bare mj_step on the same model.
     returns: advantages per channel, and gates, beside a hand-written loop and other libraries.
     reward: reward programs beside a hand-fused C++ loop, NumPy, numba, torch and term callables.
     train: whole trainings beside bare stepping and Stable-Baselines3.
