@@ -36,7 +36,7 @@ KEYS = {"family", "case", "peer", "ours", "theirs", "unit", "ratio", "goal"}
 
 
 def test_families_are_the_files_of_their_folder() -> None:
-    assert list_families() == ["env", "learn", "returns", "reward", "train"]
+    assert list_families() == ["env", "learn", "plan", "returns", "reward", "train"]
 
 
 def test_unknown_family_names_the_nearest() -> None:

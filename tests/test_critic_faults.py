@@ -11,7 +11,7 @@ import pytest
 from pyembody.envs.critique import critique, model_bounds
 from pyembody.envs.provided import provided_signals
 from pyembody.program import compile_task
-from pyembody.program.critic import Finding, Options, check, refused, texts
+from pyembody.program.critic import Finding, Options, check, check_alone, refused, texts
 from pyembody.program.critic.refusals import finding_of
 from pyembody.spec import Robot, SpecError, Task, list_robots, list_tasks, list_variants, load_robot, load_task
 from pyembody.spec.load import convert
@@ -295,3 +295,49 @@ def test_findings_are_the_same_with_the_program_at_hand() -> None:
     task = planted(next(f for f in FAULTS if f.code == "W-DIV0"))
     program = compile_task(task, provided_signals(GO2, task), dt=GO2.control.control_dt, mirror=GO2.mirror)
     assert critique(task, GO2, program) == critique(task, GO2) != []
+
+
+SEVERAL = """
+dt = 0.02
+[signals]
+speed = { unit = "m/s" }
+height = { unit = "m" }
+[let]
+mixed = "speed + height"
+[channels.task]
+combine = "product"
+gate = { level = 1, threshold = 0.5 }
+terms.near = { expr = "gauss(height, 0.1)" }
+terms.both = { expr = "mixed" }
+[channels.cost.terms]
+quick = { expr = "square(speed) + height", weight = -0.1 }
+slow = { expr = "square(speed)", weight = -0.1 }
+[terminations]
+low = "mixed < 1"
+[[stages]]
+name = "rise"
+until = "height > 1"
+reward = 1.0
+[[stages]]
+name = "hold"
+terminal = true
+"""
+"""Faults of a gate, a let, a term and the stages, none of which depends on another."""
+
+
+def test_faults_of_independent_parts_are_told_in_one_pass() -> None:
+    program, found = check_alone(SEVERAL)
+    places = [f.path for f in found if f.severity == "E"]
+    assert places == ["channels.cost.terms.quick.expr", "channels.task.gate.level", "let.mixed", "staging"]
+    assert program is not None and program.term_names[-1] == "cost.stages"
+    used = SEVERAL.replace('"height > 1"', '"mixed > 1"')
+    assert [f.path for f in check_alone(used)[1] if f.severity == "E"] == places
+    mended = SEVERAL.replace("level = 1, ", "").replace('"speed + height"', '"speed"')
+    assert [f.path for f in check_alone(mended)[1] if f.severity == "E"] == [places[0], *places[3:]]
+
+
+def test_a_task_that_breaks_a_rule_shows_what_else_is_wrong() -> None:
+    terms = {"terms": {"a": {"expr": "square(base_lin_vel[0]) + base_pos[2]"}}, "gate": {"level": 2}}
+    task = convert(BASE | {"channels": {"task": terms}}, Task, "planted")
+    found = check(task, GO2, Options(provided_signals(GO2, task), model_bounds(GO2, task)))
+    assert [f.path for f in found if f.severity == "E"] == ["channels.task.gate.level", "channels.task.terms.a.expr"]

@@ -17,7 +17,7 @@ from pyembody.learn import create_run, read_edits, read_metrics, request_edit, r
 from pyembody.learn.distributed import Group
 from pyembody.learn.learner import Learner
 from pyembody.learn.logs import flatten
-from pyembody.learn.run_folder import RunSpec
+from pyembody.learn.run_folder import RunSpec, read_run, write_spec
 from pyembody.learn.runner import task_env
 from pyembody.spec import Task, Train, convert, load_robot, load_task
 from test_learn_run import arrays, without_times
@@ -92,11 +92,48 @@ def test_a_request_that_is_not_legal_is_set_aside_and_training_goes_on(tmp_path:
 def test_the_command_asks_for_legal_edits_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = new_run(tmp_path)
     assert main(["reward", "edit", str(run), "force.weight=-0.2"]) == 0
-    assert f"{FORCE} = -0.2 from the next iteration" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert f"{FORCE} = -0.2\n" in shown and f"run {run} does not train and has saved nothing yet" in shown
     for bad in ("force.weigth=1", "upright.sigma=0", 'force.weight="heavy"'):
         assert main(["reward", "edit", str(run), bad]) == 2
     train(run, iterations=1, progress=False)
     assert [e.values for e in read_edits(run)] == [{FORCE: pytest.approx(-0.2)}]
+
+
+def test_the_command_says_whether_the_run_trains_has_stopped_or_has_finished(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = new_run(tmp_path)
+    edit = ["reward", "edit", str(run), "force.weight=-0.2"]
+
+    def editing(spec: RunSpec, n: int, threads: int, first: int) -> VectorEnv:
+        assert main(edit) == 0
+        return task_env(spec, n, threads, first)
+
+    train(run, iterations=2, progress=True, make_env=editing)
+    shown = capsys.readouterr().out
+    assert f"run {run} is training: from its next iteration on" in shown
+    assert f"iteration 1: {FORCE} -0.001 -> -0.2\n" in shown
+    assert main(edit) == 0
+    assert f"run {run} has stopped (2 of {SMALL.iterations} iterations)" in capsys.readouterr().out
+    write_spec(run, msgspec.structs.replace(read_run(run), train=msgspec.structs.replace(SMALL, iterations=2)))
+    assert main(edit) == 0
+    assert "has finished (2 of 2 iterations): the edit waits until it is resumed" in capsys.readouterr().out
+    assert main([*edit, "--write", str(tmp_path / "new.toml")]) == 2
+    assert "--write: expected a TASK beside it" in capsys.readouterr().err and not (tmp_path / "new.toml").exists()
+
+
+def test_the_terminal_tells_texts_that_change_and_edits_that_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = new_run(tmp_path)
+    request_edit(run, {"task.upright.sigma": -1.0})
+    request_edit(run, {}, {"channels.effort.terms.force.expr": "abs(action[0])", **NEW})
+    train(run, iterations=1, progress=True)
+    shown = capsys.readouterr().out
+    assert "iteration 1: an edit is refused: " in shown and "expected a scale above 0" in shown
+    assert "iteration 1: channels.effort.terms.force.expr " in shown and " -> abs(action[0])\n" in shown
+    assert "iteration 1: channels.effort.terms.fast (new) -> " in shown
 
 
 NEW = {"channels.effort.terms.fast": {"expr": "square(joint_vel[0])", "weight": -0.5}}
@@ -141,7 +178,7 @@ def test_texts_of_a_run_are_asked_for_by_their_place(tmp_path: Path, capsys: pyt
         assert message in capsys.readouterr().err
     assert main(["reward", "edit", str(run), 'channels.effort.terms.fast={"expr": "square(joint_vel[0])"}']) == 0
     assert main(["reward", "edit", str(run), "channels.effort.terms.fast.weight=-0.5", "force.weight=0"]) == 0
-    assert "effort.fast.weight = -0.5 from the next iteration" in capsys.readouterr().out
+    assert "effort.fast.weight = -0.5\n" in capsys.readouterr().out
     train(run, iterations=1, progress=False)
     (row,) = read_metrics(run)
     assert row["terms"]["effort.fast"] < 0 and row["terms"]["effort.force"] == 0.0

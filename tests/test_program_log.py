@@ -151,7 +151,7 @@ def test_sets_over_a_batch_that_only_weights_tell_apart() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"x": None}, "signals: expected 'x', got"),
+        ({"x": None}, "'contact': 'x' is missing"),
         ({"v": np.zeros((3, 5, 2))}, r"signals: v: expected shape .*3.*, got \(3, 5, 2\)"),
         ({"on": np.zeros((2, 5), bool)}, r"signals: on: expected shape"),
     ],

@@ -194,7 +194,7 @@ def test_a_bad_number_of_a_log_is_named_with_its_step() -> None:
     assert np.flatnonzero(whole.flags & 1).tolist() == [3 * N + 4] and whole.terminated[3, 4]
     with pytest.raises(ValueError, match=r"signal foot: step 3, row 4: expected finite numbers, .*: foot = \["):
         RewardProgram('guard = "raise"\n' + LOGGED).evaluate_log(log)
-    with pytest.raises(ValueError, match="signals: expected 'foot', got x"):
+    with pytest.raises(ValueError, match="got only 'x': 'foot' is missing"):
         RewardProgram(LOGGED).evaluate_log({"x": log["x"]})
 
 

@@ -207,8 +207,56 @@ def test_a_wrong_array_is_named(change: Arrays, error: type[Exception], message:
 def test_a_missing_array_is_named_with_the_nearest() -> None:
     given = arrays()
     given["actions"] = given.pop("action")
-    with pytest.raises(ValueError, match=r"expected 'action', got no such array, did you mean 'actions'\?"):
+    with pytest.raises(ValueError, match=r"'action' is missing, did you mean 'actions'\?"):
         RewardProgram(TEXT).reset(given)
+    program = RewardProgram("dt = 1\nsignals.vel = { kind = 'vector', width = 3 }\nsignals.k = {}\n"
+                            "channels.a.terms.b.expr = 'norm(vel) * k'")
+    wrong = {"d": np.zeros(3), "Vel": np.zeros((3, 3))}
+    words = (r"expected 'vel' \[(T, )?N, 3\], 'k' \[(T, )?N\], got only 'd', 'Vel': "
+             r"'vel' is missing, did you mean 'Vel'\?; 'k' is missing$")
+    for call in (program.step, program.bind, program.evaluate_log):
+        with pytest.raises(ValueError, match=words):
+            call(wrong)
+    with pytest.raises(ValueError, match="got none: 'vel' is missing; 'k' is missing"):
+        program.step({})
+
+
+def test_integers_are_converted_for_signals_of_that_kind_and_refused_elsewhere() -> None:
+    text = "dt = 1\nsignals.k = { kind = 'integer' }\nsignals.x = {}\nchannels.a.terms.b.expr = 'k + x'"
+    program = RewardProgram(text)
+    whole: Arrays = {"k": np.arange(3), "x": np.full(3, 0.5)}
+    for k in (whole["k"], whole["k"].astype(np.int16), torch.arange(3)):
+        np.testing.assert_array_equal(program.step({**whole, "k": k}).total, [0.5, 1.5, 2.5])
+    log = {name: rows[None] for name, rows in whole.items()}
+    np.testing.assert_array_equal(program.evaluate_log(log, np.zeros((1, 3), bool)).total, [[0.5, 1.5, 2.5]])
+    with pytest.raises(TypeError, match=r"x: expected .*, got int64 \(\.astype\(np\.float64\) converts\)"):
+        program.step({"k": np.arange(3), "x": np.arange(3)})
+    with pytest.raises(TypeError, match=r"k: expected .*, got int64"):
+        program.bind(whole)  # which reads in place
+
+
+def test_program_and_rewards_are_shown_in_a_few_words() -> None:
+    program = RewardProgram(TEXT)
+    assert repr(program) == (
+        "<RewardProgram 'reward', dt 0.02 s: terms task.speed, task.smooth, other.feet; channels task, other; "
+        "terminations fall; reads on [N], v [N, 3], action [N, 4], foot [N, 2, 3]>"
+    )
+    given = {**arrays(), "on": np.arange(N) < 7}
+    program.reset(given)
+    rewards = program.step(given)
+    mean = f"{rewards.total.mean(dtype=float):.4g}"
+    shown = f"<Rewards: total [70] mean {mean}, channels [70, 2], raw [70, 3], weighted [70, 3], "
+    assert repr(rewards) == shown + "terminations [70, 1], observations['policy'] [70, 7], terminated 7 of 70>"
+    assert repr(program.bind(given).rewards).startswith("<Rewards: total [70] mean 0, ")
+
+
+def test_the_terms_of_a_product_are_paid_in_its_line() -> None:
+    terms = "terms.u.expr = 'gauss(x, 0.1)'\nterms.w.expr = 'gauss(x, 0.5)'"
+    program = RewardProgram(f"dt = 1\nsignals.x = {{}}\n[channels.a]\ncombine = 'product'\n{terms}")
+    rewards = program.step({"x": np.array([0.0, 0.1])})
+    assert not rewards.weighted.any() and program.line_names == ("a.product",)
+    np.testing.assert_array_equal(rewards.lines, rewards.channels)
+    assert rewards.lines[0] == 1.0
 
 
 def test_a_program_that_remembers_must_be_reset_first() -> None:

@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from pyembody import cli
+from pyembody.bench.run import list_families
 from pyembody.spec import SpecError
 from pyembody.study import Study, list_studies, load_study, plan_pieces, run_study
 from pyembody.study.figure import write_figure
@@ -201,3 +202,12 @@ def test_the_command_says_where_results_are(
     assert json.loads(copy.read_text()) == json.loads(kept.read_text())
     assert cli.main(["study", study, "--arms", "plian"]) == 2
     assert "did you mean 'plain'" in capsys.readouterr().err
+
+
+def test_the_help_names_every_study_and_every_family(capsys: pytest.CaptureFixture[str]) -> None:
+    for command, names in ((["study"], list_studies()), (["bench", "reward"], [f"{f}: " for f in list_families()])):
+        with pytest.raises(SystemExit):
+            cli.main([*command, "--help"])
+        shown = capsys.readouterr().out
+        assert "(default: )" not in shown
+        assert [name for name in names if name not in shown] == []

@@ -1,4 +1,4 @@
-"""A term or a channel over a plane of states: one batched call of the program on a grid of signals."""
+"""A term or a channel over a line or a plane of states: one batched call of the program on a grid of signals."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class Axis:
 
 @dataclass(frozen=True)
 class Slice:
-    """Values [len(y), len(x)] of a term or channel."""
+    """Values [len(y), len(x)] of a term or channel; over one axis `y` is one number, which says nothing."""
 
     name: str
     unit: str
     x: Array
     y: Array
     values: Array
-    axes: tuple[Axis, Axis]
+    axes: tuple[Axis, ...]
 
 
 def lane_of(program: CompiledTask, text: str) -> tuple[Signal, int]:
@@ -71,23 +71,27 @@ def _position(part: str, signal: Signal, size: int, text: str) -> int:
 
 
 def slice_values(
-    program: CompiledTask, state: Mapping[str, Array], what: str, axes: tuple[Axis, Axis], size: int = 101
+    program: CompiledTask, state: Mapping[str, Array], what: str, axes: tuple[Axis, ...], size: int = 101
 ) -> Slice:
-    """Return the values of a term or channel over two numbers of the state, all others as in `state` [lanes] by name.
+    """Return the values of a term or channel over one or two numbers of the state, others as in `state` [lanes].
 
     Terms are raw, channels what they pay a step. The state stands still: what depends on changes sees none. Raises
     SpecError for an unknown term.
     """
     group, column, unit = _column(program, what)
-    x, y = (np.linspace(a.low, a.high, size) for a in axes)
-    rows = size * size
+    x, y = (np.linspace(a.low, a.high, size) for a in axes) if len(axes) == 2 else _line(axes[0], size)
+    rows = len(y) * size
     signals = {name: np.tile(np.asarray(values, float).ravel(), (rows, 1)) for name, values in state.items()}
-    for axis, values in zip(axes, (np.tile(x, size), np.repeat(y, size)), strict=True):
+    for axis, values in zip(axes, (np.tile(x, len(y)), np.repeat(y, size)), strict=False):
         signals[axis.signal][:, axis.lane] = values
     twice = {name: np.stack([values, values]) for name, values in signals.items()}
     log = program.only([group]).evaluate_log(twice, np.repeat([[True], [False]], rows, axis=1))
-    values = log.groups[group][1, :, column].reshape(size, size).copy()
+    values = log.groups[group][1, :, column].reshape(len(y), size).copy()
     return Slice(what, unit, x, y, values, axes)
+
+
+def _line(axis: Axis, size: int) -> tuple[Array, Array]:
+    return np.linspace(axis.low, axis.high, size), np.zeros(1)
 
 
 def _column(program: CompiledTask, what: str) -> tuple[str, int, str]:

@@ -49,6 +49,20 @@ def refuse(findings: Sequence[Finding], allow: tuple[str, ...]) -> None:
     raise CommandError(f"{open_[0]}{hint}{more}", 2 if open_[0].severity == "E" else 1)
 
 
+def refuse_told(findings: Sequence[Finding], allow: tuple[str, ...]) -> None:
+    """Raise CommandError as `refuse` does, for findings that were just shown: it only counts them."""
+    from ..program.critic import refused
+
+    open_ = refused(list(findings), allow)
+    errors = sum(f.severity == "E" for f in open_)
+    warned = list(dict.fromkeys(f.code for f in open_ if f.severity == "W"))
+    if errors:
+        raise CommandError(f"{errors} error{'s' * (errors > 1)}, as told above")
+    if open_:
+        lets = f"--allow {' '.join(warned)} lets {'it' if len(open_) == 1 else 'them'} pass"
+        raise CommandError(f"{len(open_)} warning{'s' * (len(open_) > 1)}, as told above; {lets}", 1)
+
+
 def refuse_faulty(task: Task, robot: Robot, allow: tuple[str, ...]) -> None:
     """Raise CommandError if the critic finds something in a task that forbids training it; nothing is simulated."""
     from ..envs.critique import critique

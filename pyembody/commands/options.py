@@ -17,6 +17,8 @@ OptionalPath = Annotated[Path | None, tyro.conf.arg(metavar="PATH", help_behavio
 Count = Annotated[int, tyro.conf.arg(metavar="N", help_behavior_hint="")]
 """A number whose 0 the help text explains."""
 Codes = Annotated[tuple[str, ...], tyro.conf.arg(metavar="[CODE ...]", help_behavior_hint="")]
+Names = Annotated[tuple[str, ...], tyro.conf.arg(metavar="[NAME ...]", help_behavior_hint="")]
+Numbers = Annotated[tuple[int, ...], tyro.conf.arg(metavar="[N ...]", help_behavior_hint="")]
 Places = Annotated[tuple[str, ...], tyro.conf.arg(metavar="[NAME=NUMBER ...]", help_behavior_hint="")]
 Engine = Annotated[
     Literal["", "auto", "core", "torch"], tyro.conf.arg(metavar="auto|core|torch", help_behavior_hint="")

@@ -39,7 +39,7 @@ class RewardCheck:
     def run(self) -> int:
         """Print the table of findings, if there are any, and a summary."""
         from .files import check_writable
-        from .findings import check_codes, refuse
+        from .findings import check_codes, refuse_told
 
         check_codes(self.allow)
         if self.json is not None:
@@ -50,7 +50,7 @@ class RewardCheck:
         else:
             checked = check_task(self.task, self.variant, self.robot, self.audit)
         print_check(checked, self.allow, self.json)
-        refuse(checked.findings, self.allow)
+        refuse_told(checked.findings, self.allow)
         return 0
 
 
@@ -68,7 +68,22 @@ class RewardExplain:
     """Apply a sentence's edits first."""
 
     def run(self) -> int:
-        """Print the tables."""
+        """Print the tables; of a task with errors the findings, as `reward check` does."""
+        from ..spec import SpecError
+
+        try:
+            return self._explain()
+        except SpecError:
+            checked = check_task(self.task, self.variant, self.robot, False)
+            if not any(f.severity == "E" for f in checked.findings):
+                raise  # nothing of the task itself, such as an unknown robot or word
+        from .findings import refuse_told
+
+        print_check(checked, (), None)
+        refuse_told(checked.findings, ())
+        return 2
+
+    def _explain(self) -> int:
         from rich.console import Console
 
         from ..spec import load_robot, load_task

@@ -33,7 +33,7 @@ def check_task(name: str, variant: str, robot: str, audit: bool) -> Checked:
 
     find_folder("task", name)
     try:
-        task = load_task(name, variant)
+        task = load_task(name, variant, check=False)
     except SpecError as error:
         return Checked([finding_of(error, {})])
     return _checked(task, load_robot(robot or task.robot), audit)
@@ -44,8 +44,8 @@ def check_file(path: Path, robot: str, audit: bool) -> Checked:
 
     One with signals of its own is a reward program by itself, which needs no robot.
     """
-    from ..program.critic import check
     from ..program.critic.check import read_task
+    from ..program.critic.refusals import finding_of
     from ..spec import SpecError, load_robot
 
     text = path.read_text(encoding="utf-8", errors="replace")
@@ -57,16 +57,19 @@ def check_file(path: Path, robot: str, audit: bool) -> Checked:
     known = load_robot(robot or (named[1] if named else ""))
     try:
         task = read_task(text)
-    except SpecError:
-        return Checked(check(text, known))
+    except SpecError as error:
+        return Checked([finding_of(error, {})])
     return _checked(task, known, audit)
 
 
 def _checked(task: Task, robot: Robot, audit: bool) -> Checked:
     from ..envs.critique import critique
     from ..program.critic import ordered
+    from ..program.critic.parts import mended
+    from ..spec.check import check_task as rules
 
-    findings = critique(task, robot)
+    left, errors = mended(task, rules)
+    findings = ordered(errors + (critique(left, robot) if left is not None else []))
     if _refused(findings):
         return Checked(findings)
     told = summary(f"{task.name} on {robot.name}", compile_pair(task, robot))

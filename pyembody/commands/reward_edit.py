@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from ..analysis.record import Policy
     from ..analysis.replay import States
+    from ..learn.run_folder import RunSpec
     from ..program import CompiledTask
     from ..spec import Robot, Task
 
@@ -60,8 +61,12 @@ class RewardEdit:
         """Print the table of the pay before and after, or hand the change to the training."""
         if not self.edits:
             raise CommandError("edits: expected at least one NAME=VALUE, such as style.level.weight=-5")
+        is_run = self.target == "latest" or (Path(self.target) / "spec.json").is_file()
+        if is_run and self.write is not None:
+            hint = "a training takes its edits up itself; 'pyembody reward edit TASK ... --write FILE' writes a task"
+            raise CommandError(f"--write: expected a TASK beside it, got the run '{self.target}' ({hint})")
         pairs = [split(text) for text in self.edits]
-        if self.target == "latest" or (Path(self.target) / "spec.json").is_file():
+        if is_run:
             return edit_run(self.target, self.out, pairs)
         return self._edit_task(pairs)
 
@@ -205,9 +210,30 @@ def edit_run(target: str, out: Path, pairs: Sequence[tuple[str, Any]]) -> int:
         raise CommandError(f"edits: {wrong[0]}")
     values = _numbers(program, [(numbers.get(name, name), value) for name, value in pairs if name not in changes])
     request_edit(folder, values, changes)
+    when = _when(folder, spec)
     for name, shown in {**{k: f"{v:g}" for k, v in values.items()}, **changes}.items():
-        print(f"{name} = {shown} from the next iteration of {folder} on (one that has stopped: when it is resumed)")
+        print(f"{name} = {shown}")
+    print(when)
     return 0
+
+
+def _when(run: Path, spec: RunSpec) -> str:
+    """Which run it is, what it does now, and so when an edit of it takes effect."""
+    from ..learn.training import run_state
+
+    state, done = run_state(run, spec)
+    total = spec.train.iterations
+    match state:
+        case "training":
+            return f"run {run} is training: from its next iteration on; its terminal says when"
+        case "finished":
+            return (
+                f"run {run} has finished ({done} of {total} iterations): the edit waits until it is resumed: "
+                f"pyembody resume {run} --iterations {done + 100}"
+            )
+        case "stopped":
+            return f"run {run} has stopped ({done} of {total} iterations): the edit waits for: pyembody resume {run}"
+    return f"run {run} does not train and has saved nothing yet: the edit waits for its first iteration"
 
 
 def _numbers(program: CompiledTask, pairs: Sequence[tuple[str, Any]]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,7 @@ import tyro
 
 from .checks import at_least
 from .failure import CommandError
-from .options import Name, Places, TaskPath
+from .options import Name, OptionalPath, Places, TaskPath
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RewardPlot:
-    """Plot a term or channel over two numbers of the state, all others as the robot starts."""
+    """Plot a term or channel over one or two numbers of the state, all others as the robot starts."""
 
     task: TaskPath
     """The task: a shipped name or the path of a task folder."""
@@ -30,8 +31,8 @@ class RewardPlot:
     """What to plot: a term (raw value) or a channel (its pay a step)."""
     x: str
     """Across: a number of a signal and its range, such as "base_pos[2]=0.2:0.4"."""
-    y: str
-    """Up, in the same way."""
+    y: Name = ""
+    """Up, in the same way; without it, a curve over --x."""
     at: Places = ()
     """Other numbers of the state, such as "command[0]=0.5"."""
     robot: Name = ""
@@ -40,8 +41,8 @@ class RewardPlot:
     """A variant of the task."""
     size: int = 101
     """Points along each side."""
-    out: Path = Path("reward.png")
-    """Where to write the picture."""
+    out: OptionalPath = None
+    """Where to write the picture; by default reward.png here, reward-2.png if that exists, and so on."""
 
     def run(self) -> int:
         """Evaluate the grid in one call and write the picture."""
@@ -53,17 +54,19 @@ class RewardPlot:
 
         at_least("size", self.size, 2)
         at_least("size", 1001 - self.size, 0)
-        check_writable(self.out)
+        out = self.out or _free(Path("reward.png"))
+        check_writable(out)
         task = load_task(self.task, self.variant)
         env = make_vec(self.task, self.robot or task.robot, 1, variant=self.variant)
-        axes = self._axis(env, "x", self.x), self._axis(env, "y", self.y)
+        given = {"x": self.x, "y": self.y} if self.y else {"x": self.x}
+        axes = tuple(self._axis(env, option, text) for option, text in given.items())
         found = slice_values(env.program, self._state(env), self.what, axes, self.size)
         env.close()
-        plot_slice(found, self.out, f"{self.what} of {task.name} on {env.robot.name}")
+        plot_slice(found, out, f"{self.what} of {task.name} on {env.robot.name}")
         low, high = float(found.values.min()), float(found.values.max())
-        hint = "" if self.out.is_absolute() else " (--out FILE: elsewhere)"
+        hint = " (--out FILE: elsewhere)" if self.out is None else ""
         print(f"{self.what}: {low:.4g} to {high:.4g}")
-        print(f"wrote {self.out.resolve()}{hint}")
+        print(f"wrote {out.resolve()}{hint}")
         return 0
 
     def _state(self, env: VectorEnv) -> dict[str, NDArray[np.float64]]:
@@ -91,6 +94,12 @@ class RewardPlot:
         units = signal.unit.split(",")
         unit = units[lane % signal.width].strip() if len(units) > 1 else signal.unit
         return Axis(signal.name, lane, f"{name.strip()} ({unit})" if unit != "1" else name.strip(), ends[0], ends[1])
+
+
+def _free(path: Path) -> Path:
+    """The path, or the first of `name-2`, `name-3`, ... that is not there yet."""
+    numbered = (path.with_stem(f"{path.stem}-{n}") for n in itertools.count(2))
+    return next(p for p in itertools.chain([path], numbered) if not p.exists())
 
 
 def _number(text: str, option: str, whole: str) -> float:

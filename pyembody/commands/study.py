@@ -10,7 +10,7 @@ import tyro
 
 from .checks import at_least
 from .failure import CommandError
-from .options import Codes, Count, OptionalPath
+from .options import Count, Names, Numbers, OptionalPath
 from .tables import make_table
 
 if TYPE_CHECKING:
@@ -31,12 +31,12 @@ class StudyCommand:
     """
 
     study: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="STUDY")]
-    """The study: gates, critics, or the path of a study's TOML file."""
+    """The study: critics, critics_point, gates, or the path of a study's TOML file."""
     out: OptionalPath = None
     """Folder of the results; by default runs/studies/STUDY."""
-    seeds: tuple[int, ...] = ()
+    seeds: Numbers = ()
     """Seeds in place of the study's own."""
-    arms: Codes = ()
+    arms: Names = ()
     """Only these arms; a tuned one needs its sweep all the same."""
     iterations: Count = 0
     """Iterations of every training; 0: as the study says."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import msgspec
 
 from pyembody.envs.swap import replacement
 from pyembody.language.paths import plain_data, read_path, write_path
+from pyembody.program.params import find
 from pyembody.spec import SpecError, Task, convert
 from pyembody.spec.check import check_task
 from pyembody.spec.files import write_atomic
@@ -75,10 +76,10 @@ def waiting_edits(run: Path) -> list[LiveEdit]:
 
 
 class LiveEdits:
-    """Applies a run's edits to the environments of one rank."""
+    """Applies a run's edits to the environments of one rank; `tell` is given a line for each change and refusal."""
 
-    def __init__(self, run: Path, group: Group) -> None:
-        self.run, self.group = Path(run), group
+    def __init__(self, run: Path, group: Group, tell: Callable[[str], None] | None = None) -> None:
+        self.run, self.group, self._tell = Path(run), group, tell or (lambda line: None)
 
     def apply(self, env: Any, iteration: int) -> list[LiveEdit]:
         """Change the environments' parameters as the history says for `iteration` (counted from 1); return the edits.
@@ -93,9 +94,13 @@ class LiveEdits:
             return []
         edits = [e for e in read_edits(self.run) if e.iteration == iteration]
         for edit in edits:
+            before = plain_data(env.task)
             if edit.changes:
                 env.swap_program(changed_task(env.task, edit.changes))
+            lines = [*_changed_texts(before, edit.changes), *_changed_numbers(env, edit.values)]
             env.set_params(edit.values)
+            for line in lines:
+                self._tell(f"iteration {iteration}: {line}")
         return edits
 
     def restore(self, env: Any, iteration: int) -> None:
@@ -115,6 +120,7 @@ class LiveEdits:
                 program.set_params(program.defaults.copy(), asked.values)
             except SpecError as error:
                 write_atomic(path.with_suffix(".refused"), f"{error}\n".encode())
+                self._tell(f"iteration {iteration}: an edit is refused: {error}")
             else:
                 edits.append(msgspec.structs.replace(asked, iteration=iteration))
         lines = [msgspec.json.encode(e) for e in [*read_edits(self.run), *edits]]
@@ -122,6 +128,21 @@ class LiveEdits:
             write_atomic(self.run / HISTORY, b"".join(line + b"\n" for line in lines))
         for path in waiting:
             path.unlink()
+
+
+def _changed_numbers(env: Any, values: Mapping[str, float]) -> Iterator[str]:
+    """Name, old and new value of weights and parameters that are about to change."""
+    for name, value in values.items():
+        yield f"{name} {env.params[find(env.program.params, name).index]:g} -> {value:g}"
+
+
+def _changed_texts(before: Any, changes: Mapping[str, Any]) -> Iterator[str]:
+    """Place, old and new text of changes of a task that was `before`."""
+    for path, value in changes.items():
+        try:
+            yield f"{path} {read_path(before, path)} -> {value}"
+        except SpecError:
+            yield f"{path} (new) -> {value}"
 
 
 def _decoded(data: bytes, place: str, kind: Any) -> Any:

@@ -83,6 +83,13 @@ class Progress:
         else:
             self._live.update(table(self.title, metrics, self.iterations, left, self.units), refresh=True)
 
+    def note(self, text: str) -> None:
+        """Print a line that stays, above the live table if there is one."""
+        if self._live is not None:
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        elif self.enabled:
+            print(text, flush=True)
+
     def _time_left(self, now: float, iteration: int) -> float:
         """Seconds, from the pace since the first iteration of this process; the first one is the slowest."""
         assert self._first is not None

@@ -27,6 +27,7 @@ from .run_folder import Layout, RunSpec, read_run, write_spec
 from .sac import SacLearner
 from .snapshot import load_learner, save_learner
 from .stop import stop_signals
+from .training import marked
 
 MakeEnv = Callable[[RunSpec, int, int, int], Any]
 
@@ -150,8 +151,8 @@ def at_once(run: Path) -> Iterator[None]:
 def run_rank(job: Job, spec: RunSpec, group: Group) -> None:
     """Train as one rank of the group. Raises as `train` does."""
     shown = job.progress and group.rank == 0
-    with stop_signals() as stop, Progress(spec, job.iterations, shown) as display:
-        live = LiveEdits(job.run, group)
+    with marked(job.run), stop_signals() as stop, Progress(spec, job.iterations, shown) as display:
+        live = LiveEdits(job.run, group, display.note)
         learner = _learner(job, spec, group)
         if job.resumed:
             live.restore(learner.env, checkpoint.read_meta(checkpoint.latest(job.run)).iteration)

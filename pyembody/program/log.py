@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..spec.signal import Signal
+from .arrays import check_given
 from .outputs import KINDS, empty_lines
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def log_inputs(signals: Sequence[Signal], given: Arrays, own: Mapping[str, float
     for signal in signals:
         if signal.name not in arrays:
             if signal.name not in own or steps is None:
-                raise ValueError(f"signals: expected '{signal.name}', got {', '.join(given)}")
+                check_given([s for s in signals if s.name not in own], given, "T, N")
+                raise ValueError("signals: expected at least one array, to know the shape of the log")
             arrays[signal.name] = np.full((*steps, 1), own[signal.name], np.float32)
         array, expected = arrays[signal.name], (*(steps or ("T", "N")), signal.lanes)
         if array.shape != expected:

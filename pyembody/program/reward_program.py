@@ -12,10 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from ..spec.errors import SpecError
 from ..spec.signal import Signal
 from ..spec.standalone import read_standalone
-from .arrays import as_numpy, rows_of
+from .arrays import as_numpy, check_given, rows_of
 from .bound import BoundProgram
 from .carry import Carried
 from .compiler import compile_task
+from .describe import describe_program
 from .offender import Offender, first_offender
 from .params import ParamInfo, find
 from .rewards import Floats, Rewards, RewardView
@@ -71,6 +72,10 @@ class RewardProgram:
         self._core = self.compiled.build()
         self._rows: dict[int, dict[str, Floats]] = {}
         self._state: _core.State | None = None
+
+    def __repr__(self) -> str:
+        """Return terms, channels, and the signals that are read."""
+        return describe_program(self)
 
     # --- weights and parameters -------------------------------------------------------------------
 
@@ -143,7 +148,7 @@ class RewardProgram:
     def bind(self, signals: Mapping[str, Any]) -> BoundProgram:
         """Return the program on these very arrays, whose numbers may change between calls: the fastest way.
 
-        It has a state of its own and writes the same arrays at each step.
+        It has a state of its own and writes the same arrays at each step. Nothing is converted: integers are refused.
         """
         inputs = self._inputs(signals)
         return self._bind(inputs, self._core_state(_count(inputs, signals)))
@@ -156,7 +161,8 @@ class RewardProgram:
         `step` know nothing of the log. Raises ValueError naming the signal that is missing or of another shape.
         """
         program = self.compiled
-        arrays = {s.name: as_numpy(s.name, signals[s.name]) for s in program.inputs if s.name in signals}
+        check_given(self.signals, signals, "T, N")
+        arrays = {s.name: as_numpy(s, signals[s.name], True) for s in program.inputs if s.name in signals}
         shape = next((a.shape[:2] for a in arrays.values() if a.ndim > 1), (0, 0))
         for name, rows in self._param_rows(shape[1]).items():
             arrays.setdefault(name, np.tile(rows, (shape[0], 1, 1)))
@@ -191,7 +197,7 @@ class RewardProgram:
         return carried
 
     def _bound(self, signals: Mapping[str, Any], new: bool) -> BoundProgram:
-        rows = self._inputs(signals)
+        rows = self._inputs(signals, convert=True)
         n = _count(rows, signals)
         if self._state is None or self._state.n != n:
             if not new:
@@ -209,9 +215,9 @@ class RewardProgram:
     def _bind(self, inputs: list[NDArray[Any]], state: _core.State) -> BoundProgram:
         return BoundProgram(self.compiled, self._core, state, inputs, self._values, self.threads)
 
-    def _inputs(self, signals: Mapping[str, Any]) -> list[NDArray[Any]]:
+    def _inputs(self, signals: Mapping[str, Any], convert: bool = False) -> list[NDArray[Any]]:
         """The arrays of all inputs in order: signals, and parameters that have a value for each row."""
-        rows = rows_of(self.signals, signals)
+        rows = rows_of(self.signals, signals, convert)
         if len(self.signals) == len(self.compiled.inputs):
             return rows
         given = dict(zip((s.name for s in self.signals), rows, strict=True)) | self._param_rows(_count(rows, signals))

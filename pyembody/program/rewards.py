@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .compiled import CompiledTask
+from .describe import describe_rewards
 from .operations.base import Flag
 from .outputs import KINDS
 
@@ -20,7 +21,7 @@ UNTRUSTED = int(Flag.NON_FINITE) | MEMORY
 """Flags of a row whose terms or memory met a number that is not finite."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Rewards:
     """One step of N environments. K terms, C channels, M metrics; names are the program's. In a log all shapes begin
     with [T, N] in place of [N].
@@ -49,6 +50,10 @@ class Rewards:
     statistics: Floats
     flags: NDArray[np.uint32]
     bad_term: NDArray[np.int32]
+
+    def __repr__(self) -> str:
+        """Return shapes and the mean total, as the arrays may be long."""
+        return describe_rewards(self)
 
     def copy(self) -> Rewards:
         """Return the same in arrays of its own."""

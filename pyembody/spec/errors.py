@@ -32,9 +32,10 @@ def shortened(message: str) -> str:
 def nearest(name: str, legal: Iterable[str]) -> str:
     """Return `, did you mean 'x'?` with the legal name closest to `name`, or the legal names if none is close."""
     names = sorted(set(legal))
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.55)
+    small = {n.lower(): n for n in names}
+    close = difflib.get_close_matches(name.lower(), small, n=1, cutoff=0.55)
     if close:
-        return f", did you mean '{close[0]}'?"
+        return f", did you mean '{small[close[0]]}'?"
     shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
     return f" (known: {shown})" if names else ""
 

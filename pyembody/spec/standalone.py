@@ -35,20 +35,21 @@ class Standalone(Struct, frozen=True, forbid_unknown_fields=True):
     place: str = "program"
 
 
-def read_standalone(source: str | Path | Mapping[str, Any]) -> Standalone:
+def read_standalone(source: str | Path | Mapping[str, Any], *, check: bool = True) -> Standalone:
     """Return the program of a TOML file (a Path, or a one-line string that ends in .toml), TOML text, or a dict.
 
     Its keys are those of a task's `task.toml` without the simulation's, and `signals` and `dt`.
-    Raises SpecError naming file, key and the nearest legal one.
+    Raises SpecError naming file, key and the nearest legal one; without `check` the rules of `check_program` are not
+    applied.
     """
     if isinstance(source, Mapping):
-        return from_dict(source, "program")
+        return from_dict(source, "program", check)
     if isinstance(source, Path) or (source.rstrip().endswith(".toml") and "\n" not in source):
-        return from_dict(read_toml(Path(source)), str(source))
-    return from_dict(parse_toml(source.encode("utf-8", "replace"), "program"), "program")
+        return from_dict(read_toml(Path(source)), str(source), check)
+    return from_dict(parse_toml(source.encode("utf-8", "replace"), "program"), "program", check)
 
 
-def from_dict(data: Mapping[str, Any], place: str) -> Standalone:
+def from_dict(data: Mapping[str, Any], place: str, check: bool = True) -> Standalone:
     """Return the program that nested dicts, lists and numbers say. Raises SpecError."""
     rest = dict(data)
     for key in SIMULATED:
@@ -64,7 +65,8 @@ def from_dict(data: Mapping[str, Any], place: str) -> Standalone:
         if key not in Task.__struct_fields__:
             raise unknown(place, "key", key, [*(set(Task.__struct_fields__) - set(SIMULATED)), "signals", "dt"])
     task = convert({"name": "reward", "observations": {}} | rest, Task, place)
-    check_program(task, place)
+    if check:
+        check_program(task, place)
     return Standalone(task, {n: _signal(n, t, place) for n, t in tables.items()}, dt, place)
 
 

@@ -1,9 +1,10 @@
 """The static critic: findings about a reward program, from its text and the ranges of its signals alone."""
 
 from .bounds import Bound, signal_bounds
-from .check import Options, analyse, check, check_alone, examine, texts
+from .check import Options, analyse, check, check_alone, examine
 from .finding import Finding, ordered, refused
 from .interval import Range
+from .parts import texts
 from .terms import Pay, farm, pays
 
 __all__ = [

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 
-from ...spec.check import check_task
+from ...spec.check import check_program, check_task
 from ...spec.errors import SpecError
 from ...spec.load import convert, load_robot
 from ...spec.robot import Mirror, Robot
@@ -20,17 +19,16 @@ from ...spec.standalone import read_standalone
 from ...spec.task import Task
 from ..compiled import CompiledTask
 from ..compiler import compile_task
-from ..texts import expressions
 from .bounds import ASSUMED, NEAR, Bound, ranges, signal_bounds
 from .finding import Finding, ordered
 from .hazards import Kind, hazards
 from .interval import MAX
+from .parts import MAX_ERRORS, mended, texts, without
 from .refusals import finding_of
 from .rules import Context
 from .terms import joined, other_step, pays, structure, unbounded, zeros
 from .walk import Analysis, param_ranges
 
-MAX_ERRORS = 20
 STEP = 0.02
 Key = tuple[str, str, tuple[int, int]]
 FAMILY = dict.fromkeys(("E-DOMAIN", "W-NAN", "W-INF", "W-DIV0"), "number") | dict.fromkeys(
@@ -57,14 +55,18 @@ def check(subject: Task | str, robot: Robot, options: Options | None = None) -> 
     """
     options = options or Options()
     try:
-        task = subject if isinstance(subject, Task) else read_task(subject)
+        whole = subject if isinstance(subject, Task) else read_task(subject)
     except SpecError as error:
         return [finding_of(error, {})]
+    task, refused = mended(whole, check_task)
+    if task is None:
+        return ordered(refused)
     signals = options.signals
     if signals is None:
         signals = robot.signal_table() | {s.name: s for s in task.signals}
         signals["action"] = Signal("action", axis="joints", labels=robot.joints)
     program, errors = _compiled(task, signals, robot.control.control_dt, robot.mirror)
+    errors = refused + errors
     if program is None:
         return ordered(errors)
     return ordered(errors + examine(task, program, signal_bounds(signals, robot, task, options.bounds)))
@@ -77,11 +79,15 @@ def check_alone(source: str | Path) -> tuple[CompiledTask | None, list[Finding]]
     leaves the control step to its caller is checked with one of `STEP` seconds.
     """
     try:
-        alone = read_standalone(source)
+        alone = read_standalone(source, check=False)
     except SpecError as error:
         return None, [finding_of(error, {})]
-    task, signals = alone.task, alone.signals
+    task, refused = mended(alone.task, check_program)
+    if task is None:
+        return None, ordered(refused)
+    signals = alone.signals
     program, errors = _compiled(task, signals, STEP if alone.dt is None else alone.dt, None)
+    errors = refused + errors
     if program is None:
         return None, ordered(errors)
     return program, ordered(errors + examine(task, program, signal_bounds(signals, None, task, {})))
@@ -185,49 +191,17 @@ def _compiled(
             return compile_task(task, signals, dt=dt, mirror=mirror), errors
         except SpecError as error:
             errors.append(finding_of(error, texts(task)))
-        rest = _without(task, errors[-1].path)
+        rest = without(task, errors[-1].path)
         if rest is None:
             break
         task = rest
     return None, errors
 
 
-def texts(task: Task) -> dict[str, str]:
-    """Return every expression of a task by its path."""
-    found = expressions(task)
-    found |= {f"stages.{s.name}.until": s.until for s in task.stages if s.until}
-    found |= {f"machine[{i}].when": e.when for i, e in enumerate(task.machine)}
-    return found
-
-
-def _without(task: Task, path: str) -> Task | None:
-    """The task without the text at a path, None if others may need it."""
-    match path.split("."):
-        case ["channels", channel, "terms", name, *_] if name in task.channels[channel].terms:
-            c = task.channels[channel]
-            terms = {k: t for k, t in c.terms.items() if k != name}
-            channels = task.channels | {channel: msgspec.structs.replace(c, terms=terms)}
-            return msgspec.structs.replace(task, channels=channels)
-        case ["metrics" | "terminations" as table, name]:
-            return msgspec.structs.replace(
-                task, **{table: {k: t for k, t in getattr(task, table).items() if k != name}}
-            )
-        case ["observations", group, name]:
-            kept = {k: o for k, o in task.observations[group].items() if k != name}
-            return msgspec.structs.replace(task, observations=task.observations | {group: kept})
-        case ["terminal", name, "when"]:
-            return msgspec.structs.replace(task, terminal={k: t for k, t in task.terminal.items() if k != name})
-        case ["success"]:
-            return msgspec.structs.replace(task, success="")
-    return None
-
-
 def read_task(text: str) -> Task:
-    """Return the task of a TOML text. Raises SpecError."""
+    """Return the task of a TOML text; its rules (`check_task`) are not applied. Raises SpecError."""
     try:
         data: dict[str, Any] = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SpecError(f"not TOML: {error}") from None
-    task = convert(data, Task, "task")
-    check_task(task, "task")
-    return task
+    return convert(data, Task, "task")
