@@ -75,7 +75,7 @@ struct Problem {
                        index.data(),        kRows};
         std::vector<float> out(static_cast<std::size_t>(networks.parameters + 2 + kChannels));
         PpoGradient gradient(networks, threads);
-        gradient.run(parameters.data(), batch, {0.2F, 0.0F, 1.0F}, out.data());
+        gradient.run(parameters.data(), batch, {0.2F, 20.0F, 0.0F, 1.0F}, out.data());
         return out;
     }
 
@@ -155,7 +155,7 @@ TEST(threads_change_no_bit_of_a_regression) {
         for (const int threads : {1, 2, 7}) {
             messages.emplace_back(static_cast<std::size_t>(shape.parameters + kChannels));
             RegressionGradient gradient(shape, threads);
-            gradient.run(flat.data(), batch, {0.5F, 0.01F}, messages.back().data());
+            gradient.run(flat.data(), batch, {0.5F, 20.0F, 0.01F}, messages.back().data());
         }
         CHECK(messages[1] == messages[0] && messages[2] == messages[0]);
         CHECK(messages[0].back() != 0.0F);
