@@ -10,6 +10,7 @@ from pathlib import Path
 import gymnasium
 import msgspec
 
+from ...envs.quiet import quiet
 from ...spec import Robot, Task, Train, load_robot, load_task
 
 NAME = "HalfCheetah-v5"
@@ -18,7 +19,7 @@ NAME = "HalfCheetah-v5"
 @contextmanager
 def quiet_model() -> Iterator[None]:
     """Silence what MuJoCo warns of in Gymnasium's model file, an attribute that a later version drops."""
-    with warnings.catch_warnings():
+    with quiet(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "compiler attribute 'settotalmass'")
         yield
 

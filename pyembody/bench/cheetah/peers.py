@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ...learn.losses import log_prob, policy_loss
@@ -17,12 +18,12 @@ from . import NAME
 GAMMA, LAM = 0.99, 0.95
 
 
-def sb3_cheetah(config: Train, seed: int = 0) -> Callable[[], int]:
-    """Return a function that trains Stable-Baselines3's PPO for one iteration and returns its environment steps."""
+def sb3_cheetah_learner(config: Train, seed: int) -> Any:
+    """Return Stable-Baselines3's PPO on Gymnasium's environment."""
     from stable_baselines3 import PPO
     from stable_baselines3.common.env_util import make_vec_env
 
-    learner = PPO(
+    return PPO(
         "MlpPolicy",
         make_vec_env(NAME, config.num_envs, seed=seed),
         n_steps=config.horizon,
@@ -30,6 +31,11 @@ def sb3_cheetah(config: Train, seed: int = 0) -> Callable[[], int]:
         seed=seed,
         device="cpu",
     )
+
+
+def sb3_cheetah(config: Train, seed: int = 0) -> Callable[[], int]:
+    """Return a function that trains Stable-Baselines3's PPO for one iteration and returns its environment steps."""
+    learner = sb3_cheetah_learner(config, seed)
     samples = config.num_envs * config.horizon
 
     def iterate() -> int:
@@ -80,6 +86,11 @@ class EnvpoolLoop:
         flat = (observations, actions, log_probs, advantages, advantages + values)
         self._learn(*(x.flatten(0, 1) for x in flat))
         return horizon * self._config.num_envs
+
+    def act(self, observations: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the mean actions for observations [N, features]."""
+        with torch.no_grad():
+            return np.asarray(self._actor(_tensor(observations)).numpy(), np.float32)
 
     def _step(self) -> tuple[Tensor, ...]:
         seen, mean = self._seen, self._actor(self._seen)
