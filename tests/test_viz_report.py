@@ -260,7 +260,7 @@ def test_a_cut_off_last_line_is_left_out_and_a_damaged_one_is_an_error(run: Path
     path.write_text(whole + '{"steps": 4')
     assert len(read_metrics(run)) == 4
     path.write_text("{oops\n" + whole)
-    with pytest.raises(SpecError, match=r"metrics.jsonl: cannot read: line 1"):
+    with pytest.raises(SpecError, match=r"metrics.jsonl: line 1"):
         write_report(run)
 
 

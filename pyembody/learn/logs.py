@@ -14,7 +14,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary  # type: ignore[import-
 from tensorboard.summary.writer.event_file_writer import EventFileWriter  # type: ignore[import-untyped]
 
 from pyembody.spec import SpecError
-from pyembody.spec.files import write_atomic
+from pyembody.spec.files import read_json_lines, write_atomic
 
 from .report import Metrics
 
@@ -69,17 +69,8 @@ class Logs:
 
 
 def read_metrics(run: Path) -> list[dict[str, Any]]:
-    """Return the iterations of a run's metrics.jsonl; a last line that was cut off is left out."""
-    path = run / "metrics.jsonl"
-    lines = path.read_bytes().splitlines() if path.is_file() else []
-    rows = []
-    for number, line in enumerate(lines, 1):
-        try:
-            rows.append(msgspec.json.decode(line, type=dict[str, Any]))
-        except msgspec.DecodeError as error:
-            if number < len(lines):
-                raise SpecError(f"{path}: line {number}: {error}") from None
-    return rows
+    """Return the iterations of a run's metrics.jsonl; a last line that was cut off is left out. Raises SpecError."""
+    return read_json_lines(run / "metrics.jsonl")
 
 
 def keep_until(path: Path, iteration: int) -> None:

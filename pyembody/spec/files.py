@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from .errors import SpecError
 
 MAX_BYTES = 256 * 1024
@@ -43,6 +45,28 @@ def parse_toml(raw: bytes, place: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # a ValueError too for an integer of thousands of digits
         raise SpecError(f"{place}: not TOML: {error}") from None
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the objects of a file that has one on each line, an empty list without the file.
+
+    A last line that was cut off while it was written is left out. Raises SpecError naming file and line of any other
+    that is damaged.
+    """
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise SpecError(f"{path}: cannot read: {error.strerror or error}") from None
+    rows = []
+    for number, line in enumerate(lines, 1):
+        try:
+            rows.append(msgspec.json.decode(line, type=dict[str, Any]))
+        except msgspec.DecodeError as error:
+            if number < len(lines):
+                raise SpecError(f"{path}: line {number}: {error}") from None
+    return rows
 
 
 @contextmanager

@@ -5,7 +5,6 @@ error.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy.typing as npt
 
 from ..analysis.record import Recording
 from ..spec.errors import SpecError
+from ..spec.files import read_json_lines
 
 Array = npt.NDArray[Any]
 Row = dict[str, Any]
@@ -25,31 +25,17 @@ def read_json(path: Path) -> Any:
     """Return the content of a JSON file, None if there is none. Raises SpecError if it cannot be
     read.
     """
-    return _parse(path, json.loads)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise SpecError(f"{path}: cannot read: {error}") from None
 
 
 def read_metrics(run: Path) -> list[Row]:
-    """Return the iterations of `metrics.jsonl`, an empty list without the file.
-
-    A last line that was cut off while it was written is left out. Raises SpecError for a damaged
-    line before it.
-    """
-
-    def lines(text: str) -> list[Row]:
-        rows = text.splitlines()
-        found = []
-        for k, line in enumerate(rows):
-            try:
-                row = json.loads(line)
-            except ValueError:
-                if k == len(rows) - 1:
-                    break
-                raise ValueError(f"line {k + 1} is no JSON object") from None
-            if isinstance(row, dict):
-                found.append(row)
-        return found
-
-    return _parse(run / "metrics.jsonl", lines) or []
+    """Return the iterations of `metrics.jsonl`, an empty list without the file. Raises SpecError for a damaged one."""
+    return read_json_lines(run / "metrics.jsonl")
 
 
 def read_recording(run: Path) -> Recording | None:
@@ -81,12 +67,3 @@ def names(rows: list[Row], key: str) -> list[str]:
 def wall_clock(rows: list[Row]) -> Array:
     """Return the seconds [T] that training had taken at each row; NaN if the rows do not say."""
     return series(rows, "elapsed")
-
-
-def _parse(path: Path, parse: Callable[[str], Any]) -> Any:
-    try:
-        return parse(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise SpecError(f"{path}: cannot read: {error}") from None
