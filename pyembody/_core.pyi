@@ -1,5 +1,6 @@
 """The C++ core: programs and their state, returns and advantages, small networks. No array is copied or converted."""
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,7 +18,7 @@ def simd_level() -> str: ...
 class Program:
     def __init__(
         self,
-        nodes: list[tuple[str, list[int], int, list[int], list[float]]],
+        nodes: list[tuple[str, Sequence[int], int, Sequence[int], Sequence[float]]],
         inputs: list[tuple[str, int]],
         groups: list[tuple[str, int, str, bool]],
         stores: list[tuple[int, int, int]],

@@ -5,18 +5,19 @@ against displacements.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from ..spec.errors import SpecError
-from .types import Kind, Node, Type, replace
+from .types import Kind, Node, Type
 from .units import ONE, RAD, Unit, UnitError, UnitSolver
 
 Check = tuple["Call", Unit]
 
 
-@dataclass
-class Call:
+class Call(Struct, eq=False):
     """One use of an operation while it is being typed: its arguments, constants, place and the unit
     equations.
     """
@@ -26,7 +27,7 @@ class Call:
     static: dict[str, Any]
     place: str
     solver: UnitSolver
-    angles: list[Check] = field(default_factory=list)
+    angles: list[Check] = []
 
     def fail(self, message: str, code: str = "") -> NoReturn:
         """Raise SpecError at this call."""
@@ -37,10 +38,9 @@ class Call:
     def numbers(self) -> None:
         """Refuse arguments that are truth values or quats."""
         for node in self.args:
-            if node.type.kind == "bool":
-                self.fail(f"expected numbers, got {node.type} (num(b) gives 0 or 1)")
-            if node.type.kind == "quat":
-                self.fail("expected numbers, got a quat")
+            if node.type.kind != "number":
+                hint = " (num(b) gives 0 or 1)" if node.type.kind == "bool" else ""
+                self.fail(f"expected numbers, got {node.type if hint else 'a quat'}{hint}")
 
     def bools(self) -> None:
         """Refuse arguments that are not truth values."""
@@ -71,12 +71,13 @@ class Call:
         labels: tuple[str, ...] = ()
         for node in self.args:
             t = node.type
-            if t.axis and name and (t.axis, t.labels) != (name, labels):
+            if not t.axis:
+                continue
+            if name and (t.axis, t.labels) != (name, labels):
                 self.fail(
                     f"expected one axis, got {name}{_few(labels)} and {t.axis}{_few(t.labels)}"
                 )
-            if t.axis:
-                name, labels = t.axis, t.labels
+            name, labels = t.axis, t.labels
         return name, labels
 
     def fit(self, kind: Kind = "number") -> Type:
@@ -84,16 +85,14 @@ class Call:
         if they must.
         """
         axis, labels = self.axis()
-        bare = [
-            n for n in self.args if n.type.width and not (n.op == "literal" and not n.type.axis)
-        ]
-        if axis and not bare:
+        if axis and not any(n.type.width and (n.op != "literal" or n.type.axis) for n in self.args):
             self.args = [_over(n, axis, labels) for n in self.args]
-        width = max(n.type.width for n in self.args)
+        width = max([n.type.width for n in self.args])
+        whole = False
         for node in self.args:
             if node.type.width not in (0, width):
                 self.fail(f"expected equal widths, got {width} and {node.type.width}")
-        whole = [n for n in self.args if bool(n.type.axis) == bool(axis) and n.type.width == width]
+            whole = whole or (node.type.width == width and bool(node.type.axis) == bool(axis))
         if not whole:
             self.fail(f"no common shape: {' and '.join(str(n.type) for n in self.args)}")
         return Type(kind, width, axis, labels)
@@ -162,12 +161,12 @@ class Call:
 
     def frame(self, *nodes: Node) -> str:
         """Return the frame that the arguments share ("" fits any)."""
-        frames = sorted({n.type.frame for n in nodes or self.args if n.type.frame})
+        frames = {n.type.frame for n in nodes or self.args} - {""}
         if len(frames) > 1:
             self.fail(
-                f"expected one frame, got {' and '.join(frames)} (rotate, rotate_inv change frames)"
+                f"expected one frame, got {' and '.join(sorted(frames))} (rotate, rotate_inv change frames)"
             )
-        return frames[0] if frames else ""
+        return frames.pop() if frames else ""
 
     def displacements(self, nodes: Sequence[Node] | None = None) -> None:
         """Refuse points."""

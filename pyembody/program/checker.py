@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Protocol
+
+from msgspec.structs import replace
 
 from ..spec.errors import SpecError, unknown
 from .binding import Binder
@@ -16,11 +18,15 @@ from .operations.leaves import literal
 from .outside import Outside
 from .subscript import select
 from .syntax import MAX_DEPTH, MAX_NODES, MAX_WRITTEN, parse
-from .types import Node, Place, Type, distinct_parts, replace
+from .types import Node, Place, Type, distinct_parts
 from .units import ONE, UnitError, UnitSolver
 
-BINARY = {"Add": "add", "Sub": "sub", "Mult": "mul", "Div": "div", "Mod": "mod", "Pow": "pow"}
-COMPARE = {"Lt": "lt", "LtE": "le", "Gt": "gt", "GtE": "ge", "Eq": "eq", "NotEq": "ne"}
+BINARY: dict[type[ast.operator], str] = {
+    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Mod: "mod"
+}
+COMPARE: dict[type[ast.cmpop], str] = {
+    ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne"
+}
 SYMBOLS = {
     "add": "+",
     "sub": "-",
@@ -88,57 +94,55 @@ class Checker:
         return node
 
     def _typed(self, tree: ast.expr) -> Node:
-        match tree:
-            case ast.Constant(value=bool(value)):
-                return Node("literal", (), Type("bool"), {"values": (float(value),)})
-            case ast.Constant() | ast.UnaryOp(op=ast.USub(), operand=ast.Constant()):
-                return self.literal([self.number(tree)], 0, isinstance(_value(tree), int))
-            case ast.List() | ast.Tuple():
-                return self._list(tree)
-            case ast.Name(id=name):
-                return self.local.get(name) or self.names.lookup(name, self.at(tree))
-            case ast.Subscript():
-                return select(self.check(tree.value), tree.slice, self.at(tree))
-            case ast.Call():
-                return self._call(tree)
-            case _:
-                return self._operator(tree)
+        rule = RULES.get(type(tree))
+        if rule is None:
+            raise self.error(tree, f"{type(tree).__name__} cannot stand here")
+        return rule(self, tree)
 
-    def _operator(self, tree: ast.expr) -> Node:
-        match tree:
-            case ast.UnaryOp(op=ast.UAdd()):
-                return self.check(tree.operand)
-            case ast.UnaryOp(op=op):
-                name = "not" if isinstance(op, ast.Not) else "neg"
-                return self.apply(name, [self.check(tree.operand)], {}, tree)
-            case ast.BinOp(op=ast.Pow()):
-                return self.apply(
-                    "pow", [self.check(tree.left)], {"c": self.number(tree.right)}, tree
-                )
-            case ast.BinOp(op=op):
-                parts = [tree.left, tree.right]
-                factors = self.pure_factors and isinstance(op, ast.Mult | ast.Div)
-                args = [
-                    self._pure(self.check(p))
-                    if factors and _value(p) is not None
-                    else self.check(p)
-                    for p in parts
-                ]
-                return self.apply(BINARY[type(op).__name__], args, {}, tree)
-            case ast.BoolOp(op=op, values=values):
-                name = "and" if isinstance(op, ast.And) else "or"
-                return self._chain(name, [self.check(v) for v in values], tree)
-            case ast.IfExp():
-                args = [self.check(t) for t in (tree.test, tree.body, tree.orelse)]
-                return self.apply("where", args, {}, tree)
-            case ast.Compare(left=left, ops=ops, comparators=comparators):
-                args = [self._operand(t, (left, *comparators)) for t in (left, *comparators)]
-                pairs = [
-                    self.apply(COMPARE[type(op).__name__], [a, b], {}, tree)
-                    for op, a, b in zip(ops, args, args[1:], strict=False)
-                ]
-                return self._chain("and", pairs, tree)
-        raise self.error(tree, f"{type(tree).__name__} cannot stand here")
+    def _constant(self, tree: ast.Constant) -> Node:
+        if isinstance(tree.value, bool):
+            return Node("literal", (), Type("bool"), {"values": (float(tree.value),)})
+        return self.literal([self.number(tree)], 0, isinstance(tree.value, int))
+
+    def _name(self, tree: ast.Name) -> Node:
+        return self.local.get(tree.id) or self.names.lookup(tree.id, self.at(tree))
+
+    def _subscript(self, tree: ast.Subscript) -> Node:
+        return select(self.check(tree.value), tree.slice, self.at(tree))
+
+    def _unary(self, tree: ast.UnaryOp) -> Node:
+        if isinstance(tree.op, ast.USub) and isinstance(tree.operand, ast.Constant):
+            return self.literal([self.number(tree)], 0, isinstance(_value(tree), int))
+        x = self.check(tree.operand)
+        if isinstance(tree.op, ast.UAdd):
+            return x
+        return self.apply("not" if isinstance(tree.op, ast.Not) else "neg", [x], {}, tree)
+
+    def _binary(self, tree: ast.BinOp) -> Node:
+        if isinstance(tree.op, ast.Pow):
+            return self.apply("pow", [self.check(tree.left)], {"c": self.number(tree.right)}, tree)
+        args = [self.check(tree.left), self.check(tree.right)]
+        if self.pure_factors and isinstance(tree.op, ast.Mult | ast.Div):
+            for part, node in zip((tree.left, tree.right), args, strict=True):
+                if _value(part) is not None:
+                    self.names.solver.equal(node.type.unit, ONE)
+        return self.apply(BINARY[type(tree.op)], args, {}, tree)
+
+    def _logical(self, tree: ast.BoolOp) -> Node:
+        name = "and" if isinstance(tree.op, ast.And) else "or"
+        return self._chain(name, [self.check(v) for v in tree.values], tree)
+
+    def _choice(self, tree: ast.IfExp) -> Node:
+        args = [self.check(t) for t in (tree.test, tree.body, tree.orelse)]
+        return self.apply("where", args, {}, tree)
+
+    def _comparison(self, tree: ast.Compare) -> Node:
+        sides = (tree.left, *tree.comparators)
+        args = [self._operand(t, sides) for t in sides]
+        pairs = [
+            self.apply(COMPARE[type(op)], [a, b], {}, tree) for op, a, b in zip(tree.ops, args, args[1:], strict=False)
+        ]
+        return self._chain("and", pairs, tree)
 
     def _operand(self, tree: ast.expr, others: tuple[ast.expr, ...]) -> Node:
         """A side of a comparison; the name of a stage may stand beside `stage`."""
@@ -183,10 +187,6 @@ class Checker:
             raise self.error(tree, f"expected a finite float32 number, got {value}")
         return float(value)
 
-    def _pure(self, node: Node) -> Node:
-        self.names.solver.equal(node.type.unit, ONE)
-        return node
-
     # --- calls ------------------------------------------------------------------------------------
 
     def _call(self, tree: ast.Call) -> Node:
@@ -209,8 +209,7 @@ class Checker:
         if operation.rule is None:
             return self._expand(operation, call)
         t = operation.rule(call)
-        size = 1 + sum(n.size for n in call.args)
-        depth = 1 + max((n.depth for n in call.args), default=0)
+        size, depth = _extent(call.args)
         node = Node(name, tuple(call.args), t, call.static, size=size, depth=depth)
         if not self.pure_factors:
             _check_size(node, at)
@@ -236,8 +235,7 @@ class Checker:
             except UnitError as clash:
                 call.fail(f"expected a pure number, got {clash.left}")
             node = replace(node, type=replace(node.type, integer=False))
-        size = 1 + sum(n.size for n in call.args)
-        depth = 1 + max((n.depth for n in call.args), default=0)
+        size, depth = _extent(call.args)
         node = replace(node, size=size, depth=depth, parts=tuple(call.args))
         if not self.pure_factors:
             _check_size(node, call.place)
@@ -250,6 +248,31 @@ class Checker:
     def error(self, tree: ast.expr, message: str) -> SpecError:
         """Return an error at a part of the text."""
         return SpecError(f"{self.at(tree)}: {message}")
+
+
+RULES: dict[type[ast.expr], Callable[[Checker, Any], Node]] = {
+    ast.Constant: Checker._constant,
+    ast.List: Checker._list,
+    ast.Tuple: Checker._list,
+    ast.Name: Checker._name,
+    ast.Subscript: Checker._subscript,
+    ast.Call: Checker._call,
+    ast.UnaryOp: Checker._unary,
+    ast.BinOp: Checker._binary,
+    ast.BoolOp: Checker._logical,
+    ast.IfExp: Checker._choice,
+    ast.Compare: Checker._comparison,
+}
+"""What types each kind of tree."""
+
+
+def _extent(args: list[Node]) -> tuple[int, int]:
+    """Size and depth of an operation on `args`."""
+    size, depth = 1, 0
+    for node in args:
+        size += node.size
+        depth = node.depth if node.depth > depth else depth
+    return size, depth + 1
 
 
 def _check_size(node: Node, place: str) -> None:

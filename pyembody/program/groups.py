@@ -20,18 +20,19 @@ def make_group(name: str, nodes: list[Node], dtype: str, on_reset: bool = False)
 
 def walk(groups: Iterable[Group]) -> list[Node]:
     """Return every node of some groups once, arguments before their users."""
-    seen: dict[int, Node] = {}
+    seen: dict[Node, None] = {}
 
     def visit(node: Node) -> None:
-        if id(node) not in seen:
-            for arg in node.args:
+        for arg in node.args:
+            if arg not in seen:
                 visit(arg)
-            seen[id(node)] = node
+        seen[node] = None
 
     for group in groups:
         for _, node in group.stores:
-            visit(node)
-    return list(seen.values())
+            if node not in seen:
+                visit(node)
+    return list(seen)
 
 
 def scale_params(nodes: Iterable[Node]) -> set[int]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-LaneNode = tuple[str, list[int], int, list[int], list[float]]
+from msgspec import Struct
+
+LaneNode = tuple[str, Sequence[int], int, Sequence[int], Sequence[float]]
 
 
 ONE_NUMBER = (
@@ -24,16 +25,12 @@ def state_numbers(node: LaneNode) -> int:
     return (ints[0] if op in ("prev", "episodic_count") else STATE.get(op, 0)) * lanes
 
 
-@dataclass(frozen=True)
-class Lanes:
+class Lanes(Struct, frozen=True, gc=False):
     """A lane node read as `count` elements of `width` components, element by element."""
 
     index: int
     count: int = 1
     width: int = 1
-
-    def __init__(self, index: int, count: int = 1, width: int = 1) -> None:
-        self.__dict__.update(index=index, count=count, width=width)  # as Node does
 
     @property
     def lanes(self) -> int:
@@ -61,11 +58,11 @@ class Builder:
         floats: Sequence[float] = (),
     ) -> int:
         """Return the index of a node, added unless an equal one exists."""
-        # repr tells -0 from 0
-        key = (op, tuple(args), lanes, tuple(ints), tuple(map(repr, floats)) if floats else ())
+        node = (op, tuple(args), lanes, tuple(ints), tuple(floats))
+        key = (*node, *map(repr, floats)) if floats else node  # repr tells -0 from 0
         index = self._seen.setdefault(key, len(self.nodes))
         if index == len(self.nodes):
-            self.nodes.append((op, list(args), lanes, list(ints), list(floats)))
+            self.nodes.append(node)
         return index
 
     def constant(self, *values: float) -> Lanes:
@@ -87,7 +84,7 @@ class Builder:
         if op == "input":
             index = self.emit(op, (), len(lanes), (ints[0], *(ints[1 + i] for i in lanes)))
         elif op == "const":
-            index = self.emit(op, (), len(lanes), floats=[floats[i] for i in lanes])
+            index = self.emit(op, (), len(lanes), (), [floats[i] for i in lanes])
         elif op == "gather":
             index = self.emit(op, args, len(lanes), [ints[i] for i in lanes])
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .groups import walk
 from .lanes import Builder, LaneNode, Lanes
 from .operations import OPERATIONS
 from .reference import Group
@@ -18,19 +19,11 @@ def lower(
 ) -> tuple[list[LaneNode], list[str], list[GroupRow], list[Store]]:
     """Return nodes, input names in slot order, groups and stores, as `_core.Program` takes them."""
     builder = Builder(dt)
-    done: dict[int, Lanes] = {}
-    stores: list[Store] = []
-    for g, group in enumerate(groups):
-        for column, node in group.stores:
-            stores.append((_lower(builder, node, done).index, g, column))
-    rows = [(g.name, g.width, g.dtype, g.on_reset) for g in groups]
-    return builder.nodes, list(builder.slots), rows, stores
-
-
-def _lower(builder: Builder, node: Node, done: dict[int, Lanes]) -> Lanes:
-    known = done.get(id(node))
-    if known is None:
+    done: dict[Node, Lanes] = {}
+    for node in walk(groups):
         make = OPERATIONS[node.op].lower
         assert make is not None
-        known = done[id(node)] = make(builder, node, [done.get(id(a)) or _lower(builder, a, done) for a in node.args])
-    return known
+        done[node] = make(builder, node, [done[arg] for arg in node.args])
+    stores = [(done[node].index, g, column) for g, group in enumerate(groups) for column, node in group.stores]
+    rows = [(g.name, g.width, g.dtype, g.on_reset) for g in groups]
+    return builder.nodes, list(builder.slots), rows, stores

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import ArrayLike, NDArray
 
 from ..spec.errors import SpecError, unknown
@@ -18,8 +19,7 @@ from .units import UnitSolver, parse_unit
 LARGEST = float(np.finfo(np.float32).max)
 
 
-@dataclass(frozen=True)
-class ParamInfo:
+class ParamInfo(Struct, frozen=True):
     """One number of the buffer: where it is, its default, unit and legal range. `positive` ones are
     kernel scales. `path` is where the task's data says it, as `channels.style.floor`; empty for what
     no file says. One that is `per_env` is read from the input `rows_name` instead; the buffer holds what

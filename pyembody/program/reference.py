@@ -5,10 +5,10 @@ definition.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import ArrayLike, NDArray
 
 from ..spec.signal import Signal
@@ -16,8 +16,7 @@ from .operations import OPERATIONS, Array, Flag
 from .types import Node
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(Struct, frozen=True, eq=False):
     """An output `[N, width]` of a program: `stores` are nodes and the columns where their numbers
     begin.
     """

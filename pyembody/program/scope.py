@@ -6,6 +6,8 @@ import ast
 import math
 from collections.abc import Callable, Mapping
 
+from msgspec.structs import replace
+
 from ..spec.errors import SpecError, unknown
 from ..spec.signal import Signal
 from .call import Call
@@ -14,7 +16,7 @@ from .frames import check_frames
 from .operations import OPERATIONS
 from .outside import Outside
 from .syntax import names, parse
-from .types import Kind, Node, Place, Type, replace
+from .types import Kind, Node, Place, Type
 from .units import ONE, S, Unit, UnitError, UnitSolver, parse_unit
 
 BUILTINS = ("dt", "pi", "inf", "time", "step", "terminated", "success", "stage")

@@ -8,8 +8,10 @@ import ast
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
+from msgspec.structs import replace
+
 from ..spec.errors import SpecError, nearest
-from .types import Node, replace
+from .types import Node
 
 GLOB = set("*?[")
 

@@ -5,27 +5,20 @@ read.
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .units import ONE, Unit
 
 Kind = Literal["bool", "number", "quat"]
-T = TypeVar("T", "Type", "Node")
 
 
-def replace(record: T, **changes: Any) -> T:
-    """Return a copy with some fields changed, as `dataclasses.replace` does at several times the cost: typing a
-    task copies hundreds of types.
-    """
-    copy = object.__new__(type(record))
-    copy.__dict__.update(record.__dict__)
-    copy.__dict__.update(changes)
-    return copy
+# A tree has no cycles, so the garbage collector need not look at its thousands of records (gc=False).
 
 
-@dataclass(frozen=True)
-class Type:
+class Type(Struct, frozen=True, gc=False):
     """What a value is: `[axis elements, components]` numbers or truth values, with units, frame and
     point-ness.
 
@@ -45,31 +38,6 @@ class Type:
     point: bool | None = False
     integer: bool = False
 
-    def __init__(
-        self,
-        kind: Kind = "number",
-        width: int = 0,
-        axis: str = "",
-        labels: tuple[str, ...] = (),
-        units: tuple[Unit, ...] = (ONE,),
-        frame: str = "",
-        local: str = "",
-        point: bool | None = False,
-        integer: bool = False,
-    ) -> None:
-        # the one of a frozen class sets field by field, at several times the cost
-        self.__dict__.update(
-            kind=kind,
-            width=width,
-            axis=axis,
-            labels=labels,
-            units=units,
-            frame=frame,
-            local=local,
-            point=point,
-            integer=integer,
-        )
-
     @property
     def count(self) -> int:
         """Elements along the named axis, 1 without one."""
@@ -83,7 +51,7 @@ class Type:
     @property
     def lanes(self) -> int:
         """Numbers per environment."""
-        return self.count * self.columns
+        return (len(self.labels) if self.axis else 1) * (self.width or 1)
 
     @property
     def unit(self) -> Unit:
@@ -110,8 +78,7 @@ BOOL = Type("bool")
 SCALAR = Type()
 
 
-@dataclass(frozen=True, eq=False)
-class Node:
+class Node(Struct, frozen=True, eq=False, gc=False):
     """An operation on nodes. `static` holds its constants by name.
 
     `raw` is true for a signal, or a subscript of one, that is read from the environment's own
@@ -129,21 +96,6 @@ class Node:
     depth: int = 1
     parts: tuple[Node, ...] | None = None
 
-    def __init__(
-        self,
-        op: str,
-        args: tuple[Node, ...],
-        type: Type,  # noqa: A002  the name of the field
-        static: dict[str, Any],
-        raw: bool = False,
-        size: int = 1,
-        depth: int = 1,
-        parts: tuple[Node, ...] | None = None,
-    ) -> None:
-        self.__dict__.update(
-            op=op, args=args, type=type, static=static, raw=raw, size=size, depth=depth, parts=parts
-        )
-
 
 def distinct_parts(node: Node) -> int:
     """Return how many different parts an expression has: a [let] counts once, as it is computed once."""
@@ -156,8 +108,7 @@ def distinct_parts(node: Node) -> int:
     return len(seen)
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True, eq=False, gc=False):
     """Where and as what a node was written in a task: columns `start` to `end`, from 0, of the text at `path`."""
 
     node: Node

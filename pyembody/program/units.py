@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+
+from msgspec import Struct
 
 from ..spec.errors import SpecError, unknown
 
@@ -38,8 +39,7 @@ def _product(left: Powers, right: Powers, exponent: Power) -> Unit:
     return _collect([*left, *((name, power * exponent) for name, power in right)])
 
 
-@dataclass(frozen=True)
-class Unit:
+class Unit(Struct, frozen=True, gc=False):
     """A product of powers of m, kg, s, rad, and of unknowns (names that begin with `?`) still to be
     inferred.
     """
@@ -176,4 +176,4 @@ class UnitSolver:
         name = quotient.unknowns[0]
         power = dict(quotient.powers)[name]
         rest = quotient / Unit(((name, power),))
-        self._known[name] = rest ** _plain(Fraction(-1) / power)
+        self._known[name] = rest ** (-power if power in (1, -1) else _plain(Fraction(-1) / power))

@@ -7,11 +7,12 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from ..call import Call
 from ..lanes import Builder, Lanes
-from ..types import Node, Type, replace
-from ..units import ONE, RAD, Unit
+from ..types import Node, Type
+from ..units import ONE, RAD, Power, Unit
 from .base import Array, Flag, Frame, any_lane, lane, operation, plain
 
 MAX_REPEATED = 8
@@ -178,7 +179,7 @@ def _sign_rule(call: Call) -> Type:
     return replace(keep_rule(call), units=(ONE,), point=False)
 
 
-def powered(call: Call, unit: Unit, exponent: Fraction) -> Unit:
+def powered(call: Call, unit: Unit, exponent: Power) -> Unit:
     """Return a power of a unit. Raises SpecError for exponents that are no quarters, thirds or halves.
 
     Units that are still unknown, those of plain numbers and of parameters, may have any.
@@ -189,7 +190,7 @@ def powered(call: Call, unit: Unit, exponent: Fraction) -> Unit:
     return result
 
 
-def _power_rule(exponent: Fraction) -> Callable[[Call], Type]:
+def _power_rule(exponent: Power) -> Callable[[Call], Type]:
     def rule(call: Call) -> Type:
         t = keep_rule(call)
         return replace(
@@ -246,7 +247,7 @@ def _clamped(
 operation("neg", "x", keep_rule, plain(np.negative), lane("neg"), public=False)
 operation("abs", "x", _displacement_rule, plain(np.abs), lane("abs"), "absolute value")
 operation("sign", "x", _sign_rule, plain(np.sign), lane("sign"), "-1, 0 or 1")
-operation("square", "x", _power_rule(Fraction(2)), plain(np.square), lane("square"), "x * x")
+operation("square", "x", _power_rule(2), plain(np.square), lane("square"), "x * x")
 operation("sqrt", "x", _power_rule(Fraction(1, 2)), plain(np.sqrt), lane("sqrt"), "square root")
 operation(
     "floor",

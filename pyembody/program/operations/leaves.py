@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from msgspec.structs import replace
 
 from ..call import Call
 from ..lanes import Builder, Lanes
 from ..params import rows_name
-from ..types import Node, Type, replace
+from ..types import Node, Type
 from .base import Array, Flag, Frame, any_lane, made_by_compiler, operation
 from .reductions import lane_sum
 
@@ -26,7 +27,7 @@ def _literal(frame: Frame, node: Node, _values: list[Array]) -> Array:
 
 
 def _lower_literal(builder: Builder, node: Node, _values: list[Lanes]) -> Lanes:
-    constant = builder.constant(*np.array(node.static["values"], np.float32).tolist())
+    constant = builder.constant(*[float(np.float32(v)) for v in node.static["values"]])
     return Lanes(constant.index, node.type.count, node.type.columns)
 
 

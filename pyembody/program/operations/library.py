@@ -11,11 +11,12 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+from msgspec.structs import replace
 
 from ...spec.errors import nearest
 from ..call import Call
 from ..lanes import Builder, Lanes
-from ..types import Node, Type, replace
+from ..types import Node, Type
 from ..units import ONE, RAD
 from .base import Array, Flag, Frame, any_lane, define, operation, plain
 

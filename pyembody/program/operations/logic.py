@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from ..call import Call
 from ..lanes import Builder, Lanes
-from ..types import Node, Type, replace
+from ..types import Node, Type
 from ..units import ONE
 from .arithmetic import greatest, least, same_rule
 from .base import Array, Frame, lane, operation, plain

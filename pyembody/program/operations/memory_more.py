@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from ..call import Call
 from ..lanes import Builder, Lanes
-from ..types import Node, Type, replace
+from ..types import Node, Type
 from ..units import ONE
 from .base import Array, Flag, Frame, define, operation
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
 from functools import reduce
 
 import numpy as np
+from msgspec.structs import replace
 
 from ..call import Call
 from ..lanes import Builder, Lanes
-from ..types import Node, Type, replace
+from ..types import Node, Type
 from ..units import ONE
 from .arithmetic import greatest, least, same_rule
 from .base import Array, Frame, operation
@@ -71,7 +71,7 @@ def _power(exponent: int) -> Callable[[Call], Type]:
     def rule(call: Call) -> Type:
         call.displacements()
         t = _keep(call)
-        return t.with_unit(t.unit ** Fraction(exponent))
+        return t.with_unit(t.unit**exponent)
 
     return rule
 
@@ -82,7 +82,7 @@ def _prod_rule(call: Call) -> Type:
     dim = call.static["dim"]
     given = call.args[0].type
     size = {"width": given.columns, "axis": given.count, "": 1}[dim]
-    return t.with_unit(t.unit ** Fraction(size))
+    return t.with_unit(t.unit**size)
 
 
 def _bool_rule(call: Call) -> Type:

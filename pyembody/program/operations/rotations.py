@@ -5,10 +5,11 @@ into F.
 from __future__ import annotations
 
 import numpy as np
+from msgspec.structs import replace
 
 from ..call import Call
 from ..lanes import Builder, Lanes
-from ..types import Node, Type, replace
+from ..types import Node, Type
 from ..units import RAD
 from .base import Array, operation, plain
 from .reductions import lane_sum

@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import reduce
 
 import numpy as np
+from msgspec.structs import replace
 
 from ...spec.errors import nearest
 from ..call import Call
 from ..lanes import Builder, Lanes
-from ..types import Node, Type, replace
+from ..types import Node, Type
 from ..units import ONE
 from .arithmetic import greatest, least
 from .base import Array, Flag, Frame, any_lane, define, operation, plain
