@@ -24,6 +24,7 @@ Compiled Compiler::run() {
     settle();
     mark_needed();
     plan();
+    drafts_.list.reserve(nodes_.size());
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
         if (nodes_[i].needed && !nodes_[i].absorbed && ops_[i] != Op::input) {
             draft(i);

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <string>
+#include <unordered_map>
 
 #include "base/check.h"
 
@@ -117,12 +118,15 @@ static_assert(in_order());
 const OpInfo& info(Op op) { return kTable[static_cast<std::size_t>(op)]; }
 
 std::optional<Op> find_op(std::string_view name) {
-    for (const OpInfo& row : kTable) {
-        if (row.name == name) {
-            return row.op;
+    static const std::unordered_map<std::string_view, Op> kOpOf = [] {
+        std::unordered_map<std::string_view, Op> ops;
+        for (const OpInfo& row : kTable) {
+            ops.emplace(row.name, row.op);
         }
-    }
-    return std::nullopt;
+        return ops;
+    }();
+    const auto found = kOpOf.find(name);
+    return found == kOpOf.end() ? std::nullopt : std::optional(found->second);
 }
 
 std::string op_suggestion(std::string_view wrong) {
