@@ -20,18 +20,21 @@ class Binder:
 
     def __init__(self, checker: Checker, operation: Operation, tree: ast.Call) -> None:
         self._checker, self._operation, self._tree = checker, operation, tree
-        self._place = checker.at(tree)
         self._args: list[Node] = []
         self._static: dict[str, Any] = {}
+
+    @property
+    def _place(self) -> str:
+        return self._checker.at(self._tree)
 
     def bind(self) -> tuple[list[Node], dict[str, Any]]:
         """Return (args, static). Raises SpecError for what is missing, given twice, unknown or of the wrong kind."""
         operation, tree = self._operation, self._tree
         ordered, names = operation.given
-        more = list(tree.args[len(ordered) :])
+        more = tree.args[len(ordered) :]
         if more and not operation.variadic:
             raise self._checker.error(tree, f"{operation.name} takes {len(ordered)} arguments, got {len(tree.args)}")
-        given: dict[str, ast.expr] = {p.name: v for p, v in zip(ordered, tree.args, strict=False)}
+        given = dict(zip(ordered, tree.args, strict=False))
         for keyword in tree.keywords:
             if keyword.arg not in names:
                 raise unknown(self._place, f"argument of {operation.name}", str(keyword.arg), names)

@@ -119,7 +119,7 @@ class Call(Struct, eq=False):
     def plain(self) -> None:
         """Refuse arguments whose components have units of their own."""
         for node in self.args:
-            if node.type.mixed:
+            if len(node.type.units) > 1:
                 units = _units(node.type)
                 self.fail(f"components have different units ({units}); pick one with a subscript")
 

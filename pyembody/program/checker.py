@@ -43,6 +43,8 @@ SYMBOLS = {
     "ne": "!=",
 }
 FLOAT_MAX = 3.4028234663852886e38
+# Made once: a union is an object of its own, and these are asked for at every part.
+PLAIN, FACTORS = int | float | str, ast.Mult | ast.Div
 
 
 class Names(Protocol):
@@ -87,17 +89,13 @@ class Checker:
         """Return the typed tree of an expression. Raises SpecError naming place, column and what
         does not fit.
         """
-        node = self._typed(tree)
-        if not (self.pure_factors or isinstance(tree, ast.Name)):
-            end = tree.end_col_offset or tree.col_offset
-            self.names.places[id(node)] = Place(node, self.place, tree.col_offset, end, tree)
-        return node
-
-    def _typed(self, tree: ast.expr) -> Node:
         rule = RULES.get(type(tree))
         if rule is None:
             raise self.error(tree, f"{type(tree).__name__} cannot stand here")
-        return rule(self, tree)
+        node = rule(self, tree)
+        if not (self.pure_factors or isinstance(tree, ast.Name)):
+            self.names.places[id(node)] = Place(node, self.place, tree)
+        return node
 
     def _constant(self, tree: ast.Constant) -> Node:
         if isinstance(tree.value, bool):
@@ -122,7 +120,7 @@ class Checker:
         if isinstance(tree.op, ast.Pow):
             return self.apply("pow", [self.check(tree.left)], {"c": self.number(tree.right)}, tree)
         args = [self.check(tree.left), self.check(tree.right)]
-        if self.pure_factors and isinstance(tree.op, ast.Mult | ast.Div):
+        if self.pure_factors and isinstance(tree.op, FACTORS):
             for part, node in zip((tree.left, tree.right), args, strict=True):
                 if _value(part) is not None:
                     self.names.solver.equal(node.type.unit, ONE)
@@ -307,6 +305,6 @@ def _value(tree: ast.expr) -> int | float | str | None:
     ):
         value = tree.operand.value
         return -value if isinstance(value, int | float) else None
-    if isinstance(tree, ast.Constant) and isinstance(tree.value, int | float | str):
+    if isinstance(tree, ast.Constant) and isinstance(tree.value, PLAIN):
         return tree.value
     return None

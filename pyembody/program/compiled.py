@@ -15,7 +15,7 @@ from ..spec.robot import Mirror
 from ..spec.signal import Signal
 from ..spec.tables import Schedule
 from .carry import Carried, carry_moments, carry_state
-from .lanes import LaneNode, state_numbers
+from .lanes import REMEMBERING, LaneNode, state_numbers
 from .log import Arrays, Log, evaluate_log
 from .lower import GroupRow, Store, lower
 from .mirror import mirror_map
@@ -79,7 +79,7 @@ class CompiledProgram:
             raise SpecError(
                 f"{place}: expected at most {MAX_INSTRUCTIONS} instructions, got {len(nodes)}", "limit_instructions"
             )
-        state = sum(state_numbers(node) for node in nodes)
+        state = sum(state_numbers(node) for node in nodes if node[0] in REMEMBERING)
         if state > MAX_STATE:
             raise SpecError(
                 f"{place}: expected at most {MAX_STATE} numbers of memory an environment, got {state}", "limit_state"

@@ -15,6 +15,8 @@ ONE_NUMBER = (
 ).split()
 STATE = dict.fromkeys(ONE_NUMBER, 1) | {"last_air_time": 2, "running_mean": 2, "unwrap": 2}
 """Numbers that an operation with memory keeps for each of its lanes."""
+REMEMBERING = {*STATE, "machine", "prev", "episodic_count"}
+"""Operations with memory."""
 
 
 def state_numbers(node: LaneNode) -> int:
@@ -111,7 +113,7 @@ class Builder:
         for v in values:
             count = v.count if v.count > count else count
             width = v.width if v.width > width else width
-        indices = [self.spread(v, count, width).index if v.count * v.width > 1 else v.index for v in values]
+        indices = [v.index if v.count * v.width == 1 else self.spread(v, count, width).index for v in values]
         return Lanes(self.emit(name, indices, count * width), count, width)
 
     def reduce(self, name: str, x: Lanes, dim: str) -> Lanes:

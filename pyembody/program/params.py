@@ -19,7 +19,7 @@ from .units import UnitSolver, parse_unit
 LARGEST = float(np.finfo(np.float32).max)
 
 
-class ParamInfo(Struct, frozen=True):
+class ParamInfo(Struct, frozen=True, gc=False):
     """One number of the buffer: where it is, its default, unit and legal range. `positive` ones are
     kernel scales. `path` is where the task's data says it, as `channels.style.floor`; empty for what
     no file says. One that is `per_env` is read from the input `rows_name` instead; the buffer holds what

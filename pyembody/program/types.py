@@ -113,6 +113,14 @@ class Place(Struct, frozen=True, eq=False, gc=False):
 
     node: Node
     path: str
-    start: int
-    end: int
     tree: ast.expr
+
+    @property
+    def start(self) -> int:
+        """The first column."""
+        return self.tree.col_offset
+
+    @property
+    def end(self) -> int:
+        """The column after the last one."""
+        return self.tree.end_col_offset or self.start

@@ -171,9 +171,7 @@ class UnitSolver:
         quotient = self.resolve(left / right)
         if not quotient.powers:
             return
-        if not quotient.unknowns:
+        (name, power), *rest = quotient.powers  # sorted: unknowns come first
+        if not name.startswith("?"):
             raise UnitError(self.resolve(left), self.resolve(right))
-        name = quotient.unknowns[0]
-        power = dict(quotient.powers)[name]
-        rest = quotient / Unit(((name, power),))
-        self._known[name] = rest ** (-power if power in (1, -1) else _plain(Fraction(-1) / power))
+        self._known[name] = Unit(tuple(rest)) ** (-power if power in (1, -1) else _plain(Fraction(-1) / power))

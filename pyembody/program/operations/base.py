@@ -104,12 +104,13 @@ class Operation:
     pure: bool = False
 
     @cached_property
-    def given(self) -> tuple[list[Parameter], list[str]]:
-        """What a call may give by place, in order, and the names of all that it may give."""
+    def given(self) -> tuple[list[str], list[str]]:
+        """The names of what a call may give by place, in order, and of all that it may give."""
         public = [p for p in self.parameters if p.default not in RUNNING]
-        values = [p for p in public if p.kind == "value"]
-        named = [p for p in public if p.kind == "kernel"]
-        return [*named, *values] if self.variadic else public, [p.name for p in public]
+        values = [p.name for p in public if p.kind == "value"]
+        kernels = [p.name for p in public if p.kind == "kernel"]
+        names = [p.name for p in public]
+        return [*kernels, *values] if self.variadic else names, names
 
 
 OPERATIONS: dict[str, Operation] = {}

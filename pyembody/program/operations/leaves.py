@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 import numpy as np
 from msgspec.structs import replace
 
@@ -27,7 +29,7 @@ def _literal(frame: Frame, node: Node, _values: list[Array]) -> Array:
 
 
 def _lower_literal(builder: Builder, node: Node, _values: list[Lanes]) -> Lanes:
-    constant = builder.constant(*[float(np.float32(v)) for v in node.static["values"]])
+    constant = builder.constant(*array("f", node.static["values"]))
     return Lanes(constant.index, node.type.count, node.type.columns)
 
 
@@ -111,4 +113,4 @@ operation("list", "*x", _list_rule, _list, _lower_list, public=False)
 
 def literal(values: tuple[float, ...], t: Type) -> Node:
     """Return a literal node; a list of numbers may stand for a point or a displacement."""
-    return Node("literal", (), replace(t, point=None if t.width else False), {"values": values})
+    return Node("literal", (), replace(t, point=None) if t.width else t, {"values": values})
