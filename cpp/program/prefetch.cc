@@ -63,6 +63,8 @@ void Prefetch::start_span() {
             row_end_ = span.data + end_ * span.stride;
             row_ = end_ - 1;
         }
+    } else {
+        at_ = nullptr;  // nothing is left to ask for
     }
 }
 

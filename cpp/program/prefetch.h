@@ -2,6 +2,7 @@
 // instruction.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -29,9 +30,14 @@ class Prefetch {
     Prefetch(const Reach& reach, std::int64_t begin, std::int64_t end);
 
     void advance() {
-        for (std::int64_t i = 0; i < reach_.quota && span_ < reach_.spans.size(); ++i) {
-            __builtin_prefetch(at_);
-            at_ += kLine;
+        std::int64_t left = reach_.quota;
+        while (left > 0 && at_ != nullptr) {
+            const std::int64_t lines = std::min(left, (row_end_ - at_ + kLine - 1) / kLine);
+            for (std::int64_t i = 0; i < lines; ++i) {
+                __builtin_prefetch(at_ + i * kLine);
+            }
+            at_ += lines * kLine;
+            left -= lines;
             if (at_ >= row_end_) {
                 next_row();
             }
