@@ -36,18 +36,16 @@ void GateBlock::turn(const GateEpisodes& episodes) {
     for (std::size_t i = 0; i < most_.size() && i < cells; ++i) {
         most_[i] = pays_[i] == kNothing ? 0.0F : kAll;
     }
-    finish_tails(cells);
+    std::fill(lost_.begin(), lost_.end(), 0.0);
+    std::fill(best_.begin(), best_.end(), -kAll);
+    if (rules_.pending != GatePending::hold) {
+        settle_held(cells);
+    }
 }
 
-// What waits in unfinished episodes is held, forgotten, or paid at the last step.
-void GateBlock::finish_tails(std::size_t cells) {
+// What unfinished episodes hold of earlier buffers is forgotten, or paid at the last step.
+void GateBlock::settle_held(std::size_t cells) {
     double* held = state_.held;
-    if (rules_.pending == GatePending::hold) {
-        for (std::size_t i = 0; i < cells; ++i) {
-            held[i] += tail_[i];
-        }
-        return;
-    }
     for (std::size_t i = 0; i < early_.size() && i < cells; ++i) {
         const bool mean = (flags_[i] & kGateMean) != 0;
         early_[i] = mean ? held[i] / static_cast<double>(length_[i]) : held[i];
@@ -63,7 +61,11 @@ void GateBlock::back(std::int64_t t, const GateEpisodes& episodes, float* out, s
     const std::size_t last = next_;
     while (next_ > begun_ && episodes.step[next_ - 1] == t) {
         --next_;
-        begin_episode(episodes.environment[next_] - first_, episodes, next_);
+        const std::int64_t n = episodes.environment[next_] - first_;
+        if (since_[static_cast<std::size_t>(n)] == t + 1) {
+            leave(n);
+        }
+        begin_episode(n, episodes, next_);
     }
     const float* rewards = input_.rewards + (t * input_.environments + first_) * channels_;
     GatePay step;
@@ -72,8 +74,9 @@ void GateBlock::back(std::int64_t t, const GateEpisodes& episodes, float* out, s
     step.flags = flags_.data();
     step.pays = pays_.data();
     step.length = length_.data();
+    step.lost = lost_.empty() ? nullptr : lost_.data();
     step.out = out;
-    return_kernels().pay(shared_)(step);
+    return_kernels().pay(shared_, step.lost != nullptr)(step);
     add_lumps(t, episodes, last, out);
     for (std::int64_t n = 0; gate != nullptr && n < rows_; ++n) {
         for (std::int64_t c = 0; c < channels_; ++c) {
@@ -86,7 +89,11 @@ std::pair<std::size_t, std::size_t> GateBlock::ended(std::int64_t t, const GateE
     const std::size_t last = next_;
     while (next_ > begun_ && episodes.step[next_ - 1] == t) {
         --next_;
-        const std::int64_t cell = (episodes.environment[next_] - first_) * channels_;
+        const std::int64_t n = episodes.environment[next_] - first_;
+        if (since_[static_cast<std::size_t>(n)] == t + 1) {
+            leave(n);
+        }
+        const std::int64_t cell = n * channels_;
         const std::size_t from = next_ * static_cast<std::size_t>(channels_);
         for (const Level& own : gated_channels_) {
             const bool open = episodes.open[from + own.channel] != 0;
@@ -94,6 +101,43 @@ std::pair<std::size_t, std::size_t> GateBlock::ended(std::int64_t t, const GateE
         }
     }
     return {next_, last};
+}
+
+Withholding GateBlock::withholding() {
+    return {most_.data(), best_.empty() ? nullptr : best_.data(), lost_.data()};
+}
+
+void GateBlock::finish() {
+    for (std::int64_t n = 0; !running_ && n < rows_; ++n) {
+        if (since_[static_cast<std::size_t>(n)] == 0) {
+            leave(n);
+        }
+    }
+}
+
+// The way back has passed all steps of a row's unfinished episode: what they were not paid is held,
+// and measured where the way up read nothing.
+void GateBlock::leave(std::int64_t n) {
+    const std::int64_t row = n * channels_;
+    const bool holds = rules_.pending == GatePending::hold && !lost_.empty();
+    for (std::int64_t i = row; holds && i < row + channels_; ++i) {
+        state_.held[i] += lost_[static_cast<std::size_t>(i)];
+    }
+    if (!withholds() || since_[static_cast<std::size_t>(n)] == input_.steps) {
+        return;
+    }
+    const float* last =
+        input_.rewards + ((input_.steps - 1) * input_.environments + first_ + n) * channels_;
+    for (const Level& gate : gating_) {
+        const std::int64_t cell = row + static_cast<std::int64_t>(gate.channel);
+        double& measure = state_.measure[cell];
+        if ((flags_[static_cast<std::size_t>(cell)] & kGateLast) != 0) {
+            measure = static_cast<double>(last[gate.channel]);
+        } else {
+            const auto best = static_cast<double>(best_[static_cast<std::size_t>(cell)]);
+            measure = best > measure ? best : measure;
+        }
+    }
 }
 
 void GateBlock::begin_episode(std::int64_t n, const GateEpisodes& episodes, std::size_t index) {

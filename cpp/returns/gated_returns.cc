@@ -1,6 +1,8 @@
 // Gates and generalised advantage estimation in one walk over a block of environments.
+#include <algorithm>
 #include <vector>
 
+#include "base/simd.h"
 #include "returns/gate_blocks.h"
 #include "returns/stretch.h"
 
@@ -27,24 +29,42 @@ class ReturnsWalker {
         gated_.resize(GateBlock::needs_rows(rules, input) ? all : 0);
         gate_.resize(rules.scope == GateScope::running ? all : 0);
         paid_.resize(static_cast<std::size_t>(cells_));
+        withheld_.resize(paid_.size());
     }
 
     void run(std::int64_t first, std::int64_t rows, GateEpisodes& episodes) {
         block_.begin(first, rows, {gated_.empty() ? nullptr : gated_.data(), cells_},
                      {gate_.empty() ? nullptr : gate_.data(), cells_});
         block_.forward(episodes);
+        std::fill(withheld_.begin(), withheld_.end(), 0.0);
         if (withholds_) {
-            return pay_back(first, rows, episodes);
+            pay_back(first, rows, episodes);
+        } else {
+            step_back(first, rows, episodes);
         }
+        block_.finish();
+        order_streamed();
+        add_withheld(rows, episodes);
+    }
+
+  private:
+    // The way back where rewards must be written before they are estimated from.
+    void step_back(std::int64_t first, std::int64_t rows, const GateEpisodes& episodes) {
         stretch_.begin();
         for (std::int64_t t = input_.steps - 1; t >= 0; --t) {
             block_.back(t, episodes, paid_.data(), nullptr);
+            const float* rewards =
+                input_.rewards + (t * input_.environments + first) * rollout_.channels;
+            for (std::int64_t i = 0; i < rows * rollout_.channels; ++i) {
+                withheld_[static_cast<std::size_t>(i)] +=
+                    static_cast<double>(rewards[i]) -
+                    static_cast<double>(paid_[static_cast<std::size_t>(i)]);
+            }
             stretch_.step(t, first, rows, paid_.data(), return_kernels().gae);
             block_.for_ends(t, [&](std::int64_t n) { end(t, first, n); });
         }
     }
 
-  private:
     // The way back where gates only withhold: the rewards are read where they are.
     void pay_back(std::int64_t first, std::int64_t rows, const GateEpisodes& episodes) {
         stretch_.begin();
@@ -52,7 +72,8 @@ class ReturnsWalker {
             const auto [from, to] = block_.ended(t, episodes);
             const float* rewards =
                 input_.rewards + (t * input_.environments + first) * rollout_.channels;
-            stretch_.step(t, first, rows, rewards, return_kernels().gae_gated, block_.most());
+            stretch_.step(t, first, rows, rewards, return_kernels().gae_gated,
+                          block_.withholding());
             for (std::size_t k = from; k < to; ++k) {
                 pay_end(t, first, episodes, k);
             }
@@ -71,8 +92,19 @@ class ReturnsWalker {
             float& paid = paid_[static_cast<std::size_t>(n * channels + c)];
             paid = had > block_.most()[n * channels + c] ? 0.0F : had;
             paid = lump != 0 ? static_cast<float>(static_cast<double>(paid) + lump) : paid;
+            withheld_[static_cast<std::size_t>(n * channels + c)] -= lump;
         }
         end(t, first, n);
+    }
+
+    void add_withheld(std::int64_t rows, GateEpisodes& episodes) {
+        const auto channels = static_cast<std::size_t>(rollout_.channels);
+        std::vector<double> total(channels);
+        const std::vector<double>& lost = block_.lost();
+        for (std::size_t i = 0; i < static_cast<std::size_t>(rows) * channels; ++i) {
+            total[i % channels] += withheld_[i] + (withholds_ ? lost[i] : 0.0);
+        }
+        episodes.withheld.insert(episodes.withheld.end(), total.begin(), total.end());
     }
 
     // At an end nothing follows but what is bootstrapped, and that only through an open gate.
@@ -108,6 +140,7 @@ class ReturnsWalker {
     std::vector<float> gated_;
     std::vector<std::uint8_t> gate_;
     std::vector<float> paid_;
+    std::vector<double> withheld_;
 };
 
 }  // namespace

@@ -2,19 +2,28 @@
 
 #include <algorithm>
 
+#include "base/simd.h"
+
 namespace embody {
 namespace {
+
+constexpr std::int64_t kCacheBytes = 32 << 20;  // of all arrays: beyond it they come from memory
 
 // The same step from a cell on; the ends begin there already.
 GaeStep rest(GaeStep step, std::int64_t cell) {
     step.cells -= cell;
-    for (const float** array :
-         {&step.rewards, &step.values, &step.next_values, &step.gamma, &step.trace, &step.most}) {
-        *array = *array == nullptr ? nullptr : *array + cell;
-    }
-    for (float** array : {&step.carry, &step.advantages, &step.returns}) {
-        *array = *array == nullptr ? nullptr : *array + cell;
-    }
+    const auto on = [&](auto*& array) { array = array == nullptr ? nullptr : array + cell; };
+    on(step.rewards);
+    on(step.values);
+    on(step.next_values);
+    on(step.gamma);
+    on(step.trace);
+    on(step.carry);
+    on(step.advantages);
+    on(step.returns);
+    on(step.gate.most);
+    on(step.gate.best);
+    on(step.gate.lost);
     return step;
 }
 
@@ -33,6 +42,15 @@ Stretch::Stretch(const Rollout& rollout, const float* values, const float* lam, 
         gamma_.push_back(gamma);
         trace_.push_back(advantages == nullptr ? own : gamma * own);
     }
+    stream_ = streams();
+}
+
+bool Stretch::streams() const {
+    const std::int64_t row = rollout_.environments * rollout_.channels;
+    const auto addresses =
+        reinterpret_cast<std::uintptr_t>(advantages_) | reinterpret_cast<std::uintptr_t>(returns_);
+    const auto bytes = 5 * rollout_.steps * row * static_cast<std::int64_t>(sizeof(float));
+    return advantages_ != nullptr && bytes > kCacheBytes && row % 4 == 0 && addresses % 16 == 0;
 }
 
 void Stretch::begin() { std::fill(carry_.begin(), carry_.end(), 0.0F); }
@@ -43,10 +61,11 @@ void Stretch::run(std::int64_t first, std::int64_t rows, Kernel kernel) {
         const std::int64_t row = t * rollout_.environments + first;
         step(t, first, rows, rollout_.rewards + row * rollout_.channels, kernel);
     }
+    order_streamed();
 }
 
 void Stretch::step(std::int64_t t, std::int64_t first, std::int64_t rows, const float* rewards,
-                   Kernel kernel, const float* most) {
+                   Kernel kernel, const Withholding& gate) {
     const std::int64_t row = t * rollout_.environments + first;
     const std::int64_t cell = row * rollout_.channels;
     GaeStep step;
@@ -60,7 +79,7 @@ void Stretch::step(std::int64_t t, std::int64_t first, std::int64_t rows, const 
     step.carry = carry_.data();
     step.advantages = advantages_ == nullptr ? nullptr : advantages_ + cell;
     step.returns = returns_ + cell;
-    step.most = most;
+    step.gate = gate;
     const std::int64_t done = step_rows(step, row);
     if (done < rows) {
         find_ends(row + done, rows - done, t == rollout_.steps - 1);
@@ -76,7 +95,7 @@ std::int64_t Stretch::step_rows(const GaeStep& step, std::int64_t row) const {
     if (advantages_ == nullptr || rollout_.episodic != nullptr) {
         return 0;
     }
-    const GaeRows rows{step, rollout_.terminated + row, rollout_.truncated + row};
+    const GaeRows rows{step, rollout_.terminated + row, rollout_.truncated + row, stream_};
     return return_kernels().gae_rows(rollout_.channels, rows) / rollout_.channels;
 }
 
