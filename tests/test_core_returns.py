@@ -155,7 +155,7 @@ def test_channels_keep_their_own_discount():
 
 def test_thread_count_changes_no_bit():
     rng = np.random.default_rng(1)
-    rewards, values, following = rng.standard_normal((3, 300, 1500, 4), np.float32)  # beyond the caches
+    rewards, values, following = rng.standard_normal((3, 300, 1500, 4), np.float32)
     ends = rng.random((2, 300, 1500)) < 0.05
     gamma, lam, floor = rng.random((3, 4)).astype(np.float32)
     results = []

@@ -107,35 +107,51 @@ Withholding GateBlock::withholding() {
     return {most_.data(), best_.empty() ? nullptr : best_.data(), lost_.data()};
 }
 
-void GateBlock::finish() {
-    for (std::int64_t n = 0; !running_ && n < rows_; ++n) {
-        if (since_[static_cast<std::size_t>(n)] == 0) {
-            leave(n);
-        }
+// What the steps of unfinished episodes were not paid is held, and measured where the way up read
+// nothing. Rows that ended have left already: nothing is added to theirs.
+void GateBlock::finish(const GateEpisodes& episodes) {
+    for (std::size_t k = begun_; k < episodes.step.size(); ++k) {
+        const std::int64_t row = (episodes.environment[k] - first_) * channels_;
+        std::fill_n(lost_.begin() + row, lost_.empty() ? 0 : channels_, 0.0);
+        std::fill_n(best_.begin() + row, best_.empty() ? 0 : channels_, -kAll);
+    }
+    const auto cells = static_cast<std::size_t>(rows_ * channels_);
+    const bool holds = rules_.pending == GatePending::hold && !lost_.empty() && !running_;
+    for (std::size_t i = 0; holds && i < cells; ++i) {
+        state_.held[i] += lost_[i];
+    }
+    if (withholds()) {
+        measure_unfinished(cells, episodes);
     }
 }
 
-// The way back has passed all steps of a row's unfinished episode: what they were not paid is held,
-// and measured where the way up read nothing.
+void GateBlock::measure_unfinished(std::size_t cells, const GateEpisodes& episodes) {
+    const std::int64_t before = input_.steps - 1;
+    const float* last = input_.rewards + (before * input_.environments + first_) * channels_;
+    double* __restrict measure = state_.measure;
+    for (std::size_t i = 0; i < best_.size() && i < cells; ++i) {
+        const auto best = static_cast<double>(best_[i]);
+        measure[i] = ((flags_[i] & kGateMax) != 0) & (best > measure[i]) ? best : measure[i];
+    }
+    for (std::size_t i = 0; i < cells; ++i) {
+        measure[i] = (flags_[i] & kGateLast) != 0 ? static_cast<double>(last[i]) : measure[i];
+    }
+    for (std::size_t k = episodes.step.size(); k > begun_ && episodes.step[k - 1] == before; --k) {
+        forget(episodes.environment[k - 1] - first_);
+    }
+}
+
+// The way back comes to an end: it has passed all steps of the row's unfinished episode.
 void GateBlock::leave(std::int64_t n) {
     const std::int64_t row = n * channels_;
     const bool holds = rules_.pending == GatePending::hold && !lost_.empty();
     for (std::int64_t i = row; holds && i < row + channels_; ++i) {
         state_.held[i] += lost_[static_cast<std::size_t>(i)];
     }
-    if (!withholds() || since_[static_cast<std::size_t>(n)] == input_.steps) {
-        return;
-    }
-    const float* last =
-        input_.rewards + ((input_.steps - 1) * input_.environments + first_ + n) * channels_;
-    for (const Level& gate : gating_) {
-        const std::int64_t cell = row + static_cast<std::int64_t>(gate.channel);
-        double& measure = state_.measure[cell];
-        if ((flags_[static_cast<std::size_t>(cell)] & kGateLast) != 0) {
-            measure = static_cast<double>(last[gate.channel]);
-        } else {
-            const auto best = static_cast<double>(best_[static_cast<std::size_t>(cell)]);
-            measure = best > measure ? best : measure;
+    for (std::int64_t i = row; !best_.empty() && i < row + channels_; ++i) {
+        const auto cell = static_cast<std::size_t>(i);
+        if ((flags_[cell] & kGateMax) != 0) {
+            state_.measure[i] = std::max(state_.measure[i], static_cast<double>(best_[cell]));
         }
     }
 }

@@ -57,7 +57,7 @@ class GateBlock {
     const std::vector<double>& lost() const { return lost_; }
 
     // To be called after the way back: what unfinished episodes leave to the next buffer.
-    void finish();
+    void finish(const GateEpisodes& episodes);
 
     // Whether the gate of an environment's channel is open at the step t last walked back to.
     bool open(std::int64_t t, std::int64_t n, std::int64_t c) const;
@@ -75,6 +75,7 @@ class GateBlock {
     bool withholds() const { return !most_.empty(); }
     void measure_episode(std::int64_t t, std::int64_t n);
     void leave(std::int64_t n);
+    void measure_unfinished(std::size_t cells, const GateEpisodes& episodes);
     void set_channels(std::int64_t most);
     bool valid(std::int64_t t, std::int64_t n) const;
     void count(std::int64_t t);

@@ -106,7 +106,7 @@ struct RewardWalker {
         for (std::int64_t t = input.steps - 1; !running && t >= 0; --t) {
             block.back(t, episodes, paid.row(t), open.row(t));
         }
-        block.finish();
+        block.finish(episodes);
     }
 };
 

@@ -34,8 +34,6 @@ struct GaeRows {
     GaeStep step;
     const std::uint8_t* terminated = nullptr;
     const std::uint8_t* truncated = nullptr;
-    bool stream =
-        false;  // writes advantages and returns, at multiples of 16 bytes, past the caches
 };
 
 inline constexpr std::uint32_t kTerminated = 1;

@@ -2,12 +2,8 @@
 
 #include <algorithm>
 
-#include "base/simd.h"
-
 namespace embody {
 namespace {
-
-constexpr std::int64_t kCacheBytes = 32 << 20;  // of all arrays: beyond it they come from memory
 
 // The same step from a cell on; the ends begin there already.
 GaeStep rest(GaeStep step, std::int64_t cell) {
@@ -36,21 +32,15 @@ Stretch::Stretch(const Rollout& rollout, const float* values, const float* lam, 
     const auto channels = static_cast<std::size_t>(rollout.channels);
     ended_.resize(cells);
     carry_.resize(cells);
-    for (std::size_t i = 0; i < cells; ++i) {
-        const float gamma = rollout.gamma[i % channels];
-        const float own = lam == nullptr ? 0.0F : lam[i % channels];
-        gamma_.push_back(gamma);
-        trace_.push_back(advantages == nullptr ? own : gamma * own);
+    gamma_.resize(cells);
+    trace_.resize(cells);
+    for (std::size_t i = 0; i < cells; i += channels) {
+        for (std::size_t c = 0; c < channels; ++c) {
+            const float own = lam == nullptr ? 0.0F : lam[c];
+            gamma_[i + c] = rollout.gamma[c];
+            trace_[i + c] = advantages == nullptr ? own : rollout.gamma[c] * own;
+        }
     }
-    stream_ = streams();
-}
-
-bool Stretch::streams() const {
-    const std::int64_t row = rollout_.environments * rollout_.channels;
-    const auto addresses =
-        reinterpret_cast<std::uintptr_t>(advantages_) | reinterpret_cast<std::uintptr_t>(returns_);
-    const auto bytes = 5 * rollout_.steps * row * static_cast<std::int64_t>(sizeof(float));
-    return advantages_ != nullptr && bytes > kCacheBytes && row % 4 == 0 && addresses % 16 == 0;
 }
 
 void Stretch::begin() { std::fill(carry_.begin(), carry_.end(), 0.0F); }
@@ -61,7 +51,6 @@ void Stretch::run(std::int64_t first, std::int64_t rows, Kernel kernel) {
         const std::int64_t row = t * rollout_.environments + first;
         step(t, first, rows, rollout_.rewards + row * rollout_.channels, kernel);
     }
-    order_streamed();
 }
 
 void Stretch::step(std::int64_t t, std::int64_t first, std::int64_t rows, const float* rewards,
@@ -95,7 +84,7 @@ std::int64_t Stretch::step_rows(const GaeStep& step, std::int64_t row) const {
     if (advantages_ == nullptr || rollout_.episodic != nullptr) {
         return 0;
     }
-    const GaeRows rows{step, rollout_.terminated + row, rollout_.truncated + row, stream_};
+    const GaeRows rows{step, rollout_.terminated + row, rollout_.truncated + row};
     return return_kernels().gae_rows(rollout_.channels, rows) / rollout_.channels;
 }
 

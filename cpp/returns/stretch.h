@@ -25,7 +25,6 @@ class Stretch {
     // The same step by step: begin, then `step` with t falling from the last one, over rewards
     // [rows, C] of that step, which `gate` may withhold.
     void begin();
-    // After the last one `order_streamed` must be called.
     void step(std::int64_t t, std::int64_t first, std::int64_t rows, const float* rewards,
               Kernel kernel, const Withholding& gate = {});
 
@@ -37,14 +36,10 @@ class Stretch {
     void find_ends(std::int64_t row, std::int64_t rows, bool last);
     void empty_rows(std::int64_t row, std::int64_t rows);
 
-    // Whether nothing of what is written would still be in the caches at the end.
-    bool streams() const;
-
     const Rollout& rollout_;
     const float* values_;
     float* advantages_;
     float* returns_;
-    bool stream_ = false;
     std::vector<std::uint32_t> ended_;
     std::vector<float> gamma_;
     std::vector<float> trace_;

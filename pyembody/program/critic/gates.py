@@ -36,7 +36,7 @@ def order(task: Task, program: CompiledTask, terms: list[Pay]) -> Iterator[Findi
         if min(task.channels[c].gamma for c in (name, *below)) < 1:
             found = _disorder(gate, [p for p in terms if p.channel == name and not p.joined])
             if found:
-                fix = "an outcome that pays nothing until it reaches the threshold: an event term num(...), or gamma = 1"
+                fix = "an outcome that pays nothing below the threshold: an event term num(...), or gamma = 1"
                 message = f"{found}: discounted, a short closed episode can return more than a long open one"
                 yield Finding("W-ORDER", "W", f"channels.{name}.gate.threshold", message, fix=fix)
 
