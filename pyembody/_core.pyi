@@ -114,9 +114,10 @@ def normalise_advantages(
     running_std: NDArray[np.float64],
     first: bool,
     threads: int = 1,
+    valid: _Ends | None = None,
 ) -> NDArray[np.float64]: ...
 def combine(
-    advantages: _Floats, weights: _Floats, renormalise: bool, out: _Floats, threads: int = 1
+    advantages: _Floats, weights: _Floats, renormalise: bool, out: _Floats, threads: int = 1, valid: _Ends | None = None
 ) -> None: ...
 
 class GateRules:

@@ -50,28 +50,52 @@ def test_discounted_returns_equal_their_definition_bit_for_bit(rollout):
     np.testing.assert_array_equal(discounted(*arguments), reference.discounted_returns(*arguments))
 
 
-@given(rollouts(), st.booleans())
+def with_gaps(advantages, some):
+    """Some cells of which nothing is known, and rows that belong to no episode, or None."""
+    rng = np.random.default_rng(0)
+    advantages = np.where(rng.random(advantages.shape) < 0.05, np.float32(np.nan), advantages)
+    return advantages, rng.random(advantages.shape[:2]) < 0.7 if some else None
+
+
+@given(rollouts(), st.booleans(), st.booleans())
 @settings(max_examples=60, deadline=None)
-def test_normalised_advantages_equal_their_definition(rollout, first):
-    advantages = rollout[0].copy()
-    advantages[np.random.default_rng(0).random(advantages.shape) < 0.05] = np.nan
+def test_normalised_advantages_equal_their_definition(rollout, first, some):
+    advantages, valid = with_gaps(rollout[0], some)
     floor = np.full(advantages.shape[-1], 0.1, np.float32)
     running = np.linspace(0.5, 3, len(floor))
-    wanted, wanted_running = reference.normalise_advantages(advantages, floor, running, first=first)
-    stats = _core.normalise_advantages(advantages, floor, running, first)
+    wanted, wanted_running = reference.normalise_advantages(advantages, floor, running, first=first, valid=valid)
+    stats = _core.normalise_advantages(advantages, floor, running, first, valid=valid)
     np.testing.assert_allclose(advantages, wanted, rtol=1e-6, atol=1e-7)
     np.testing.assert_allclose(running, wanted_running, rtol=1e-12)
     assert stats.shape == (len(floor), 4)
 
 
-@given(rollouts(), st.booleans())
+@given(rollouts(), st.booleans(), st.booleans())
 @settings(max_examples=60, deadline=None)
-def test_combined_advantages_equal_their_definition(rollout, renormalise):
-    advantages, weights = rollout[0], rollout[5]
+def test_combined_advantages_equal_their_definition(rollout, renormalise, some):
+    (advantages, valid), weights = with_gaps(rollout[0], some), rollout[5]
     out = np.zeros(advantages.shape[:2], np.float32)
-    _core.combine(advantages, weights, renormalise, out)
-    wanted = reference.combine(advantages, weights, renormalise=renormalise)
+    _core.combine(advantages, weights, renormalise, out, valid=valid)
+    wanted = reference.combine(advantages, weights, renormalise=renormalise, valid=valid)
     np.testing.assert_allclose(out, wanted, rtol=2e-6, atol=1e-6)
+
+
+def test_rows_of_no_episode_move_no_moment_and_become_zero():
+    rng = np.random.default_rng(2)
+    advantages, valid = rng.normal(size=(30, 50, 2)).astype(np.float32), rng.random((30, 50)) < 0.6
+    floor, weights = np.zeros(2, np.float32), np.float32([1, 2])
+    alone, spoilt = advantages[valid][:, None].copy(), np.where(valid[..., None], advantages, np.float32(1e6))
+    wanted = _core.normalise_advantages(alone, floor, np.ones(2), True)
+    moments = _core.normalise_advantages(spoilt, floor, np.ones(2), True, valid=valid)
+    np.testing.assert_allclose(moments, wanted, rtol=1e-12)
+    np.testing.assert_allclose(spoilt[valid], alone[:, 0], rtol=1e-6)
+    out = np.empty(valid.shape, np.float32)
+    for renormalise in (False, True):
+        _core.combine(np.where(valid[..., None], spoilt, np.float32(7)), weights, renormalise, out, valid=valid)
+        assert not out[~valid].any() and out[valid].all()
+    assert abs(out[valid].mean(dtype=float)) < 1e-6 and out[valid].std(dtype=float) == pytest.approx(1)
+    with pytest.raises(ValueError, match=re.escape("valid: expected shape (30, 50), got (30, 49)")):
+        _core.combine(spoilt, weights, False, out, valid=valid[:, :49].copy())
 
 
 def steps(*values):
@@ -131,8 +155,8 @@ def test_channels_keep_their_own_discount():
 
 def test_thread_count_changes_no_bit():
     rng = np.random.default_rng(1)
-    rewards, values, following = rng.normal(size=(3, 50, 1500, 4)).astype(np.float32)
-    ends = rng.random((2, 50, 1500)) < 0.05
+    rewards, values, following = rng.standard_normal((3, 300, 1500, 4), np.float32)
+    ends = rng.random((2, 300, 1500)) < 0.05
     gamma, lam, floor = rng.random((3, 4)).astype(np.float32)
     results = []
     for threads in (1, 2, 5):
@@ -140,7 +164,7 @@ def test_thread_count_changes_no_bit():
         plain = discounted(rewards, following, *ends, gamma, threads)
         raw = advantages.copy()
         stats = _core.normalise_advantages(advantages, floor, np.ones(4), False, threads)
-        out = np.zeros((50, 1500), np.float32)
+        out = np.zeros((300, 1500), np.float32)
         _core.combine(advantages, gamma, True, out, threads)
         results.append([raw, returns, plain, advantages, stats, out])
     for other in results[1:]:

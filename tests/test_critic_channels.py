@@ -55,6 +55,49 @@ def test_the_pay_of_joined_terms_is_bounded_as_one_line(kind: str) -> None:
     assert paid.max() > 0.99 * line.high  # all of it can be had: at rest in the middle
 
 
+CAUGHT = {"expr": "num(abs(cart_pos) < 0.1)", "scale": "event"}
+LEANING = {"expr": "laplace(pole_angle, 0.5)", "scale": "event"}
+
+
+def order(gate: dict[str, Any], *terms: dict[str, Any], gamma: float = 0.99, **task: Any) -> list[str]:
+    """What the critic says of the order of returns under one gate."""
+    top = {"gamma": gamma, "gate": gate, "terms": {f"t{i}": term for i, term in enumerate(terms)}}
+    low = {"gamma": gamma, "gate": {"level": 1}, "terms": {"near": {"expr": "inverse(cart_pos, 1)"}}}
+    whole = convert(BASE | {"channels": {"top": top, "low": low}, **task}, Task, "gated")
+    found = [f for f in critique(whole, CARTPOLE) if f.code == "W-ORDER"]
+    assert {(f.severity, f.path) for f in found} <= {("W", "channels.top.gate.threshold")}
+    return [f.message for f in found]
+
+
+@pytest.mark.parametrize(
+    ("gate", "terms", "fault"),
+    [
+        ({"threshold": 0.5}, (CAUGHT,), ""),
+        ({"threshold": 0.5}, (LEANING,), "closed for outcomes below 0.5"),
+        ({"threshold": 1.5}, (CAUGHT,), "closed for outcomes below 1.5"),
+        ({"threshold": 1.0, "compare": ">"}, (CAUGHT,), "closed for outcomes below 1"),
+        ({"threshold": 0.0}, (CAUGHT,), "opens at outcomes from 0 on"),
+        ({"threshold": 0.0, "compare": ">"}, (CAUGHT,), ""),
+        ({"threshold": 0.0, "compare": ">"}, (LEANING,), ""),
+        ({"threshold": 0.5}, (CAUGHT, CAUGHT | {"expr": "num(pole_angle > 0)", "weight": -2.0}), ""),
+        ({"threshold": 1.5}, (CAUGHT, CAUGHT | {"expr": "num(pole_angle > 0)"}), "closed for outcomes below 1.5"),
+        ({"threshold": {"quantile": 0.9, "from": 0.0, "to": 1.0}}, (CAUGHT,), ""),
+    ],
+)
+def test_a_discounted_gate_warns_unless_closed_outcomes_pay_nothing_and_open_ones_something(
+    gate: dict[str, Any], terms: tuple[dict[str, Any], ...], fault: str
+) -> None:
+    found = order(gate, *terms)
+    assert len(found) == bool(fault)
+    assert all(fault in message for message in found)
+
+
+def test_the_order_needs_no_warning_without_discount_or_with_episodes_of_one_length() -> None:
+    assert order({"threshold": 0.5}, LEANING)
+    assert not order({"threshold": 0.5}, LEANING, gamma=1.0)
+    assert not order({"threshold": 0.5}, LEANING, terminations={})
+
+
 POWERS = [(0.1, 0.9, 2.5), (0.5, 3.0, 0.5), (-1.0, 0.5, 2.0), (-2.0, 1.0, 3.0)]
 
 

@@ -39,6 +39,39 @@ def test_an_open_episode_returns_more_than_any_closed_one(seed, place):
     assert totals[:10].min() > totals[10:].max()
 
 
+def discounted(rules, rewards, ended, gamma):
+    """The discounted return of each environment's first episode, all channels together."""
+    gated = once(rules, rewards, ended)[0]
+    out, discount = np.empty_like(gated), np.full(3, gamma, np.float32)
+    _core.discounted_returns(gated, np.zeros_like(gated), ended, np.zeros_like(ended), discount, out)
+    return out[0].sum(1)
+
+
+def ended_at(lengths):
+    return np.arange(lengths.max())[:, None] == lengths - 1
+
+
+@given(SEEDS, st.sampled_from(PLACES), st.floats(0.5, 0.99))
+@settings(max_examples=40, deadline=None)
+def test_discounted_an_open_episode_still_returns_more_if_closed_ones_are_paid_at_most_nothing(seed, place, gamma):
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(1, 13, 20)
+    rewards = rng.uniform(0, 3, (lengths.max(), 20, 3)).astype(np.float32)
+    rewards[..., 0] = 0
+    rewards[lengths - 1, np.arange(20), 0] = np.where(np.arange(20) < 10, 1, rng.uniform(-1, 0, 20))
+    totals = discounted(rules_of(place=place, agg=("last", "none", "none")), rewards, ended_at(lengths), gamma)
+    assert totals[:10].min() > 0 >= totals[10:].max()
+
+
+def test_discounted_a_short_closed_episode_of_some_worth_returns_more_than_a_long_open_one():
+    lengths, rewards = np.array([1, 12]), np.zeros((12, 2, 3), np.float32)
+    rewards[lengths - 1, [0, 1], 0] = 0.4, 0.9  # the gate opens from 0.5 on
+    closed, opened = discounted(EXAMPLE, rewards, ended_at(lengths), 0.9)
+    assert closed > opened
+    closed, opened = discounted(EXAMPLE, rewards, ended_at(lengths), 1.0)
+    assert closed < opened
+
+
 @given(SEEDS)
 @settings(max_examples=40, deadline=None)
 def test_with_equal_outcomes_the_episode_whose_summed_level_is_open_returns_more(seed):

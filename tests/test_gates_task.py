@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
 from pyembody.analysis.record import go_on
@@ -98,6 +99,7 @@ def test_a_gated_term_becomes_a_channel_of_its_own() -> None:
 
 def test_gates_stand_between_collection_and_returns() -> None:
     learner = learner_of(TASK | {"gates": {"pending": "zero"}})
+    learner.fused = False
     learner.iterate()
     metrics = learner.iterate()
     closed = learner.gates.open == 0
@@ -110,8 +112,32 @@ def test_gates_stand_between_collection_and_returns() -> None:
     assert metrics["Gate"]["approach"]["withheld"] > 0
 
 
+@pytest.mark.parametrize("gates", [{}, {"place": "terminal"}, {"pending": "open"}])
+def test_gates_and_returns_in_one_walk_learn_the_same_bit_for_bit(gates: dict[str, Any]) -> None:
+    one, two = (learner_of(TASK | {"gates": gates}) for _ in range(2))
+    assert one.fused
+    two.fused = False
+    for _ in range(3):
+        fused, parts = one.iterate(), two.iterate()
+        np.testing.assert_array_equal(one.rollout.advantages, two.rollout.advantages)
+        np.testing.assert_array_equal(one.rollout.returns, two.rollout.returns)
+        for name, own in parts["Gate"].items():
+            assert fused["Gate"][name] == pytest.approx(own, abs=1e-5)
+    for name, array in two.own().items():
+        np.testing.assert_array_equal(one.own()[name], array, name)
+
+
+@pytest.mark.parametrize(
+    ("gates", "settings"),
+    [({"scope": "running"}, {}), ({}, {"critics": "single"}), ({}, {"reward_scale": "return_std"})],
+)
+def test_rewards_that_are_needed_gated_are_gated_first(gates: dict[str, Any], settings: dict[str, Any]) -> None:
+    assert not learner_of(TASK | {"gates": gates}, replace(TRAIN, **settings)).fused
+
+
 def test_a_closed_gate_is_not_bootstrapped_through() -> None:
     learner = learner_of(changed(held={"threshold": 2.0}, late={"when": "cart_pos > 99"}), TRAIN)
+    learner.fused = False
     for _ in range(2):
         learner.iterate()
     cut = learner.rollout.bootstrapped

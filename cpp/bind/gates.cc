@@ -169,7 +169,9 @@ py::dict bind_gated_returns(const GateRules& rules, const py::dict& state,
         episodes =
             gated_returns(rules, kept, input, rollout, v, l, out.advantages, out.returns, threads);
     }
-    return as_dict(episodes, shape[2]);
+    py::dict out_dict = as_dict(episodes, shape[2]);
+    out_dict["withheld"] = table(episodes.withheld, shape[2], 0);
+    return out_dict;
 }
 
 }  // namespace
@@ -192,7 +194,7 @@ void register_gates(py::module_& module) {
                py::arg("conditions") = py::none(), py::arg("episodic") = py::none(),
                py::arg("threads") = 1,
                "Writes advantages and returns [T, N, C] of gated rewards, moves the state on, and "
-               "gives back the ended episodes.");
+               "gives back the ended episodes, and what was withheld [C].");
 }
 
 }  // namespace embody::bind

@@ -70,17 +70,19 @@ void bind_segments(const py::object& rewards, const py::object& ends, const py::
 }
 
 py::array_t<double> bind_normalise(const py::object& advantages, const py::object& floor,
-                                   const py::object& running_std, bool first, int threads) {
+                                   const py::object& running_std, bool first, int threads,
+                                   const py::object& valid) {
     const std::vector<std::int64_t> shape = cube(advantages, "advantages");
     auto* a = writable<float>(advantages, "advantages", "float32", shape);
     const auto* f = read_only<float>(floor, "floor", {"float32"}, {shape[2]});
     auto* s = writable<double>(running_std, "running_std", "float64", {shape[2]});
+    const std::uint8_t* rows = flags_or_null(valid, "valid", {shape[0], shape[1]});
     check_threads(threads);
     std::vector<ChannelMoments> moments(static_cast<std::size_t>(shape[2]));
     {
         const py::gil_scoped_release unlocked;
-        normalise_advantages(a, shape[0] * shape[1], shape[2], f, s, first, moments.data(),
-                             threads);
+        normalise_advantages(a, shape[0] * shape[1], shape[2], f, s, first, moments.data(), threads,
+                             rows);
     }
     py::array_t<double> out({shape[2], std::int64_t{4}});
     auto cells = out.mutable_unchecked<2>();
@@ -95,15 +97,16 @@ py::array_t<double> bind_normalise(const py::object& advantages, const py::objec
 }
 
 void bind_combine(const py::object& advantages, const py::object& weights, bool renormalise,
-                  const py::object& out, int threads) {
+                  const py::object& out, int threads, const py::object& valid) {
     const std::vector<std::int64_t> shape = cube(advantages, "advantages");
     const auto* a = read_only<float>(advantages, "advantages", {"float32"}, shape);
     const auto* w = read_only<float>(weights, "weights", {"float32"}, {shape[2]});
     auto* o = writable<float>(out, "out", "float32", {shape[0], shape[1]});
     check_apart(out, "out", advantages, "advantages");
+    const std::uint8_t* rows = flags_or_null(valid, "valid", {shape[0], shape[1]});
     check_threads(threads);
     const py::gil_scoped_release unlocked;
-    combine(a, shape[0] * shape[1], shape[2], w, renormalise, o, threads);
+    combine(a, shape[0] * shape[1], shape[2], w, renormalise, o, threads, rows);
 }
 
 }  // namespace
@@ -131,10 +134,12 @@ void register_returns(py::module_& module) {
     module.def(
         "normalise_advantages", &bind_normalise, py::arg("advantages"), py::arg("floor"),
         py::arg("running_std"), py::arg("first"), py::arg("threads") = 1,
+        py::arg("valid") = py::none(),
         "Normalises advantages [T, N, C] per channel in place; gives back [C, 4] float64: mean, "
         "deviation, divisor, count.");
     module.def("combine", &bind_combine, py::arg("advantages"), py::arg("weights"),
                py::arg("renormalise"), py::arg("out"), py::arg("threads") = 1,
+               py::arg("valid") = py::none(),
                "Writes the weighted sum over channels into out [T, N].");
 }
 

@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "base/float_mode.h"
-#include "base/thread_pool.h"
 #include "returns/kernels.h"
+#include "returns/rollout_threads.h"
 
 namespace embody {
 namespace {
@@ -113,16 +114,22 @@ void standardise(float* x, std::int64_t rows, const std::vector<double>& centre,
     });
 }
 
-int threads_for(std::int64_t cells, int threads) {
-    return useful_threads(threads, kNanosecondsPerCell * static_cast<double>(cells));
+// Takes rows that are not valid out of what follows, which leaves out what is not finite.
+void leave_out(float* x, std::int64_t rows, std::int64_t channels, const std::uint8_t* valid) {
+    for (std::int64_t row = 0; valid != nullptr && row < rows; ++row) {
+        if (valid[row] == 0) {
+            std::fill_n(x + row * channels, channels, std::numeric_limits<float>::quiet_NaN());
+        }
+    }
 }
 
 }  // namespace
 
 void normalise_advantages(float* advantages, std::int64_t rows, std::int64_t channels,
                           const float* floor, double* running_std, bool first,
-                          ChannelMoments* moments, int threads) {
-    const int used = threads_for(rows * channels, threads);
+                          ChannelMoments* moments, int threads, const std::uint8_t* valid) {
+    const int used = rollout_threads(threads, rows * channels, kNanosecondsPerCell);
+    leave_out(advantages, rows, channels, valid);
     const std::vector<Moments> seen = all_moments(advantages, rows, channels, used);
     std::vector<double> centre;
     std::vector<double> divisor;
@@ -139,8 +146,9 @@ void normalise_advantages(float* advantages, std::int64_t rows, std::int64_t cha
 }
 
 void combine(const float* advantages, std::int64_t rows, std::int64_t channels,
-             const float* weights, bool renormalise, float* out, int threads) {
-    const int used = threads_for(rows * channels, threads);
+             const float* weights, bool renormalise, float* out, int threads,
+             const std::uint8_t* valid) {
+    const int used = rollout_threads(threads, rows * channels, kNanosecondsPerCell);
     parallel_for(chunks_of(rows), used, [&](std::int64_t begin, std::int64_t end, int) {
         const FloatMode mode;
         const std::int64_t first = begin * kChunkRows;
@@ -148,9 +156,12 @@ void combine(const float* advantages, std::int64_t rows, std::int64_t channels,
         return_kernels().weigh(channels,
                                {count, advantages + first * channels, weights, out + first});
     });
+    leave_out(out, rows, 1, valid);
     if (renormalise) {
         const Moments seen = all_moments(out, rows, 1, used)[0];
         standardise(out, rows, {seen.mean}, {std::max(deviation(seen), kLeast)}, used);
+    } else if (valid != nullptr) {
+        standardise(out, rows, {0.0}, {1.0}, used);
     }
 }
 

@@ -14,16 +14,20 @@ struct ChannelMoments {
 };
 
 // In place: (A - mean) / max(deviation, floor * running deviation, 1e-8) for each of the C
-// channels; rows that are not finite are left out of the moments and become 0. running_std moves by
-// 5 % towards the deviation, or takes it when `first`. Moments are float64, merged in an order that
-// does not depend on the number of threads. moments: [C], out.
+// channels; what is not finite, and rows that are not `valid` [rows] (null: all are), is left out
+// of the moments and becomes 0. running_std moves by 5 % towards the deviation, or takes it when
+// `first`. Moments are float64, merged in an order that does not depend on the number of threads.
+// moments: [C], out.
 void normalise_advantages(float* advantages, std::int64_t rows, std::int64_t channels,
                           const float* floor, double* running_std, bool first,
-                          ChannelMoments* moments, int threads);
+                          ChannelMoments* moments, int threads,
+                          const std::uint8_t* valid = nullptr);
 
-// out[row] = sum over channels of weights[c] * advantages[row, c], then to zero mean and unit
-// deviation if `renormalise`.
+// out[row] = sum over channels of weights[c] * advantages[row, c] where that is finite, then to
+// zero mean and unit deviation if `renormalise`. Rows that are not `valid` are left out and become
+// 0.
 void combine(const float* advantages, std::int64_t rows, std::int64_t channels,
-             const float* weights, bool renormalise, float* out, int threads);
+             const float* weights, bool renormalise, float* out, int threads,
+             const std::uint8_t* valid = nullptr);
 
 }  // namespace embody

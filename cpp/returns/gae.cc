@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "base/float_mode.h"
-#include "base/thread_pool.h"
+#include "returns/rollout_threads.h"
 #include "returns/stretch.h"
 
 namespace embody {
@@ -12,16 +12,15 @@ namespace {
 
 constexpr std::int64_t kCells =
     2048;  // cells walked back together: their rows stay in the first-level cache
-constexpr double kNanosecondsPerCell = 0.4;
+constexpr double kNanosecondsPerCell = 0.3;
 
 void walk_back(const Rollout& rollout, const float* values, const float* lam, float* advantages,
                float* returns, int threads, void (*kernel)(const GaeStep&)) {
     const std::int64_t n = rollout.environments;
     const std::int64_t rows = std::clamp<std::int64_t>(kCells / rollout.channels, 1, n);
     const std::int64_t stretches = (n + rows - 1) / rows;
-    const double cost =
-        kNanosecondsPerCell * static_cast<double>(rollout.steps * n * rollout.channels);
-    parallel_for(stretches, useful_threads(threads, cost),
+    const std::int64_t cells = rollout.steps * n * rollout.channels;
+    parallel_for(stretches, rollout_threads(threads, cells, kNanosecondsPerCell),
                  [&](std::int64_t begin, std::int64_t end, int) {
                      const FloatMode mode;
                      Stretch stretch(rollout, values, lam, advantages, returns, rows);

@@ -36,18 +36,16 @@ void GateBlock::turn(const GateEpisodes& episodes) {
     for (std::size_t i = 0; i < most_.size() && i < cells; ++i) {
         most_[i] = pays_[i] == kNothing ? 0.0F : kAll;
     }
-    finish_tails(cells);
+    std::fill(lost_.begin(), lost_.end(), 0.0);
+    std::fill(best_.begin(), best_.end(), -kAll);
+    if (rules_.pending != GatePending::hold) {
+        settle_held(cells);
+    }
 }
 
-// What waits in unfinished episodes is held, forgotten, or paid at the last step.
-void GateBlock::finish_tails(std::size_t cells) {
+// What unfinished episodes hold of earlier buffers is forgotten, or paid at the last step.
+void GateBlock::settle_held(std::size_t cells) {
     double* held = state_.held;
-    if (rules_.pending == GatePending::hold) {
-        for (std::size_t i = 0; i < cells; ++i) {
-            held[i] += tail_[i];
-        }
-        return;
-    }
     for (std::size_t i = 0; i < early_.size() && i < cells; ++i) {
         const bool mean = (flags_[i] & kGateMean) != 0;
         early_[i] = mean ? held[i] / static_cast<double>(length_[i]) : held[i];
@@ -63,7 +61,11 @@ void GateBlock::back(std::int64_t t, const GateEpisodes& episodes, float* out, s
     const std::size_t last = next_;
     while (next_ > begun_ && episodes.step[next_ - 1] == t) {
         --next_;
-        begin_episode(episodes.environment[next_] - first_, episodes, next_);
+        const std::int64_t n = episodes.environment[next_] - first_;
+        if (since_[static_cast<std::size_t>(n)] == t + 1) {
+            leave(n);
+        }
+        begin_episode(n, episodes, next_);
     }
     const float* rewards = input_.rewards + (t * input_.environments + first_) * channels_;
     GatePay step;
@@ -72,8 +74,9 @@ void GateBlock::back(std::int64_t t, const GateEpisodes& episodes, float* out, s
     step.flags = flags_.data();
     step.pays = pays_.data();
     step.length = length_.data();
+    step.lost = lost_.empty() ? nullptr : lost_.data();
     step.out = out;
-    return_kernels().pay(shared_)(step);
+    return_kernels().pay(shared_, step.lost != nullptr)(step);
     add_lumps(t, episodes, last, out);
     for (std::int64_t n = 0; gate != nullptr && n < rows_; ++n) {
         for (std::int64_t c = 0; c < channels_; ++c) {
@@ -86,7 +89,11 @@ std::pair<std::size_t, std::size_t> GateBlock::ended(std::int64_t t, const GateE
     const std::size_t last = next_;
     while (next_ > begun_ && episodes.step[next_ - 1] == t) {
         --next_;
-        const std::int64_t cell = (episodes.environment[next_] - first_) * channels_;
+        const std::int64_t n = episodes.environment[next_] - first_;
+        if (since_[static_cast<std::size_t>(n)] == t + 1) {
+            leave(n);
+        }
+        const std::int64_t cell = n * channels_;
         const std::size_t from = next_ * static_cast<std::size_t>(channels_);
         for (const Level& own : gated_channels_) {
             const bool open = episodes.open[from + own.channel] != 0;
@@ -94,6 +101,59 @@ std::pair<std::size_t, std::size_t> GateBlock::ended(std::int64_t t, const GateE
         }
     }
     return {next_, last};
+}
+
+Withholding GateBlock::withholding() {
+    return {most_.data(), best_.empty() ? nullptr : best_.data(), lost_.data()};
+}
+
+// What the steps of unfinished episodes were not paid is held, and measured where the way up read
+// nothing. Rows that ended have left already: nothing is added to theirs.
+void GateBlock::finish(const GateEpisodes& episodes) {
+    for (std::size_t k = begun_; k < episodes.step.size(); ++k) {
+        const std::int64_t row = (episodes.environment[k] - first_) * channels_;
+        std::fill_n(lost_.begin() + row, lost_.empty() ? 0 : channels_, 0.0);
+        std::fill_n(best_.begin() + row, best_.empty() ? 0 : channels_, -kAll);
+    }
+    const auto cells = static_cast<std::size_t>(rows_ * channels_);
+    const bool holds = rules_.pending == GatePending::hold && !lost_.empty() && !running_;
+    for (std::size_t i = 0; holds && i < cells; ++i) {
+        state_.held[i] += lost_[i];
+    }
+    if (withholds()) {
+        measure_unfinished(cells, episodes);
+    }
+}
+
+void GateBlock::measure_unfinished(std::size_t cells, const GateEpisodes& episodes) {
+    const std::int64_t before = input_.steps - 1;
+    const float* last = input_.rewards + (before * input_.environments + first_) * channels_;
+    double* __restrict measure = state_.measure;
+    for (std::size_t i = 0; i < best_.size() && i < cells; ++i) {
+        const auto best = static_cast<double>(best_[i]);
+        measure[i] = ((flags_[i] & kGateMax) != 0) & (best > measure[i]) ? best : measure[i];
+    }
+    for (std::size_t i = 0; i < cells; ++i) {
+        measure[i] = (flags_[i] & kGateLast) != 0 ? static_cast<double>(last[i]) : measure[i];
+    }
+    for (std::size_t k = episodes.step.size(); k > begun_ && episodes.step[k - 1] == before; --k) {
+        forget(episodes.environment[k - 1] - first_);
+    }
+}
+
+// The way back comes to an end: it has passed all steps of the row's unfinished episode.
+void GateBlock::leave(std::int64_t n) {
+    const std::int64_t row = n * channels_;
+    const bool holds = rules_.pending == GatePending::hold && !lost_.empty();
+    for (std::int64_t i = row; holds && i < row + channels_; ++i) {
+        state_.held[i] += lost_[static_cast<std::size_t>(i)];
+    }
+    for (std::int64_t i = row; !best_.empty() && i < row + channels_; ++i) {
+        const auto cell = static_cast<std::size_t>(i);
+        if ((flags_[cell] & kGateMax) != 0) {
+            state_.measure[i] = std::max(state_.measure[i], static_cast<double>(best_[cell]));
+        }
+    }
 }
 
 void GateBlock::begin_episode(std::int64_t n, const GateEpisodes& episodes, std::size_t index) {

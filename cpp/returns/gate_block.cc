@@ -59,13 +59,14 @@ GateBlock::GateBlock(const GateRules& rules, const GateState& state, const GateI
     const bool held = rules.place == GatePlace::terminal && !running_;
     take_ = return_kernels().take(any_cap(rules), held, written);
     set_channels(most);
+    since_.resize(static_cast<std::size_t>(most));
+    if (rules.pending == GatePending::hold && !held && !running_) {
+        lost_.resize(flags_.size());
+    }
     if (!written && only_withholds(rules, input)) {
-        constexpr float kNever = std::numeric_limits<float>::infinity();
-        for (const std::uint32_t flag : flags_) {
-            least_.push_back((flag & kGateGated) != 0 ? 0.0F : kNever);
-        }
         best_.resize(any_of(rules.aggregate, Aggregate::max) ? flags_.size() : 0);
         most_.resize(flags_.size());
+        lost_.resize(flags_.size());
     }
 }
 
@@ -91,7 +92,7 @@ void GateBlock::set_channels(std::int64_t most) {
         cap_.insert(cap_.end(), rules_.cap.begin(), rules_.cap.end());
     }
     now_.assign(gated.size(), 1);
-    tail_.resize(flags_.size());
+    lump_.resize(gated.size());
     pays_.resize(flags_.size());
     length_.resize(shared_ ? flags_.size() : 0);
     early_.resize(rules_.pending == GatePending::open ? flags_.size() : 0);
@@ -106,39 +107,25 @@ void GateBlock::begin(std::int64_t first, std::int64_t rows, BlockRows<float> ga
     const std::int64_t cell = first * channels_;
     state_ = {all_.measure + cell, all_.positive + cell, all_.held + cell, all_.latch + cell,
               all_.length + first};
-    std::fill(tail_.begin(), tail_.end(), 0.0);
-    read_best();
+    std::fill(since_.begin(), since_.end(), 0);
 }
 
-// The highest of float32 rewards is a float32: anything else is measured the long way.
-void GateBlock::read_best() {
-    exact_ = true;
-    const auto cells = static_cast<std::size_t>(rows_ * channels_);
-    for (std::size_t i = 0; i < best_.size() && i < cells; ++i) {
-        const bool needed = (flags_[i] & kGateMax) != 0;
-        best_[i] = needed ? static_cast<float>(state_.measure[i]) : 0.0F;
-        exact_ = exact_ && (!needed || static_cast<double>(best_[i]) == state_.measure[i]);
-    }
-}
-
-void GateBlock::watch(std::int64_t t) {
-    GateWatch step;
-    step.cells = rows_ * channels_;
-    step.rewards = input_.rewards + (t * input_.environments + first_) * channels_;
-    step.least = least_.data();
-    step.best = best_.empty() ? nullptr : best_.data();
-    step.held = rules_.pending == GatePending::hold ? tail_.data() : nullptr;
-    return_kernels().watch(step);
-}
-
-// Writes the measures of a row at step t into the state.
-void GateBlock::keep_measures(std::int64_t t, std::int64_t n) {
-    const float* rewards = input_.rewards + (t * input_.environments + first_ + n) * channels_;
+// Writes the measures of an episode that ends at step t into the state. Nothing else is read on the
+// way up where gates only withhold.
+void GateBlock::measure_episode(std::int64_t t, std::int64_t n) {
+    const std::int64_t stride = input_.environments * channels_;
+    const float* rewards = input_.rewards + (first_ + n) * channels_;
     for (const Level& gate : gating_) {
         const auto c = static_cast<std::int64_t>(gate.channel);
-        const bool last = static_cast<Aggregate>(rules_.aggregate[gate.channel]) == Aggregate::last;
-        state_.measure[n * channels_ + c] = static_cast<double>(
-            last ? rewards[c] : best_[static_cast<std::size_t>(n * channels_ + c)]);
+        double& measure = state_.measure[n * channels_ + c];
+        if (static_cast<Aggregate>(rules_.aggregate[gate.channel]) == Aggregate::last) {
+            measure = static_cast<double>(rewards[t * stride + c]);
+            continue;
+        }
+        for (std::int64_t s = since_[static_cast<std::size_t>(n)]; s <= t; ++s) {
+            const auto reward = static_cast<double>(rewards[s * stride + c]);
+            measure = reward > measure ? reward : measure;
+        }
     }
 }
 
@@ -152,10 +139,9 @@ void GateBlock::forward(GateEpisodes& episodes) {
         state_.length[n] += static_cast<std::int32_t>(input_.steps);  // as if no episode ended
     }
     for (std::int64_t t = 0; t < input_.steps; ++t) {
-        if (quick()) {
-            watch(t);
+        if (withholds()) {
             for_ends(t, [&](std::int64_t n) {
-                keep_measures(t, n);
+                measure_episode(t, n);
                 close(t, n, episodes);
             });
             continue;
@@ -168,11 +154,6 @@ void GateBlock::forward(GateEpisodes& episodes) {
             }
         }
         for_ends(t, [&](std::int64_t n) { close(t, n, episodes); });
-    }
-    for (std::int64_t n = 0; quick() && n < rows_; ++n) {
-        if (state_.length[n] > 0) {
-            keep_measures(input_.steps - 1, n);
-        }
     }
     if (!running_) {
         turn(episodes);
@@ -207,7 +188,6 @@ void GateBlock::take(std::int64_t t) {
 
 void GateBlock::take_rows(std::int64_t t, std::int64_t n, std::int64_t count) {
     const std::int64_t cell = n * channels_;
-    const bool held = rules_.place == GatePlace::terminal;
     GateTake step;
     step.cells = count * channels_;
     step.rewards = input_.rewards + (t * input_.environments + first_ + n) * channels_;
@@ -215,7 +195,7 @@ void GateBlock::take_rows(std::int64_t t, std::int64_t n, std::int64_t count) {
     step.cap = cap_.data() + cell;
     step.measure = state_.measure + cell;
     step.positive = state_.positive + cell;
-    step.waiting = held && !running_ ? state_.held + cell : tail_.data() + cell;
+    step.waiting = state_.held + cell;
     step.gated = gated_.data == nullptr ? nullptr : gated_.row(t) + cell;
     take_(step);
     if (input_.conditions != nullptr) {
@@ -290,16 +270,20 @@ void GateBlock::close(std::int64_t t, std::int64_t n, GateEpisodes& episodes) {
     const std::int64_t left = input_.valid == nullptr ? input_.steps - 1 - t : 0;
     const std::int64_t length = state_.length[n] - left;
     episodes.length.push_back(length);
+    const std::uint8_t* latch = state_.latch + n * channels_;
     for (std::size_t c = 0; c < now_.size(); ++c) {
-        const std::int64_t cell = n * channels_ + static_cast<std::int64_t>(c);
-        const bool open = running_ ? (state_.latch[cell] & kGateOpen) != 0 : now_[c] != 0;
+        now_[c] = running_ ? static_cast<std::uint8_t>(latch[c] & kGateOpen) : now_[c];
         const double share = rules_.mean[c] != 0 ? static_cast<double>(length) : 1.0;
-        episodes.measure.push_back(state_.measure[cell]);
-        episodes.lump.push_back(open && !running_ ? state_.held[cell] / share : 0.0);
-        episodes.open.push_back(open ? 1 : 0);
+        const double held = state_.held[n * channels_ + static_cast<std::int64_t>(c)];
+        lump_[c] = now_[c] != 0 && !running_ ? held / share : 0.0;
     }
+    const double* measure = state_.measure + n * channels_;
+    episodes.measure.insert(episodes.measure.end(), measure, measure + channels_);
+    episodes.lump.insert(episodes.lump.end(), lump_.begin(), lump_.end());
+    episodes.open.insert(episodes.open.end(), now_.begin(), now_.end());
     forget(n);
     state_.length[n] = static_cast<std::int32_t>(left);
+    since_[static_cast<std::size_t>(n)] = t + 1;
 }
 
 void GateBlock::forget(std::int64_t n) {
@@ -310,10 +294,6 @@ void GateBlock::forget(std::int64_t n) {
         state_.positive[cell] = 0;
         state_.held[cell] = 0;
         state_.latch[cell] = 0;
-        tail_[static_cast<std::size_t>(cell)] = 0;
-        if (!best_.empty()) {
-            best_[static_cast<std::size_t>(cell)] = static_cast<float>(state_.measure[cell]);
-        }
     }
 }
 

@@ -39,8 +39,8 @@ class GateBlock {
     // Whether what is read on the way back differs from the rewards.
     static bool needs_rows(const GateRules& rules, const GateInput& input);
 
-    // Measures, splits and holds; ended episodes are added to `episodes` in the order of (step,
-    // environment).
+    // Finds what ended episodes measure, and splits and caps what must be on the way up; they are
+    // added to `episodes` in the order of (step, environment).
     void forward(GateEpisodes& episodes);
 
     // To be called after `forward`, with t falling from the last step: writes what step t pays
@@ -48,10 +48,16 @@ class GateBlock {
     void back(std::int64_t t, const GateEpisodes& episodes, float* out, std::uint8_t* gate);
 
     // In place of `back` where gates only withhold: the episodes that end at step t, as a range.
+    // After it, step t's rewards are to be walked over with `withholding`.
     std::pair<std::size_t, std::size_t> ended(std::int64_t t, const GateEpisodes& episodes);
-
-    // [rows, C]: a reward above it is not paid at the step t last walked back to.
+    Withholding withholding();
     const float* most() const { return most_.data(); }
+
+    // [rows, C], where gates only withhold: what the way back has not paid.
+    const std::vector<double>& lost() const { return lost_; }
+
+    // To be called after the way back: what unfinished episodes leave to the next buffer.
+    void finish(const GateEpisodes& episodes);
 
     // Whether the gate of an environment's channel is open at the step t last walked back to.
     bool open(std::int64_t t, std::int64_t n, std::int64_t c) const;
@@ -66,10 +72,10 @@ class GateBlock {
         std::int32_t level = 0;
     };
 
-    bool quick() const { return !least_.empty() && exact_; }
-    void watch(std::int64_t t);
-    void read_best();
-    void keep_measures(std::int64_t t, std::int64_t n);
+    bool withholds() const { return !most_.empty(); }
+    void measure_episode(std::int64_t t, std::int64_t n);
+    void leave(std::int64_t n);
+    void measure_unfinished(std::size_t cells, const GateEpisodes& episodes);
     void set_channels(std::int64_t most);
     bool valid(std::int64_t t, std::int64_t n) const;
     void count(std::int64_t t);
@@ -86,7 +92,7 @@ class GateBlock {
     void begin_episode(std::int64_t n, const GateEpisodes& episodes, std::size_t index);
     void add_lumps(std::int64_t t, const GateEpisodes& episodes, std::size_t last,
                    float* out) const;
-    void finish_tails(std::size_t cells);
+    void settle_held(std::size_t cells);
 
     const GateRules& rules_;
     const GateInput& input_;
@@ -105,11 +111,11 @@ class GateBlock {
     std::vector<std::uint8_t> now_;     // [C]: the cascade of one row
     std::vector<std::uint32_t> flags_;  // [rows, C]
     std::vector<double> cap_;           // [rows, C]
-    std::vector<double> tail_;          // [rows, C]: waits since the last end in this buffer
-    std::vector<float> least_;          // [rows, C]: what waits, where gates only withhold
-    std::vector<float> best_;           // [rows, C]: highest reward, where a channel needs it
-    std::vector<float> most_;           // [rows, C], back in time
-    bool exact_ = false;                // best_ can stand for the measures
+    std::vector<double> lump_;          // [C]: of one row
+    std::vector<std::int64_t> since_;   // [rows]: the first step of the unfinished episode
+    std::vector<double> lost_;          // [rows, C], back in time, where it may be held
+    std::vector<float> best_;           // [rows, C], back in time, where a channel needs it
+    std::vector<float> most_;           // [rows, C], back in time, where gates only withhold
     std::vector<std::uint32_t> pays_;   // [rows, C], back in time: a kPays
     std::vector<float> length_;         // [rows, C], back in time: of the episode that is paid
     std::vector<double> early_;         // [rows, C]: held, but paid at the last step

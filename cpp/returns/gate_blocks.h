@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "base/float_mode.h"
-#include "base/thread_pool.h"
 #include "returns/gate_block.h"
+#include "returns/rollout_threads.h"
 
 namespace embody {
 
@@ -25,8 +25,7 @@ GateEpisodes gate_blocks(const GateRules& rules, const GateInput& input, int thr
     const std::int64_t n = input.environments;
     const std::int64_t rows = std::clamp<std::int64_t>(kGateCells / channels, 1, n);
     const std::int64_t blocks = (n + rows - 1) / rows;
-    const double cost = nanoseconds_per_cell * static_cast<double>(input.steps * n * channels);
-    const int useful = useful_threads(threads, cost);
+    const int useful = rollout_threads(threads, input.steps * n * channels, nanoseconds_per_cell);
     std::vector<GateEpisodes> parts(static_cast<std::size_t>(useful));
     parallel_for(blocks, useful, [&](std::int64_t begin, std::int64_t end, int chunk) {
         const FloatMode mode;

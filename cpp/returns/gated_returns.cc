@@ -1,4 +1,5 @@
 // Gates and generalised advantage estimation in one walk over a block of environments.
+#include <algorithm>
 #include <vector>
 
 #include "returns/gate_blocks.h"
@@ -7,7 +8,8 @@
 namespace embody {
 namespace {
 
-constexpr double kNanosecondsPerCell = 0.8;
+constexpr double kNanosecondsPerCell = 0.4;
+constexpr std::size_t kRowsTogether = 8;
 
 class ReturnsWalker {
   public:
@@ -27,24 +29,49 @@ class ReturnsWalker {
         gated_.resize(GateBlock::needs_rows(rules, input) ? all : 0);
         gate_.resize(rules.scope == GateScope::running ? all : 0);
         paid_.resize(static_cast<std::size_t>(cells_));
+        withheld_.resize(withholds_ ? 0 : paid_.size());
+        lumps_.resize(static_cast<std::size_t>(rollout.channels));
+        lanes_.resize(lumps_.size() * kRowsTogether);
     }
 
     void run(std::int64_t first, std::int64_t rows, GateEpisodes& episodes) {
         block_.begin(first, rows, {gated_.empty() ? nullptr : gated_.data(), cells_},
                      {gate_.empty() ? nullptr : gate_.data(), cells_});
         block_.forward(episodes);
+        std::fill(lumps_.begin(), lumps_.end(), 0.0);
         if (withholds_) {
-            return pay_back(first, rows, episodes);
+            pay_back(first, rows, episodes);
+        } else {
+            step_back(first, rows, episodes);
         }
+        add_withheld(rows, episodes);
+        block_.finish(episodes);
+    }
+
+  private:
+    // The way back where rewards must be written before they are estimated from.
+    void step_back(std::int64_t first, std::int64_t rows, const GateEpisodes& episodes) {
+        std::fill(withheld_.begin(), withheld_.end(), 0.0);
         stretch_.begin();
         for (std::int64_t t = input_.steps - 1; t >= 0; --t) {
             block_.back(t, episodes, paid_.data(), nullptr);
+            watch(t, first, rows);
             stretch_.step(t, first, rows, paid_.data(), return_kernels().gae);
             block_.for_ends(t, [&](std::int64_t n) { end(t, first, n); });
         }
     }
 
-  private:
+    // Notes how much less than its rewards a step is paid.
+    void watch(std::int64_t t, std::int64_t first, std::int64_t rows) {
+        const std::int64_t channels = rollout_.channels;
+        const float* rewards = input_.rewards + (t * input_.environments + first) * channels;
+        const float* paid = paid_.data();
+        double* __restrict sum = withheld_.data();
+        for (std::int64_t i = 0; i < rows * channels; ++i) {
+            sum[i] += static_cast<double>(rewards[i]) - static_cast<double>(paid[i]);
+        }
+    }
+
     // The way back where gates only withhold: the rewards are read where they are.
     void pay_back(std::int64_t first, std::int64_t rows, const GateEpisodes& episodes) {
         stretch_.begin();
@@ -52,7 +79,8 @@ class ReturnsWalker {
             const auto [from, to] = block_.ended(t, episodes);
             const float* rewards =
                 input_.rewards + (t * input_.environments + first) * rollout_.channels;
-            stretch_.step(t, first, rows, rewards, return_kernels().gae_gated, block_.most());
+            stretch_.step(t, first, rows, rewards, return_kernels().gae_gated,
+                          block_.withholding());
             for (std::size_t k = from; k < to; ++k) {
                 pay_end(t, first, episodes, k);
             }
@@ -71,8 +99,30 @@ class ReturnsWalker {
             float& paid = paid_[static_cast<std::size_t>(n * channels + c)];
             paid = had > block_.most()[n * channels + c] ? 0.0F : had;
             paid = lump != 0 ? static_cast<float>(static_cast<double>(paid) + lump) : paid;
+            lumps_[static_cast<std::size_t>(c)] += lump;
         }
         end(t, first, n);
+    }
+
+    // Adds the block's sum of what was withheld: neighbouring rows side by side, then their
+    // channels.
+    void add_withheld(std::int64_t rows, GateEpisodes& episodes) {
+        const std::vector<double>& cells = withholds_ ? block_.lost() : withheld_;
+        const auto channels = static_cast<std::size_t>(rollout_.channels);
+        const auto count = static_cast<std::size_t>(rows) * channels;
+        std::fill(lanes_.begin(), lanes_.end(), 0.0);
+        for (std::size_t start = 0; start < count; start += lanes_.size()) {
+            const std::size_t here = std::min(lanes_.size(), count - start);
+            for (std::size_t i = 0; i < here; ++i) {
+                lanes_[i] += cells[start + i];
+            }
+        }
+        for (std::size_t i = channels; i < lanes_.size(); ++i) {
+            lanes_[i % channels] += lanes_[i];
+        }
+        for (std::size_t c = 0; c < channels; ++c) {
+            episodes.withheld.push_back(lanes_[c] - lumps_[c]);
+        }
     }
 
     // At an end nothing follows but what is bootstrapped, and that only through an open gate.
@@ -108,6 +158,9 @@ class ReturnsWalker {
     std::vector<float> gated_;
     std::vector<std::uint8_t> gate_;
     std::vector<float> paid_;
+    std::vector<double> withheld_;  // [rows, C], where rewards are written
+    std::vector<double> lumps_;     // [C]: paid for earlier buffers, where they are not
+    std::vector<double> lanes_;     // rows that are added side by side
 };
 
 }  // namespace

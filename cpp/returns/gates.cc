@@ -43,6 +43,14 @@ std::vector<T> picked(const std::vector<T>& from, const std::vector<std::size_t>
     return out;
 }
 
+std::vector<double> summed(const std::vector<double>& rows, std::size_t width) {
+    std::vector<double> out(rows.empty() ? 0 : width);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        out[i % width] += rows[i];
+    }
+    return out;
+}
+
 }  // namespace
 
 // The episodes of all blocks as one list, in the order of (step, environment).
@@ -55,11 +63,13 @@ GateEpisodes joined(const std::vector<GateEpisodes>& parts, std::size_t channels
         append(all.measure, part.measure);
         append(all.lump, part.lump);
         append(all.open, part.open);
+        append(all.withheld, part.withheld);
     }
     const std::vector<std::size_t> order = by_step(all.step);
     return {picked(all.environment, order, 1), picked(all.step, order, 1),
             picked(all.length, order, 1),      picked(all.measure, order, channels),
-            picked(all.lump, order, channels), picked(all.open, order, channels)};
+            picked(all.lump, order, channels), picked(all.open, order, channels),
+            summed(all.withheld, channels)};
 }
 
 std::vector<std::uint8_t> GateRules::gated() const {
@@ -96,6 +106,7 @@ struct RewardWalker {
         for (std::int64_t t = input.steps - 1; !running && t >= 0; --t) {
             block.back(t, episodes, paid.row(t), open.row(t));
         }
+        block.finish(episodes);
     }
 };
 

@@ -63,6 +63,9 @@ struct GateEpisodes {
     std::vector<double> measure;            // [K, C]
     std::vector<double> lump;               // [K, C], paid at the last step for earlier ones
     std::vector<std::uint8_t> open;         // [K, C]
+    // [C]: the sum of rewards less that of what was paid; of gated_returns alone. Inside the core
+    // one row a block.
+    std::vector<double> withheld;
 };
 
 // Writes gated [T, N, C] (may be the rewards) and gate [T, N, C], and moves the state on.

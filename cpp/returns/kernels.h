@@ -7,6 +7,13 @@
 
 namespace embody {
 
+// Gates that only withhold, back in time, per cell.
+struct Withholding {
+    const float* most = nullptr;  // a reward above it is not paid
+    float* best = nullptr;        // or null: the highest reward so far
+    double* lost = nullptr;       // the sum of what was not paid
+};
+
 // One stretch of environments of one step, flattened to n * C cells.
 struct GaeStep {
     std::int64_t cells = 0;
@@ -19,10 +26,10 @@ struct GaeStep {
     float* carry = nullptr;                // per cell: the advantage or return of the step after
     float* advantages = nullptr;
     float* returns = nullptr;
-    const float* most = nullptr;  // per cell: a reward above it is not paid; read by gae_gated
+    Withholding gate;  // read by gae_gated
 };
 
-// The same with the ends as they come, a byte a row; gamma, trace, carry and most per cell.
+// The same with the ends as they come, a byte a row; gamma, trace, carry and the gate per cell.
 struct GaeRows {
     GaeStep step;
     const std::uint8_t* terminated = nullptr;
@@ -64,17 +71,8 @@ struct GateTake {
     const double* cap = nullptr;
     double* measure = nullptr;
     double* positive = nullptr;
-    double* waiting = nullptr;
+    double* waiting = nullptr;  // what the last step may pay
     float* gated = nullptr;
-};
-
-// What a block must remember of one step of gates that only withhold: best and held may be null.
-struct GateWatch {
-    std::int64_t cells = 0;
-    const float* rewards = nullptr;
-    const float* least = nullptr;  // a reward above it waits
-    float* best = nullptr;         // the highest reward so far
-    double* held = nullptr;        // the sum of what waits
 };
 
 // The same as GateTake on the way back.
@@ -84,6 +82,7 @@ struct GatePay {
     const std::uint32_t* flags = nullptr;
     const std::uint32_t* pays = nullptr;  // 0: what waits is lost
     const float* length = nullptr;        // of the episode, where a channel pays the mean
+    double* lost = nullptr;               // or null: the sum of what waits and is lost
     float* out = nullptr;
 };
 
@@ -107,12 +106,11 @@ struct ReturnKernels {
     void (*lambda)(const GaeStep&) = nullptr;
     // Kernels for gates with and without caps, held pay, and pay that is written.
     Take (*take)(bool capped, bool held, bool written) = nullptr;
-    Pay (*pay)(bool shared) = nullptr;
+    Pay (*pay)(bool shared, bool lost) = nullptr;
     void (*gae_gated)(const GaeStep&) = nullptr;
-    // The first rows of a step, as many as fill whole vectors, with or without `most`; gives back
+    // The first rows of a step, as many as fill whole vectors, with or without a gate; gives back
     // how many cells that were.
     std::int64_t (*gae_rows)(std::int64_t channels, const GaeRows&) = nullptr;
-    void (*watch)(const GateWatch&) = nullptr;
 };
 
 const ReturnKernels& return_kernels();

@@ -8,13 +8,18 @@ namespace {
 // The same step from a cell on; the ends begin there already.
 GaeStep rest(GaeStep step, std::int64_t cell) {
     step.cells -= cell;
-    for (const float** array :
-         {&step.rewards, &step.values, &step.next_values, &step.gamma, &step.trace, &step.most}) {
-        *array = *array == nullptr ? nullptr : *array + cell;
-    }
-    for (float** array : {&step.carry, &step.advantages, &step.returns}) {
-        *array = *array == nullptr ? nullptr : *array + cell;
-    }
+    const auto on = [&](auto*& array) { array = array == nullptr ? nullptr : array + cell; };
+    on(step.rewards);
+    on(step.values);
+    on(step.next_values);
+    on(step.gamma);
+    on(step.trace);
+    on(step.carry);
+    on(step.advantages);
+    on(step.returns);
+    on(step.gate.most);
+    on(step.gate.best);
+    on(step.gate.lost);
     return step;
 }
 
@@ -27,11 +32,14 @@ Stretch::Stretch(const Rollout& rollout, const float* values, const float* lam, 
     const auto channels = static_cast<std::size_t>(rollout.channels);
     ended_.resize(cells);
     carry_.resize(cells);
-    for (std::size_t i = 0; i < cells; ++i) {
-        const float gamma = rollout.gamma[i % channels];
-        const float own = lam == nullptr ? 0.0F : lam[i % channels];
-        gamma_.push_back(gamma);
-        trace_.push_back(advantages == nullptr ? own : gamma * own);
+    gamma_.resize(cells);
+    trace_.resize(cells);
+    for (std::size_t i = 0; i < cells; i += channels) {
+        for (std::size_t c = 0; c < channels; ++c) {
+            const float own = lam == nullptr ? 0.0F : lam[c];
+            gamma_[i + c] = rollout.gamma[c];
+            trace_[i + c] = advantages == nullptr ? own : rollout.gamma[c] * own;
+        }
     }
 }
 
@@ -46,7 +54,7 @@ void Stretch::run(std::int64_t first, std::int64_t rows, Kernel kernel) {
 }
 
 void Stretch::step(std::int64_t t, std::int64_t first, std::int64_t rows, const float* rewards,
-                   Kernel kernel, const float* most) {
+                   Kernel kernel, const Withholding& gate) {
     const std::int64_t row = t * rollout_.environments + first;
     const std::int64_t cell = row * rollout_.channels;
     GaeStep step;
@@ -60,7 +68,7 @@ void Stretch::step(std::int64_t t, std::int64_t first, std::int64_t rows, const 
     step.carry = carry_.data();
     step.advantages = advantages_ == nullptr ? nullptr : advantages_ + cell;
     step.returns = returns_ + cell;
-    step.most = most;
+    step.gate = gate;
     const std::int64_t done = step_rows(step, row);
     if (done < rows) {
         find_ends(row + done, rows - done, t == rollout_.steps - 1);

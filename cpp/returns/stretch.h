@@ -23,10 +23,10 @@ class Stretch {
     void run(std::int64_t first, std::int64_t rows, Kernel kernel);
 
     // The same step by step: begin, then `step` with t falling from the last one, over rewards
-    // [rows, C] of that step. A reward above its cell of `most` is not paid, if that is given.
+    // [rows, C] of that step, which `gate` may withhold.
     void begin();
     void step(std::int64_t t, std::int64_t first, std::int64_t rows, const float* rewards,
-              Kernel kernel, const float* most = nullptr);
+              Kernel kernel, const Withholding& gate = {});
 
     // [rows, C]: what the step before will see of this one.
     float* carry() { return carry_.data(); }

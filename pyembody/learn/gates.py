@@ -14,6 +14,7 @@ from pyembody.spec import Adaptive, Channel, Gate, Task
 
 from . import checkpoint
 from .buffers import Rollout
+from .channels import Channels
 from .distributed import Group
 from .gate_rules import OPEN, GateRules, GateState
 
@@ -72,13 +73,24 @@ class Gates:
         """Gate the rewards `[T, N, C]` in place."""
         raw = rollout.rewards.sum((0, 1), dtype=np.float64)
         before = self.state.latch & OPEN, self.state.length.copy()
-        rules = self.rules()
         episodes = _core.gate_rewards(
-            rules.core, self.state.arrays(), rollout.rewards, rollout.terminated, rollout.truncated,
+            self.rules().core, self.state.arrays(), rollout.rewards, rollout.terminated, rollout.truncated,
             rollout.rewards, self.open, None, self._conditions,
         )
-        self._count(episodes, rollout, raw, *before)
-        self._remember(episodes["measure"])
+        opened = None
+        if self._task.gates.scope == "running":
+            opened = _openings(self.open, rollout.terminated | rollout.truncated, *before)
+        self._count(episodes, raw, rollout.rewards.sum((0, 1), dtype=np.float64), opened)
+
+    def returns(self, rollout: Rollout, channels: Channels) -> None:
+        """Fill advantages and returns of gated rewards in one walk; the rewards stay. Not for running gates."""
+        raw = rollout.rewards.sum((0, 1), dtype=np.float64)
+        episodes = _core.gated_returns(
+            self.rules().core, self.state.arrays(), rollout.rewards, rollout.values[:-1].numpy(), rollout.next_values,
+            rollout.terminated, rollout.truncated, channels.gamma, channels.lam, rollout.advantages, rollout.returns,
+            None, self._conditions, channels.episodic,
+        )
+        self._count(episodes, raw, raw - episodes["withheld"])
 
     def forget(self) -> None:
         """Begin new episodes everywhere: the environments were reset."""
@@ -160,13 +172,14 @@ class Gates:
                 kept[self._seen[i] % len(kept)] = value
                 self._seen[i] += 1
 
-    def _count(self, episodes: dict[str, Array], rollout: Rollout, raw: Array, latch: Array, length: Array) -> None:
-        opened, steps = episodes["open"].sum(0), (episodes["open"] * episodes["length"][:, None]).sum(0)
-        if self._task.gates.scope == "running":
-            opened, steps = _openings(self.open, rollout.terminated | rollout.truncated, latch, length)
-        ended = np.full(len(opened), len(episodes["length"]))
-        sums = [ended, episodes["open"].sum(0), opened, steps, episodes["lump"].sum(0)]
-        self._sums[:] = np.array([*sums, rollout.rewards.sum((0, 1), dtype=np.float64), raw])
+    def _count(
+        self, episodes: dict[str, Array], raw: Array, paid: Array, opened: tuple[Array, Array] | None = None
+    ) -> None:
+        """Keep what the iteration says; `opened` are the gates that opened and their steps, by default at the ends."""
+        ends = episodes["open"].sum(0), (episodes["open"] * episodes["length"][:, None]).sum(0)
+        ended = np.full(len(paid), len(episodes["length"]))
+        self._sums[:] = np.array([ended, ends[0], *(opened or ends), episodes["lump"].sum(0), paid, raw])
+        self._remember(episodes["measure"])
 
 
 def _openings(gate: Array, ended: Array, latch: Array, length: Array) -> tuple[Array, Array]:

@@ -63,7 +63,6 @@ def _walk(
 ) -> None:
     """One environment, upwards in time."""
     steps, channels = len(rewards), rewards.shape[2]
-    tail = np.zeros(channels)
     waiting: list[tuple[int, int]] = []  # cells whose pay the end of the episode decides
     first = 0  # of this episode's rows in this buffer
     for t in range(steps):
@@ -84,15 +83,13 @@ def _walk(
             elif rules.place == "terminal":
                 state.held[n, c] += p
             else:
-                tail[c] += p
                 gated[t, n, c] = p
                 waiting.append((t, c))
         if ended[t, n]:
             _close(rules, state, n, t, first, cascade, waiting, gated, gate, episodes)
-            tail[:] = 0
             waiting, first = [], t + 1
     if not rules.running:
-        _unfinished(rules, state, n, tail, first, waiting, gated, gate)
+        _unfinished(rules, state, n, first, waiting, gated, gate)
 
 
 def _measure(rules: GateRules, state: GateState, n: int, c: int, r: np.float32, condition: bool) -> None:
@@ -168,17 +165,17 @@ def _close(
 
 
 def _unfinished(
-    rules: GateRules, state: GateState, n: int, tail: NDArray[np.float64], first: int,
-    waiting: list[tuple[int, int]], gated: Floats, gate: Array,
+    rules: GateRules, state: GateState, n: int, first: int, waiting: list[tuple[int, int]], gated: Floats, gate: Array
 ) -> None:
-    """The buffer ends before the episode does: hold, forget or pay."""
-    length = max(int(state.length[n]), 1)
-    for s, c in waiting:
+    """The buffer ends before the episode does: hold, forget or pay. What is held is summed from the last step back."""
+    length, held = max(int(state.length[n]), 1), np.zeros(gate.shape[2])
+    for s, c in reversed(waiting):
+        held[c] += gated[s, n, c]
         gated[s, n, c] = _shared(rules, c, gated[s, n, c], length) if rules.pending == "open" else 0
-    for c in range(len(tail)):
+    for c in range(len(held)):
         gate[first:, n, c] = not rules.gated[c]
         if rules.pending == "hold":
-            state.held[n, c] += tail[c]
+            state.held[n, c] += held[c]
             continue
         if rules.pending == "open" and state.held[n, c] != 0:
             lump = state.held[n, c] / length if rules.mean[c] else state.held[n, c]

@@ -52,6 +52,7 @@ class Learner(RankLearner):
         self.optimisers = {"optimiser": self.optimiser}
         self.rollout = self._new_rollout(config.horizon, self.mirror, critics)
         self.gates = make_gates(task, env, config.horizon)
+        self.fused = task.gates.scope == "episode" and _critics_see_rewards(config)
         self.collector = Collector(env, self.rollout, self.mirror, self.gates)
         self.value_normaliser = ValueNormaliser(critics)
         self.scale = reward_scale(config, env.channel_names, self.channels.reward_gamma, env.num_envs)
@@ -109,25 +110,21 @@ class Learner(RankLearner):
         """Compute values, advantages and value targets; return the moments of raw advantages `[C, 4]`."""
         rollout, channels = self.rollout, self.channels
         ended = rollout.terminated | rollout.truncated
-        if self.gates is not None:
+        fused = self.gates if self.fused else None
+        if self.gates is not None and fused is None:
             self.gates.apply(rollout)
         self.scale(rollout.rewards, ended, self.iteration, self.group)
         paid = channels.pay(rollout.rewards)
         with torch.inference_mode():
             self._evaluate_critics()
         self._settle_successors()
-        _core.gae(
-            paid,
-            rollout.values[:-1].numpy(),
-            rollout.next_values,
-            rollout.terminated,
-            rollout.truncated,
-            channels.gamma,
-            channels.lam,
-            rollout.advantages,
-            rollout.returns,
-            episodic=channels.episodic,
-        )
+        if fused is not None:
+            fused.returns(rollout, channels)
+        else:
+            _core.gae(
+                paid, rollout.values[:-1].numpy(), rollout.next_values, rollout.terminated, rollout.truncated,
+                channels.gamma, channels.lam, rollout.advantages, rollout.returns, episodic=channels.episodic,
+            )
         return self.advantages(rollout, paid, self.iteration == 0)
 
     def _start_anew(self) -> None:
@@ -143,7 +140,7 @@ class Learner(RankLearner):
     def _settle_successors(self) -> None:
         """Closed gates let no value through; a channel without episodes goes on to the next row, whatever it is."""
         rollout, endless = self.rollout, ~self.channels.episodic
-        if self.gates is not None:
+        if self.gates is not None and not self.fused:
             self.gates.bootstrap(rollout)
         rollout.next_values[..., endless] = rollout.values[1:].numpy()[..., endless]
 
@@ -220,6 +217,11 @@ def _mirror(env: Any, config: Train) -> MirrorMap | None:
         raise SpecError("symmetry: 'loss': expected a task with a [symmetry], got one without")
     mirror: MirrorMap | None = env.mirror if config.symmetry == "canonical" else None
     return mirror
+
+
+def _critics_see_rewards(config: Train) -> bool:
+    """Whether the rewards of the channels, gated or not, are all that advantages are made of."""
+    return (config.advantage, config.critics == "single", config.reward_scale) == ("gae", False, "none")
 
 
 def _variance(x: Array) -> Array:

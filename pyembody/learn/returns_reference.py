@@ -101,37 +101,42 @@ def _ends(
 
 
 def normalise_advantages(
-    advantages: Floats, floor: Floats, running_std: Doubles, *, first: bool
+    advantages: Floats, floor: Floats, running_std: Doubles, *, first: bool, valid: Ends | None = None
 ) -> tuple[Floats, Doubles]:
     """Return advantages `[T, N, C]` of zero mean and unit deviation per channel, and new running deviations `[C]`.
 
     The divisor is never below `floor` times the running deviation, so that a nearly constant channel stays small.
-    Rows that are not finite are left out of the moments and become 0.
+    What is not finite, and rows that are not `valid [T, N]`, is left out of the moments and becomes 0.
     """
     out = np.zeros_like(advantages)
     running = running_std.copy()
     for c in range(advantages.shape[-1]):
         channel = advantages[..., c].astype(np.float64)
-        valid = np.isfinite(channel)
-        if not valid.any():
+        known = np.isfinite(channel) if valid is None else np.isfinite(channel) & (valid != 0)
+        if not known.any():
             continue
-        mean, std = channel[valid].mean(), channel[valid].std()
+        mean, std = channel[known].mean(), channel[known].std()
         running[c] = std if first else running[c] + MOMENTUM * (std - running[c])
         divisor = max(std, float(floor[c]) * running[c], LEAST_DIVISOR)
-        out[..., c] = np.where(valid, (channel - mean) / divisor, 0.0)
+        out[..., c] = np.where(known, (channel - mean) / divisor, 0.0)
     return out, running
 
 
-def combine(advantages: Floats, weights: Floats, *, renormalise: bool) -> Floats:
-    """Return the weighted sum over channels `[T, N]`, with zero mean and unit deviation if `renormalise`."""
-    total: Floats = weights[0] * advantages[..., 0]
+def combine(advantages: Floats, weights: Floats, *, renormalise: bool, valid: Ends | None = None) -> Floats:
+    """Return the weighted sum over channels `[T, N]`, with zero mean and unit deviation if `renormalise`.
+
+    What is not finite adds nothing. Rows that are not `valid [T, N]` are left out of the moments and become 0.
+    """
+    cells = np.where(np.isfinite(advantages), advantages, np.float32(0))
+    rows = np.ones(cells.shape[:2], bool) if valid is None else valid != 0
+    total: Floats = weights[0] * cells[..., 0]
     for c in range(1, len(weights)):
-        total = total + weights[c] * advantages[..., c]
-    if not renormalise:
-        return total
-    wide = total.astype(np.float64)
-    unit: Floats = ((wide - wide.mean()) / max(wide.std(), LEAST_DIVISOR)).astype(np.float32)
-    return unit
+        total = total + weights[c] * cells[..., c]
+    if renormalise and rows.any():
+        wide = total.astype(np.float64)
+        known = wide[rows]
+        total = ((wide - known.mean()) / max(known.std(), LEAST_DIVISOR)).astype(np.float32)
+    return np.where(rows, total, np.float32(0))
 
 
 def group_advantages(

@@ -21,6 +21,7 @@ from ..compiled import CompiledTask
 from ..compiler import compile_task
 from .bounds import ASSUMED, NEAR, Bound, ranges, signal_bounds
 from .finding import Finding, ordered
+from .gates import order
 from .hazards import Kind, hazards
 from .interval import MAX
 from .parts import MAX_ERRORS, mended, texts, without
@@ -105,6 +106,7 @@ def examine(task: Task, program: CompiledTask, bounds: Mapping[str, Bound]) -> l
     found += _over_ranges(task, program, bounds, {_key(f) for f in found})
     paid = pays(task, program, wide)
     found += structure(task, program, paid, wide)
+    found += order(task, program, paid)
     found += other_step(program, paid, _tuned_step(task, program))
     boundless = analyse(task, program, bounds, float(MAX), float(MAX))
     return found + list(unbounded(pays(task, program, boundless)))
