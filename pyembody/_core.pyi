@@ -1,4 +1,4 @@
-"""The C++ core: programs, returns and advantages, small networks, imagined rollouts. No array is copied or converted."""
+"""The C++ core: programs, returns, small networks, imagined rollouts. No array is copied or converted."""
 
 from typing import Any, TypeAlias
 

@@ -25,7 +25,11 @@ from world_twins import (
 KNOWN = (
     ((0, 0, 0, 0), 0, (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
     ((0xFFFFFFFF,) * 4, 0xFFFFFFFFFFFFFFFF, (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)),
-    ((0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344), 0x299F31D0A4093822, (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1)),
+    (
+        (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
+        0x299F31D0A4093822,
+        (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1),
+    ),
 )
 
 
@@ -221,7 +225,7 @@ def test_arrays_that_do_not_fit_are_named(program):
         replace(ensemble, weights=[ensemble.weights[0], ensemble.weights[2], ensemble.weights[1]])
 
 
-def test_another_state_is_refused(program):
+def test_another_state_is_refused():
     with pytest.raises(ValueError, match="expected 9 numbers of state, got 11"):
         EnsembleModel(make_ensemble("silu"), ModelState(STATE.predicted[:3]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ def make_ensemble(activation: str, seed: int = 0, hidden: tuple[int, ...] = (37,
     def normal(*shape: int, scale: float = 1.0) -> np.ndarray:
         return (scale * rng.normal(size=shape)).astype(np.float32)
 
-    weights = [normal(members, a, b, scale=a**-0.5) for a, b in zip(sizes, sizes[1:], strict=False)]
+    weights = [normal(members, a, b, scale=a**-0.5) for a, b in pairwise(sizes)]
     weights[-1] *= 0.3
     return Ensemble(
         weights=weights,
@@ -71,7 +72,7 @@ def make_actor(observation: int, squashed: float = 0.0) -> Actor:
     rng = np.random.default_rng(7)
     sizes = (observation, 24, ACTIONS)
     return Actor(
-        weights=[(rng.normal(size=s) * s[0] ** -0.5).astype(np.float32) for s in zip(sizes, sizes[1:], strict=False)],
+        weights=[(rng.normal(size=s) * s[0] ** -0.5).astype(np.float32) for s in pairwise(sizes)],
         biases=[(0.1 * rng.normal(size=b)).astype(np.float32) for b in sizes[1:]],
         activation="elu",
         mean=rng.normal(size=observation).astype(np.float32),

@@ -17,7 +17,7 @@ LIMIT = "limit"
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """`seconds` of measuring per case, threads of `env` (0: all usable cores) and `reward` (0: one),
     and the sizes of the cases; `updates` are minibatches and widths of `learn`, `worlds` hidden layers, rows and steps
-    of `world`. `compiled` says whether `reward`, `learn` and `world` measure torch.compile, which takes its time to start.
+    of `world`. `compiled` says whether `reward`, `learn` and `world` measure torch.compile, which takes time to start.
     """
 
     seconds: float = 20.0

@@ -38,7 +38,7 @@ class Bench:
     num_envs: int = 256
     """Environments of the go2 cases."""
     threads: Count = 0
-    """Threads of env, plan and world (0: all usable cores, which train always takes) and of all sides in reward (0: one)."""
+    """Threads of env, plan, world (0: all cores, which train always takes) and of all sides in reward (0: one)."""
 
     def run(self) -> int:
         """Print a table, and write the rows as JSON if asked to."""

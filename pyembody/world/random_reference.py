@@ -31,7 +31,7 @@ def philox(counters: NDArray[Any], seed: int) -> NDArray[np.uint32]:
 
 def uniforms(words: NDArray[np.uint32]) -> NDArray[np.float64]:
     """Return numbers between 0 and 1, neither included, of 23 bits each."""
-    numbers: NDArray[np.float64] = ((words >> 9) + 0.5) * 2.0**-23
+    numbers: NDArray[np.float64] = (words >> 9).astype(np.float64) * 2.0**-23 + 2.0**-24
     return numbers
 
 

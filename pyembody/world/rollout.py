@@ -76,14 +76,19 @@ class EnsembleModel:
         penalty: Penalty = "none",
         out: Imagined | None = None,
     ) -> Imagined:
-        """Return L `steps` of rows from `states [B, S]`, by an `actor` or given `actions [B, L, A]`.
+        """Return what is imagined.
 
         Args:
+            states: `[B, S]`, where rows start.
+            steps: L.
+            actor: who acts, or None where actions are given.
+            actions: `[B, L, A]`, given ones.
             carried: `[B, K]`, the carried signals beside each other.
             params: the program's parameters, by default its defaults.
-            ids: `[B]`, the rows' random keys, by default 0 to B - 1: a row gives the same bits whatever others there are.
-            propagation: `sampled` draws an elite for every row and step, `elite` one for each row, `mean` takes the mean
-                of the elites' means without noise.
+            ids: `[B]`, the rows' random keys, by default 0 to B - 1: a row gives the same bits whatever others do.
+            seed: of the random numbers.
+            propagation: `sampled` draws an elite for every row and step, `elite` one for each row, `mean` takes the
+                mean of the elites' means without noise.
             noise: whether members and actor draw around their means.
             penalty: `aleatoric` is the largest of the members' norms of standard deviations (MOPO, Yu et al. 2020),
                 `disagreement` the norm of the standard deviation of their means; both evaluate all members.
@@ -160,7 +165,7 @@ def pack_ensemble(ensemble: Ensemble, state: ModelState) -> _core.Ensemble:
     network, flat = flatten_layers(ensemble.weights, ensemble.biases, ensemble.activation)
     mean = np.concatenate([ensemble.state_mean, ensemble.action_mean], dtype=np.float32)
     std = np.concatenate([ensemble.state_std, ensemble.action_std])
-    bounds = (np.ascontiguousarray(b, np.float32) for b in (ensemble.log_var_min, ensemble.log_var_max))
-    return _core.Ensemble(
-        network, flat, mean, inverse(std), *bounds, list(ensemble.elites), state.quaternions, state.truths
-    )
+    low = np.ascontiguousarray(ensemble.log_var_min, np.float32)
+    high = np.ascontiguousarray(ensemble.log_var_max, np.float32)
+    elites = [int(e) for e in ensemble.elites]
+    return _core.Ensemble(network, flat, mean, inverse(std), low, high, elites, state.quaternions, state.truths)

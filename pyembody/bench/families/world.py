@@ -63,7 +63,7 @@ def rollout_samplers(problem: Problem, steps: int, threads: int, compiled: bool)
 
 
 def dense_samplers(problem: Problem, steps: int, threads: int) -> dict[str, Sampler]:
-    """Return imagined steps per second with given actions, no noise and no reward: the members' layers, and the limit."""
+    """Return steps per second with given actions, no noise and no reward: the members' layers, and the limit."""
     model, states = problem.model(threads, paid=False), problem.states
     actions = np.zeros((len(states), steps, JOINTS), np.float32)
     imagine = partial(model.rollout, states, steps, actions=actions, noise=False, propagation="elite")

@@ -1,4 +1,4 @@
-"""The same rollouts in torch: one elite for each row and step, by shuffled equal parts, or all members for every row."""
+"""The same rollouts in torch: an elite for each row and step, by shuffled equal parts, or all members for every row."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ class Policy:
     """A normal action around a perceptron's output."""
 
     def __init__(self, actor: Actor) -> None:
-        self.layers = [(torch.from_numpy(w), torch.from_numpy(b)) for w, b in zip(actor.weights, actor.biases, strict=True)]
+        pairs = zip(actor.weights, actor.biases, strict=True)
+        self.layers = [(torch.from_numpy(w), torch.from_numpy(b)) for w, b in pairs]
         self.mean, self.std, self.clip = torch.from_numpy(actor.mean), torch.from_numpy(actor.std), actor.clip
         self.spread = torch.as_tensor(actor.action_std)
 
