@@ -5,6 +5,7 @@ torch.
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -14,7 +15,7 @@ from ... import _core
 from ..reward.torch_peers import use_threads
 from ..row import LIMIT, Result, Row, Settings, compare
 from ..stepping import Sampler, usable_cores
-from ..timing import Case, interleave
+from ..timing import Case, interleave, nothing
 from ..world.problem import JOINTS, Problem, draw_problem
 from ..world.torch_peers import TorchRollout
 
@@ -24,6 +25,8 @@ COMPILED = ((200, 200, 200, 200),)
 EVERYONE = 10_000
 """Rows up to which torch is also measured with all members for every row."""
 REPEATS = 4_000_000
+REST = 0.1
+"""Seconds after which torch's threads, which wait for more work by spinning, have gone to sleep."""
 
 
 def run(settings: Settings) -> Result:
@@ -58,8 +61,8 @@ def rollout_samplers(problem: Problem, steps: int, threads: int, compiled: bool)
         runs["torch-all-members"] = TorchRollout(problem, steps, everyone=True).run
     if compiled:
         runs["torch-compile"] = TorchRollout(problem, steps, compiled=True).run
-    limit = _arithmetic(problem.member_multiply_adds + problem.policy_multiply_adds, threads)
-    return {"ours": Case(ours).sample, LIMIT: limit, **{name: Case(run).sample for name, run in runs.items()}}
+    limit = _arithmetic(problem.member_multiply_adds + problem.policy_multiply_adds, threads, rest)
+    return {"ours": Case(ours, rest).sample, LIMIT: limit, **{name: Case(run).sample for name, run in runs.items()}}
 
 
 def dense_samplers(problem: Problem, steps: int, threads: int) -> dict[str, Sampler]:
@@ -76,9 +79,14 @@ def dense_samplers(problem: Problem, steps: int, threads: int) -> dict[str, Samp
     return {"ours": Case(ours).sample, LIMIT: _arithmetic(problem.member_multiply_adds, threads)}
 
 
-def _arithmetic(multiply_adds: int, threads: int) -> Callable[[], float]:
+def rest() -> None:
+    """Leave the cores to whoever is measured next."""
+    time.sleep(REST)
+
+
+def _arithmetic(multiply_adds: int, threads: int, prepare: Callable[[], None] = nothing) -> Sampler:
     """Return how often a second the registers alone can do so many multiply-adds."""
-    sample = Case(lambda: _core.multiply_adds(REPEATS, threads)).sample
+    sample = Case(lambda: _core.multiply_adds(REPEATS, threads), prepare).sample
     return lambda: sample() / multiply_adds
 
 

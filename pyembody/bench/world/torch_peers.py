@@ -12,7 +12,7 @@ from torch.nn.functional import elu, silu, softplus
 from ...world import Actor, Ensemble
 from .problem import COMMAND, DT, JOINTS, MEMBERS, STATES, Problem
 
-Step = Callable[..., tuple[Tensor, Tensor, Tensor, Tensor]]
+Step = Callable[..., tuple[Tensor, ...]]
 WEIGHTS = (1.5, 0.75, -2.5, -20.0, -0.01)
 
 
@@ -33,9 +33,9 @@ class TorchRollout:
         members = Members(problem.ensemble, everyone)
         policy = Policy(problem.actor)
 
-        def step(states: Tensor, commands: Tensor, before: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        def step(states: Tensor, commands: Tensor, before: Tensor, order: Tensor) -> tuple[Tensor, ...]:
             actions = policy(states)
-            successors = members(states, actions)
+            successors = members(states, actions, order)
             channels, terminated = pay(successors, commands, actions, before)
             return actions, successors, channels, terminated
 
@@ -46,7 +46,8 @@ class TorchRollout:
         states, before = self.states, torch.zeros(len(self.states), JOINTS)
         with torch.inference_mode():
             for t in range(self.steps):
-                actions, successors, channels, terminated = self._step(states, self.commands, before)
+                order = torch.randperm(len(states))  # out of the step: torch's compiler fails on it
+                actions, successors, channels, terminated = self._step(states, self.commands, before, order)
                 self.out["observations"][t], self.out["actions"][t] = states, actions
                 self.out["next_states"][t], self.out["channels"][t] = successors, channels
                 self.terminated[t] = terminated
@@ -85,24 +86,23 @@ class Members:
         self.mean = torch.cat([torch.from_numpy(ensemble.state_mean), torch.from_numpy(ensemble.action_mean)])
         self.std = torch.cat([torch.from_numpy(ensemble.state_std), torch.from_numpy(ensemble.action_std)])
 
-    def __call__(self, states: Tensor, actions: Tensor) -> Tensor:
+    def __call__(self, states: Tensor, actions: Tensor, order: Tensor) -> Tensor:
         rows = (torch.cat([states, actions], 1) - self.mean) / self.std
         if self.everyone:
             outputs = self._forward(rows.expand(MEMBERS, *rows.shape))
             chosen = self.elites[torch.randint(len(self.elites), (len(rows),))]
             outputs = outputs[chosen, torch.arange(len(rows))]
         else:
-            outputs = self._shuffled(rows)
+            outputs = self._shuffled(rows, order)
         mean, raw = outputs.chunk(2, 1)
         log_var = self.high - softplus(self.high - raw)
         log_var = self.low + softplus(log_var - self.low)
         return states + mean + torch.exp(0.5 * log_var) * torch.randn_like(mean)
 
-    def _shuffled(self, rows: Tensor) -> Tensor:
+    def _shuffled(self, rows: Tensor, order: Tensor) -> Tensor:
         """Each elite takes an equal part of the rows in a random order, the last rows twice if parts are unequal."""
         count, elites = len(rows), len(self.elites)
         part = -(-count // elites)
-        order = torch.randperm(count)
         padded = torch.cat([order, order[: part * elites - count]])
         outputs = self._forward(rows[padded].view(elites, part, -1)).flatten(0, 1)[:count]
         back = torch.empty_like(outputs)
