@@ -1,4 +1,4 @@
-"""The C++ core: programs and their state, returns and advantages, small networks. No array is copied or converted."""
+"""The C++ core: programs, returns, small networks, imagined rollouts. No array is copied or converted."""
 
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -314,3 +314,49 @@ def adam_step(
     keep: float,
 ) -> None: ...
 def polyak(target: _Floats, source: _Floats, rate: float) -> None: ...
+
+class Ensemble:
+    def __init__(
+        self,
+        network: _Network,
+        flat: _Floats,
+        mean: _Floats,
+        inverse_std: _Floats,
+        log_var_min: _Floats,
+        log_var_max: _Floats,
+        elites: list[int],
+        quaternions: list[int],
+        truths: list[int],
+    ) -> None: ...
+
+class Actor:
+    def __init__(
+        self,
+        network: _Network,
+        flat: _Floats,
+        mean: _Floats,
+        inverse_std: _Floats,
+        clip: float,
+        std: _Floats,
+        squashed: float,
+    ) -> None: ...
+
+def rollout(
+    ensemble: Ensemble,
+    actor: Actor | None,
+    program: Program | None,
+    inputs: list[tuple[str, int]],
+    observations: str,
+    params: _Floats,
+    states: _Floats,
+    carried: _Floats,
+    actions: _Floats | None,
+    ids: NDArray[np.uint32],
+    outputs: dict[str, NDArray[Any]],
+    steps: int,
+    seed: int,
+    propagation: str,
+    noise: bool,
+    penalty: str,
+    threads: int = 1,
+) -> int: ...

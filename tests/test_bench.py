@@ -31,12 +31,13 @@ TINY = Settings(
     rows=(70,),
     compiled=False,
     updates=((70, 16),),
+    worlds=(((16, 16), 70, 2),),
 )
 KEYS = {"family", "case", "peer", "ours", "theirs", "unit", "ratio", "goal"}
 
 
 def test_families_are_the_files_of_their_folder() -> None:
-    assert list_families() == ["env", "learn", "plan", "returns", "reward", "train"]
+    assert list_families() == ["env", "learn", "plan", "returns", "reward", "train", "world"]
 
 
 def test_unknown_family_names_the_nearest() -> None:
@@ -48,7 +49,7 @@ def test_every_goal_belongs_to_a_family() -> None:
     assert set(load_goals()) <= set(list_families())
 
 
-@pytest.mark.parametrize("family", ["env", "learn", "returns", "reward", "train"])
+@pytest.mark.parametrize("family", ["env", "learn", "returns", "reward", "train", "world"])
 def test_a_family_measures_the_limit_and_names_what_it_left_out(family: str) -> None:
     result = run_family(family, TINY)
     assert "limit" in {row.peer for row in result.rows}

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "pyembody"
 FLOORS = (
     {"spec"},
     {"program", "language"},
-    {"envs", "adapters"},
+    {"envs", "adapters", "world"},
     {"plan"},
     {"learn", "analysis"},
     {"viz"},

@@ -86,5 +86,6 @@ void register_bench(py::module_& module);
 void register_log(py::module_& module);
 void register_nn(py::module_& module);
 void register_gradients(py::module_& module);
+void register_world(py::module_& module);
 
 }  // namespace embody::bind

@@ -7,7 +7,7 @@
 #include "bind/arrays.h"
 
 PYBIND11_MODULE(_core, module) {
-    module.doc() = "The C++ core of pyembody: programs, returns and advantages, small networks.";
+    module.doc() = "The C++ core of pyembody: programs, returns and advantages, small networks, imagined rollouts.";
     module.attr("__version__") = EMBODY_VERSION;
     module.def(
         "simd_level", [] { return std::string(embody::simd_name(embody::simd_level())); },
@@ -20,4 +20,5 @@ PYBIND11_MODULE(_core, module) {
     embody::bind::register_log(module);
     embody::bind::register_nn(module);
     embody::bind::register_gradients(module);
+    embody::bind::register_world(module);
 }

@@ -16,8 +16,8 @@ LIMIT = "limit"
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """`seconds` of measuring per case, threads of `env` (0: all usable cores) and `reward` (0: one),
-    and the sizes of the cases; `updates` are minibatches and widths of `learn`. `compiled` says whether `reward` and
-    `learn` measure torch.compile, which takes its time to start.
+    and the sizes of the cases; `updates` are minibatches and widths of `learn`, `worlds` hidden layers, rows and steps
+    of `world`. `compiled` says whether `reward`, `learn` and `world` measure torch.compile, which takes time to start.
     """
 
     seconds: float = 20.0
@@ -39,6 +39,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         (4096, 256),
         (16384, 128),
         (16384, 512),
+    )
+    worlds: tuple[tuple[tuple[int, ...], int, int], ...] = (
+        ((200, 200, 200, 200), 4096, 5),
+        ((200, 200, 200, 200), 100_000, 5),
+        ((512, 512, 512), 4096, 5),
     )
 
 

@@ -26,10 +26,11 @@ class Bench:
     returns: advantages per channel, and gates, beside a hand-written loop and other libraries.
     reward: reward programs beside a hand-fused C++ loop, NumPy, numba, torch and term callables.
     train: whole trainings beside bare stepping and Stable-Baselines3.
+    world: imagined rollouts beside the processor's arithmetic and torch.
     """
 
     family: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="[FAMILY]")] = "all"
-    """The family: env, learn, plan, returns, reward, train, or all."""
+    """The family: env, learn, plan, returns, reward, train, world, or all."""
     json: OptionalPath = None
     """Also write the rows to this file."""
     seconds: float = 20.0
@@ -37,7 +38,7 @@ class Bench:
     num_envs: int = 256
     """Environments of the go2 cases."""
     threads: Count = 0
-    """Threads of env and plan (0: all usable cores, which train always takes) and of all sides in reward (0: one)."""
+    """Threads of env, plan, world (0: all cores, which train always takes) and of all sides in reward (0: one)."""
 
     def run(self) -> int:
         """Print a table, and write the rows as JSON if asked to."""

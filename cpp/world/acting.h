@@ -1,0 +1,31 @@
+// Actions of a block of rows by the policy.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "nn/buffer.h"
+#include "nn/pass.h"
+#include "world/rollout.h"
+
+namespace embody {
+
+class Acting {
+  public:
+    Acting(const Actor& actor, const RolloutSettings& settings);
+
+    // action[count, A] for observations [count, O].
+    void act(std::int64_t count, const std::uint32_t* ids, std::uint32_t step,
+             const float* observations, float* action);
+
+  private:
+    void put(Rows outputs, std::int64_t place, float* action) const;
+
+    const Actor& actor_;
+    const RolloutSettings& settings_;
+    Pass pass_;
+    Buffer inputs_;  // [kBlockRows, O]
+    Buffer noise_;   // [kBlockRows, drawn A]
+};
+
+}  // namespace embody

@@ -1,0 +1,99 @@
+#include "world/ensemble.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/check.h"
+
+namespace embody {
+namespace {
+
+void check_columns(const StateColumns& columns, std::int64_t outputs, std::int64_t inputs) {
+    const std::int64_t s = columns.width;
+    if (s < 1 || outputs != 2 * s || inputs <= s) {
+        fail("ensemble: expected ", 2 * s, " outputs for ", s,
+             " numbers of state, and inputs for an action as well, got ", outputs, " outputs and ",
+             inputs, " inputs");
+    }
+    for (const std::int64_t first : columns.quaternions) {
+        if (first < 0 || first + 4 > s) {
+            fail("quaternions: expected first columns within [0, ", s - 3, "), got ", first);
+        }
+    }
+    for (const std::int64_t column : columns.truths) {
+        if (column < 0 || column >= s) {
+            fail("truths: expected columns within [0, ", s, "), got ", column);
+        }
+    }
+}
+
+// exp of sign * x, in double.
+std::vector<float> powers(const float* x, std::int64_t count, double sign) {
+    std::vector<float> out;
+    for (std::int64_t i = 0; i < count; ++i) {
+        out.push_back(static_cast<float>(std::exp(sign * static_cast<double>(x[i]))));
+    }
+    return out;
+}
+
+}  // namespace
+
+Ensemble::Ensemble(const Network& network, const StateColumns& columns,
+                   const EnsembleArrays& arrays)
+    : network_(network), columns_(columns), panels_(network), elites_(arrays.elites) {
+    check_columns(columns, network.outputs(), network.inputs());
+    if (elites_.empty() || network.groups > 127) {
+        fail("ensemble: expected at least one elite and at most 127 members, got ", elites_.size(),
+             " and ", network.groups);
+    }
+    for (const std::int32_t elite : elites_) {
+        if (elite < 0 || elite >= network.groups) {
+            fail("elites: expected members within [0, ", network.groups, "), got ", elite);
+        }
+    }
+    panels_.pack(arrays.flat, Back::none);
+    mean_.assign(arrays.mean, arrays.mean + network.inputs());
+    inverse_std_.assign(arrays.inverse_std, arrays.inverse_std + network.inputs());
+    low_ = powers(arrays.log_var_min, columns.width, 1.0);
+    high_ = powers(arrays.log_var_max, columns.width, -1.0);
+}
+
+void Ensemble::inputs(const float* state_row, const float* action_row, float* out) const {
+    const std::int64_t s = state();
+    for (std::int64_t i = 0; i < s; ++i) {
+        const auto c = static_cast<std::size_t>(i);
+        out[i] = (state_row[i] - mean_[c]) * inverse_std_[c];
+    }
+    for (std::int64_t i = 0; i < action(); ++i) {
+        const auto c = static_cast<std::size_t>(s + i);
+        out[s + i] = (action_row[i] - mean_[c]) * inverse_std_[c];
+    }
+}
+
+Actor::Actor(const Network& network, const ActorArrays& arrays, std::int64_t actions,
+             float squashed)
+    : network_(network),
+      panels_(network),
+      std_(arrays.std),
+      actions_(actions),
+      clip_(arrays.clip),
+      squashed_(squashed) {
+    const std::int64_t outputs = network.outputs();
+    if (outputs != actions && !(squashed > 0.0F && outputs == 2 * actions)) {
+        fail("actor: expected ", actions, " outputs, as many as the members' actions, got ",
+             outputs);
+    }
+    panels_.pack(arrays.flat, Back::none);
+    mean_.assign(arrays.mean, arrays.mean + network.inputs());
+    inverse_std_.assign(arrays.inverse_std, arrays.inverse_std + network.inputs());
+}
+
+void Actor::inputs(const float* observation, float* out) const {
+    for (std::int64_t i = 0; i < network_.inputs(); ++i) {
+        const auto c = static_cast<std::size_t>(i);
+        const float x = (observation[i] - mean_[c]) * inverse_std_[c];
+        out[i] = x > clip_ ? clip_ : x < -clip_ ? -clip_ : x;  // a NaN stays
+    }
+}
+
+}  // namespace embody

@@ -1,0 +1,86 @@
+// Imagined rollouts: many rows, each from its start state through the horizon or until it ends.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "program/program.h"
+#include "world/ensemble.h"
+
+namespace embody {
+
+enum class Propagation : std::uint8_t {
+    sampled,  // another elite for every row and step
+    elite,    // one elite for a whole row
+    mean,     // the mean of the elites' means, without noise
+};
+enum class Penalty : std::uint8_t {
+    none,
+    aleatoric,  // the largest of the members' |standard deviation|_2. Paper: Yu et al., MOPO (2020)
+    disagreement,  // |standard deviation over the members' means|_2
+};
+
+// Where a program's input is read from: columns of what the rollout knows of a row.
+enum class Source : std::uint8_t { state, action, carried };
+struct ProgramInput {
+    Source source = Source::state;
+    std::int64_t column = 0;
+};
+
+// Groups of the program by their place, -1 where it has none. Without a program the policy sees the
+// state itself.
+struct RolloutProgram {
+    const Program* program = nullptr;
+    std::vector<ProgramInput> inputs;
+    std::int64_t observations = -1;
+    std::int64_t channels = -1;
+    std::int64_t terminated = -1;
+};
+
+struct RolloutSettings {
+    std::uint64_t seed = 0;
+    std::int64_t steps = 0;  // L
+    Propagation propagation = Propagation::sampled;
+    Penalty penalty = Penalty::none;
+    bool noise = true;  // of the members and the policy
+};
+
+// Rows of the caller; what is null is not given, or not asked for. At and after the step at which a
+// row ended nothing is valid and all is 0, but for the member, which is -1.
+struct RolloutArrays {
+    std::int64_t rows = 0;                 // B
+    std::int64_t carried = 0;              // K
+    const float* states = nullptr;         // [B, S]
+    const float* carried_rows = nullptr;   // [B, K]
+    const float* given_actions = nullptr;  // [B, L, A]
+    const std::uint32_t* ids = nullptr;    // [B], keys of their random numbers
+    const float* params = nullptr;         // of the program
+
+    float* observations = nullptr;        // [L, B, O], before the step
+    float* actions = nullptr;             // [L, B, A]
+    float* next_states = nullptr;         // [L, B, S]
+    float* channels = nullptr;            // [L, B, C]
+    std::uint8_t* terminated = nullptr;   // [L, B]
+    std::uint8_t* valid = nullptr;        // [L, B]
+    float* penalty = nullptr;             // [L, B]
+    std::int8_t* member = nullptr;        // [L, B]
+    float* final_observations = nullptr;  // [B, O], after the last valid step
+};
+
+struct Imagination {
+    std::shared_ptr<const Ensemble> ensemble;
+    std::shared_ptr<const Actor> actor;  // null: actions are given
+    RolloutProgram program;
+    RolloutSettings settings;
+    RolloutArrays arrays;
+
+    std::int64_t observation_width() const;
+    std::int64_t channel_width() const;
+};
+
+// Writes all arrays that are asked for and returns how many rows left the finite numbers. The same
+// bits for any number of threads, and for rows imagined by themselves.
+std::int64_t run_rollout(const Imagination& rollout, int threads);
+
+}  // namespace embody

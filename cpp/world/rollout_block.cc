@@ -1,0 +1,220 @@
+#include "world/rollout_block.h"
+
+#include <algorithm>
+
+namespace embody {
+namespace {
+
+template <class T>
+std::vector<T> made(std::int64_t count) {
+    return std::vector<T>(static_cast<std::size_t>(count));
+}
+
+// Row `row` of rows `width` wide, at a step of [L, B, width].
+template <class T>
+T* place(T* array, const RolloutArrays& arrays, std::int64_t step, std::int64_t row,
+         std::int64_t width) {
+    return array + (step * arrays.rows + row) * width;
+}
+
+template <class T>
+void put(T* array, const RolloutArrays& arrays, std::int64_t step, std::int64_t row, const T* from,
+         std::int64_t width) {
+    if (array != nullptr) {
+        std::copy_n(from, width, place(array, arrays, step, row, width));
+    }
+}
+
+template <class T>
+void clear(T* array, const RolloutArrays& arrays, std::int64_t step, std::int64_t row,
+           std::int64_t width, T value) {
+    if (array != nullptr) {
+        std::fill_n(place(array, arrays, step, row, width), width, value);
+    }
+}
+
+}  // namespace
+
+RolloutBlock::RolloutBlock(const Imagination& rollout, std::int64_t rows)
+    : rollout_(rollout),
+      arrays_(rollout.arrays),
+      state_(rollout.ensemble->state()),
+      action_(rollout.ensemble->action()),
+      observation_(rollout.observation_width()),
+      origin_(made<std::int64_t>(rows)),
+      ids_(made<std::uint32_t>(rows)),
+      states_(made<float>(rows * state_)),
+      next_(made<float>(rows * state_)),
+      actions_(made<float>(rows * action_)),
+      carried_(made<float>(rows * arrays_.carried)),
+      penalty_(made<float>(rows)),
+      member_(made<std::int8_t>(rows)),
+      members_(*rollout.ensemble, rollout.settings, rows) {
+    if (rollout.actor != nullptr) {
+        acting_.emplace(*rollout.actor, rollout.settings);
+    }
+    if (rollout.program.program != nullptr) {
+        const std::vector<SourceRows> sources = {{states_.data(), state_},
+                                                 {actions_.data(), action_},
+                                                 {carried_.data(), arrays_.carried}};
+        program_.emplace(rollout.program, arrays_.params, sources, rows);
+    }
+}
+
+std::int64_t RolloutBlock::run(std::int64_t begin, std::int64_t end) {
+    start(begin, end);
+    std::int64_t diverged = 0;
+    for (std::int64_t t = 0; t < rollout_.settings.steps && count_ > 0; ++t) {
+        diverged += step(t);
+    }
+    for (std::int64_t row = 0; row < count_; ++row) {
+        put(arrays_.final_observations, arrays_, 0, origin_[static_cast<std::size_t>(row)],
+            observation(row), observation_);
+    }
+    return diverged;
+}
+
+void RolloutBlock::start(std::int64_t begin, std::int64_t end) {
+    count_ = end - begin;
+    for (std::int64_t row = 0; row < count_; ++row) {
+        origin_[static_cast<std::size_t>(row)] = begin + row;
+    }
+    std::copy_n(arrays_.ids + begin, count_, ids_.begin());
+    std::copy_n(arrays_.states + begin * state_, count_ * state_, states_.begin());
+    std::copy_n(arrays_.carried_rows + begin * arrays_.carried, count_ * arrays_.carried,
+                carried_.begin());
+    std::fill(actions_.begin(), actions_.end(), 0.0F);  // what a program sees at a reset
+    if (program_) {
+        program_->reset(count_);
+    }
+}
+
+std::int64_t RolloutBlock::step(std::int64_t step) {
+    act(step);
+    members_.step({count_, ids_.data(), states_.data(), actions_.data(), next_.data(),
+                   member_.data(), penalty_.data()},
+                  static_cast<std::uint32_t>(step));
+    const std::int64_t diverged = drop_diverged(step);
+    store_before(step);
+    std::copy_n(next_.begin(), count_ * state_, states_.begin());
+    if (program_) {
+        program_->step(count_);
+    }
+    store_after(step);
+    retire_terminated(step);
+    return diverged;
+}
+
+void RolloutBlock::act(std::int64_t step) {
+    if (acting_) {
+        acting_->act(count_, ids_.data(), static_cast<std::uint32_t>(step), observation(0),
+                     actions_.data());
+        return;
+    }
+    for (std::int64_t row = 0; row < count_; ++row) {
+        const std::int64_t from =
+            origin_[static_cast<std::size_t>(row)] * rollout_.settings.steps + step;
+        std::copy_n(arrays_.given_actions + from * action_, action_,
+                    actions_.begin() + row * action_);
+    }
+}
+
+std::int64_t RolloutBlock::drop_diverged(std::int64_t step) {
+    std::int64_t diverged = 0;
+    for (std::int64_t row = count_ - 1; row >= 0; --row) {
+        if (!finite(row)) {
+            end(row, step);
+            ++diverged;
+        }
+    }
+    return diverged;
+}
+
+bool RolloutBlock::finite(std::int64_t row) const {
+    float zero = 0.0F;  // or a NaN
+    for (std::int64_t i = row * state_; i < (row + 1) * state_; ++i) {
+        zero += next_[static_cast<std::size_t>(i)] * 0.0F;
+    }
+    return zero == 0.0F;
+}
+
+void RolloutBlock::store_before(std::int64_t step) const {
+    for (std::int64_t row = 0; row < count_; ++row) {
+        const std::int64_t to = origin_[static_cast<std::size_t>(row)];
+        put(arrays_.observations, arrays_, step, to, observation(row), observation_);
+        put(arrays_.actions, arrays_, step, to, actions_.data() + row * action_, action_);
+    }
+}
+
+void RolloutBlock::store_after(std::int64_t step) {
+    const std::int64_t channels = rollout_.channel_width();
+    const std::uint8_t valid = 1;
+    for (std::int64_t row = 0; row < count_; ++row) {
+        const auto at = static_cast<std::size_t>(row);
+        const std::int64_t to = origin_[at];
+        put(arrays_.next_states, arrays_, step, to, states_.data() + row * state_, state_);
+        put(arrays_.valid, arrays_, step, to, &valid, 1);
+        put(arrays_.penalty, arrays_, step, to, &penalty_[at], 1);
+        put(arrays_.member, arrays_, step, to, &member_[at], 1);
+        if (channels > 0) {
+            put(arrays_.channels, arrays_, step, to, program_->channels() + row * channels,
+                channels);
+        }
+        if (program_ && program_->terminated() != nullptr) {
+            put(arrays_.terminated, arrays_, step, to, program_->terminated() + row, 1);
+        } else {
+            clear(arrays_.terminated, arrays_, step, to, 1, std::uint8_t{0});
+        }
+    }
+}
+
+void RolloutBlock::retire_terminated(std::int64_t step) {
+    if (!program_ || program_->terminated() == nullptr) {
+        return;
+    }
+    for (std::int64_t row = count_ - 1; row >= 0; --row) {
+        if (program_->terminated()[row] != 0) {
+            end(row, step + 1);
+        }
+    }
+}
+
+void RolloutBlock::end(std::int64_t row, std::int64_t step) {
+    const auto at = static_cast<std::size_t>(row);
+    const std::int64_t from = origin_[at];
+    put(arrays_.final_observations, arrays_, 0, from, observation(row), observation_);
+    for (std::int64_t t = step; t < rollout_.settings.steps; ++t) {
+        clear(arrays_.observations, arrays_, t, from, observation_, 0.0F);
+        clear(arrays_.actions, arrays_, t, from, action_, 0.0F);
+        clear(arrays_.next_states, arrays_, t, from, state_, 0.0F);
+        clear(arrays_.channels, arrays_, t, from, rollout_.channel_width(), 0.0F);
+        clear(arrays_.terminated, arrays_, t, from, 1, std::uint8_t{0});
+        clear(arrays_.valid, arrays_, t, from, 1, std::uint8_t{0});
+        clear(arrays_.penalty, arrays_, t, from, 1, 0.0F);
+        clear(arrays_.member, arrays_, t, from, 1, std::int8_t{-1});
+    }
+    const std::int64_t last = --count_;
+    if (last == row) {
+        return;
+    }
+    const auto other = static_cast<std::size_t>(last);
+    origin_[at] = origin_[other];
+    ids_[at] = ids_[other];
+    member_[at] = member_[other];
+    penalty_[at] = penalty_[other];
+    std::copy_n(states_.begin() + last * state_, state_, states_.begin() + row * state_);
+    std::copy_n(next_.begin() + last * state_, state_, next_.begin() + row * state_);
+    std::copy_n(actions_.begin() + last * action_, action_, actions_.begin() + row * action_);
+    std::copy_n(carried_.begin() + last * arrays_.carried, arrays_.carried,
+                carried_.begin() + row * arrays_.carried);
+    if (program_) {
+        program_->move(last, row);
+    }
+}
+
+const float* RolloutBlock::observation(std::int64_t row) const {
+    const float* seen = program_ ? program_->observations() : states_.data();
+    return observation_ == 0 ? nullptr : seen + row * observation_;
+}
+
+}  // namespace embody

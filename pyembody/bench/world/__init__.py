@@ -1,0 +1,1 @@
+"""A quadruped's world model, policy and reward of drawn numbers, and torch's own versions of their rollouts."""

@@ -1,0 +1,177 @@
+"""The twin of imagined rollouts: what they mean, in NumPy and double precision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..program import CompiledTask
+from . import random_reference as random
+from .actor import Actor
+from .ensemble import Ensemble
+from .imagined import Imagined, empty
+from .model_state import ACTION, TRUNCATED, ModelState, columns_of
+
+Array = NDArray[Any]
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "tanh": np.tanh,
+    "relu": lambda x: np.maximum(x, 0),
+    "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+    "silu": lambda x: x / (1 + np.exp(-x)),
+}
+
+
+def softplus(x: Array) -> Array:
+    """Return log(1 + e^x)."""
+    return np.logaddexp(0.0, x)
+
+
+def forward(weights: list[Array], biases: list[Array], activation: str, rows: Array) -> Array:
+    """Return a perceptron's outputs for rows `[N, in]`, or those of each of E for `[E, in, out]`."""
+    hidden = rows
+    for i, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+        hidden = hidden @ weight.astype(np.float64) + bias
+        if i < len(weights) - 1:
+            hidden = ACTIVATIONS[activation](hidden)
+    return hidden
+
+
+def predict(ensemble: Ensemble, states: Array, actions: Array) -> tuple[Array, Array]:
+    """Return the members' means of s' - s and log variances `[E, N, S]` for `[N, S]` and `[N, A]`."""
+    rows = np.concatenate(
+        [(states - ensemble.state_mean) / ensemble.state_std, (actions - ensemble.action_mean) / ensemble.action_std], 1
+    )
+    outputs = forward(ensemble.weights, ensemble.biases, ensemble.activation, rows.astype(np.float64))
+    mean, raw = np.split(outputs, 2, axis=2)
+    low, high = ensemble.log_var_min.astype(np.float64), ensemble.log_var_max.astype(np.float64)
+    log_var = high - softplus(high - raw)
+    return mean, low + softplus(log_var - low)
+
+
+class RolloutReference:
+    """Arguments as those of `EnsembleModel` and its rollouts, but for one call: `run` gives what a rollout gives."""
+
+    def __init__(
+        self,
+        ensemble: Ensemble,
+        state: ModelState,
+        program: CompiledTask | None = None,
+        *,
+        observations: str = "policy",
+        actor: Actor | None = None,
+        seed: int = 0,
+        propagation: str = "sampled",
+        noise: bool = True,
+        penalty: str = "none",
+    ) -> None:
+        self.ensemble, self.state, self.program, self.actor = ensemble, state, program, actor
+        self.observations, self.seed, self.propagation = observations, seed, propagation
+        self.noise, self.penalty = noise, penalty
+
+    def run(
+        self,
+        states: Array,
+        steps: int,
+        *,
+        actions: Array | None = None,
+        carried: Array | None = None,
+        ids: NDArray[np.uint32] | None = None,
+        forced: Array | None = None,
+    ) -> Imagined:
+        """Return the rollout. With `forced [L, B, S]` every step but the first begins from the state there, and the
+        program sees the states there: what one step alone does, from the same state.
+        """
+        rows = len(states)
+        ids = np.arange(rows, dtype=np.uint32) if ids is None else ids
+        carried = np.zeros((rows, 0)) if carried is None else carried
+        alive, state, seen, twin = np.ones(rows, np.bool_), np.asarray(states, np.float64), states, None
+        if self.program is not None:
+            twin = self.program.reference(rows)
+            signals = self._signals(state, np.zeros((rows, self.ensemble.actions)), carried)
+            seen = twin.reset(signals, alive).get(self.observations, np.zeros((rows, 0)))
+        out = self._empty(steps, rows)
+        final = np.array(seen, np.float64)
+        for t in range(steps):
+            action = self._act(seen, ids, t) if actions is None else actions[:, t]
+            member, successor, penalty = self._step(state, action, ids, t)
+            alive &= np.isfinite(successor).all(1)
+            after = successor if forced is None else np.where(alive[:, None], forced[t], successor)
+            groups = {} if twin is None else twin.step(self._signals(after, action, carried))
+            values = {"observations": seen, "actions": action, "next_states": successor, "penalty": penalty}
+            values |= {"member": member, "valid": alive}
+            values |= {n: groups[n] for n in ("channels", "terminated") if n in groups}
+            self._store(out, t, alive, values)
+            state, seen = after, groups.get(self.observations, np.zeros((rows, 0))) if twin else after
+            final[alive] = seen[alive]
+            alive = alive & ~out.terminated[t]
+        out.final_observations[:] = final
+        return out
+
+    def _empty(self, steps: int, rows: int) -> Imagined:
+        groups = {} if self.program is None else self.program.groups
+        observation = self.ensemble.states if self.program is None else 0
+        out = empty(
+            steps,
+            rows,
+            observation=groups[self.observations].width if self.observations in groups else observation,
+            action=self.ensemble.actions,
+            state=self.ensemble.states,
+            channels=groups["channels"].width if "channels" in groups else 0,
+        )
+        for name, array in out.arrays.items():
+            array[:] = -1 if name == "member" else 0
+        return out
+
+    def _store(self, out: Imagined, step: int, alive: Array, values: dict[str, Array]) -> None:
+        for name, value in values.items():
+            target = getattr(out, name)[step]
+            target[alive] = np.asarray(value)[alive].reshape(target[alive].shape)
+
+    def _act(self, observations: Array, ids: NDArray[np.uint32], step: int) -> Array:
+        actor = self.actor
+        assert actor is not None
+        rows = np.clip((observations - actor.mean) / actor.std.astype(np.float64), -actor.clip, actor.clip)
+        outputs = forward(actor.weights, actor.biases, actor.activation, rows)[:, : actor.actions]
+        if self.noise and actor.action_std is not None:
+            outputs = outputs + actor.action_std * random.normals(ids, step, random.ACTION, actor.actions, self.seed)
+        return np.tanh(outputs) * actor.squashed if actor.squashed else outputs
+
+    def _step(self, state: Array, action: Array, ids: NDArray[np.uint32], step: int) -> tuple[Array, Array, Array]:
+        """Who predicts, the next state, and the penalty."""
+        ensemble, rows = self.ensemble, np.arange(len(state))
+        means, log_vars = predict(ensemble, state, action)
+        if self.propagation == "mean":
+            member = np.full(len(state), -1)
+            change = means[list(ensemble.elites)].mean(0)
+        else:
+            at = 0 if self.propagation == "elite" else step
+            elite = random.choices(ids, at, random.MEMBER, len(ensemble.elites), self.seed)
+            member = np.array(ensemble.elites)[elite]
+            change = means[member, rows]
+            if self.noise:
+                noise = random.normals(ids, step, random.STATE, ensemble.states, self.seed)
+                change = change + np.exp(log_vars[member, rows] / 2) * noise
+        penalty = {
+            "none": np.zeros(len(state)),
+            "aleatoric": np.sqrt(np.exp(log_vars).sum(2)).max(0),
+            "disagreement": np.sqrt(means.var(0).sum(1)),
+        }
+        return member, self._repaired(state + change), penalty[self.penalty]
+
+    def _repaired(self, states: Array) -> Array:
+        """Quaternions of length 1, truth values of 0 or 1."""
+        for first in self.state.quaternions:
+            q = states[:, first : first + 4]
+            length = np.linalg.norm(q, axis=1, keepdims=True)
+            q /= np.where(length > 0, length, 1.0)
+        for column in self.state.truths:
+            states[:, column] = states[:, column] > 0.5
+        return states
+
+    def _signals(self, state: Array, action: Array, carried: Array) -> dict[str, Array]:
+        signals = {name: state[:, columns] for name, columns in self.state.columns.items()}
+        signals |= {name: carried[:, columns] for name, columns in columns_of(self.state.carried).items()}
+        return {**signals, ACTION: action, TRUNCATED: np.zeros((len(state), 1))}
