@@ -44,8 +44,10 @@ class Recorder(Watcher):
         source: str = "",
         every: int = 1,
         steps: int = 0,
+        rows: int = 0,
     ) -> None:
-        """`every`: one block of `steps` steps in so many is kept (0: as many as fill a shard).
+        """`every`: one block of `steps` steps in so many is kept (0: as many as fill a shard), of the first `rows`
+        environments (0: all).
 
         Raises SpecError for a folder that holds something, ValueError for an environment that is recorded already or
         does not reset finished rows within the step.
@@ -56,15 +58,19 @@ class Recorder(Watcher):
             raise ValueError("env: expected one that nothing watches, got one that is recorded already")
         if every < 1:
             raise ValueError(f"every: expected at least 1, got {every}")
+        if not 0 <= rows <= env.num_envs:
+            raise ValueError(f"rows: expected at most {env.num_envs}, got {rows}")
         self.folder, self.source = new_folder(Path(path)), source
         self.header = describe(env, kind, seeds)
         self._env, self._every = env, every
-        self._steps = steps or max(LEAST_STEPS, -(-SHARD_ROWS // env.num_envs))
-        self._blocks = [_Block(self.header, self._steps, env.num_envs) for _ in range(2)]
+        self._rows = rows or env.num_envs
+        self._steps = steps or max(LEAST_STEPS, -(-SHARD_ROWS // self._rows))
+        self._blocks = [_Block(self.header, self._steps, self._rows) for _ in range(2)]
         self._filled, self._skip = 0, 0
         self._thread = ThreadPoolExecutor(1, "recorder")
         self._written: Future[Shard] | None = None
-        self._signals = [(SIGNAL + f.name, env.signal(f.name)) for f in self.header.fields]
+        names = [f.name for f in self.header.fields]
+        self._signals = [(SIGNAL + n, env.signal(n)[: self._rows].reshape(self._rows, -1)) for n in names]
         env.bindings.refresh()
         env.watcher = self
         write_header(self.folder, self.header)
@@ -85,17 +91,17 @@ class Recorder(Watcher):
             self._skip -= 1
             return
         arrays, t = self._blocks[0].arrays, self._filled
-        arrays["actions"][t] = self._env.action
-        arrays["channels"][t] = self._env.channels
-        arrays["terminated"][t], arrays["truncated"][t] = terminated, truncated
-        self._end(t, terminated | truncated)
+        arrays["actions"][t] = self._env.action[: self._rows]
+        arrays["channels"][t] = self._env.channels[: self._rows]
+        arrays["terminated"][t], arrays["truncated"][t] = terminated[: self._rows], truncated[: self._rows]
+        self._end(t, arrays["terminated"][t] | arrays["truncated"][t])
         self._filled += 1
 
     def before_reset(self, rows: Bools) -> None:
         """Let rows that did not end by themselves end here, as truncated."""
         if self._filled:
             arrays, t = self._blocks[0].arrays, self._filled - 1
-            cut = rows & ~arrays["terminated"][t] & ~arrays["truncated"][t]
+            cut = rows[: self._rows] & ~arrays["terminated"][t] & ~arrays["truncated"][t]
             arrays["truncated"][t] |= cut
             self._end(t, cut)
 
@@ -123,15 +129,15 @@ class Recorder(Watcher):
     def _keep(self, t: int) -> None:
         arrays = self._blocks[0].arrays
         for name, values in self._signals:
-            arrays[name][t] = values.reshape(len(values), -1)
-        arrays[OBSERVATIONS][t] = self._env.observations
+            arrays[name][t] = values
+        arrays[OBSERVATIONS][t] = self._env.observations[: self._rows]
 
     def _end(self, t: int, rows: Bools) -> None:
         if rows.any():
             last = self._blocks[0].last
             for name, values in self._signals:
-                last[FINAL + name.removeprefix(SIGNAL)][t, rows] = values.reshape(len(values), -1)[rows]
-            last[LAST][t, rows] = self._env.observations[rows]
+                last[FINAL + name.removeprefix(SIGNAL)][t, rows] = values[rows]
+            last[LAST][t, rows] = self._env.observations[: self._rows][rows]
 
     def _flush(self) -> None:
         """Hand the full block to the thread, go on in the other one."""
