@@ -31,7 +31,9 @@ class Making:
     seed: int
 
 
-def make_dataset(task_name: str, robot_name: str, variant: str, out: Path | None, making: Making) -> tuple[Header, Path]:
+def make_dataset(
+    task_name: str, robot_name: str, variant: str, out: Path | None, making: Making
+) -> tuple[Header, Path]:
     """Record the dataset asked for; return its header and its folder.
 
     Raises SpecError for unknown names and a folder that is there already, CommandError for options that do not go
@@ -45,7 +47,8 @@ def make_dataset(task_name: str, robot_name: str, variant: str, out: Path | None
     robot = load_robot(robot_name or task.robot)
     compile_pair(task, robot)
     if making.run is not None and making.kind not in NOISE:
-        raise CommandError(f"--run: a {making.kind} dataset is not made from a run; expected --kind {' or '.join(NOISE)}")
+        kinds = " or ".join(NOISE)
+        raise CommandError(f"--run: a {making.kind} dataset is not made from a run; expected --kind {kinds}")
     folder = new_folder(out or Path("datasets") / f"{task.name}-{robot.name}-{making.kind}")
     if making.kind == "random":
         return _random(task, robot, folder, making), folder

@@ -73,11 +73,11 @@ class Dataset:
         fields = tuple(self.header.field(name) for name in names)
         for field in fields:
             if field.role != "state":
-                raise SpecError(f"{self.folder}: signal '{field.name}' is given from outside, a model cannot predict it")
+                raise SpecError(f"{self.folder}: signal '{field.name}' is given from outside, not predicted")
         return fields
 
     def transitions(self, names: Sequence[str] = (), *, observations: bool = False) -> Transitions:
-        """Return all steps whose numbers are finite, states being the signals `names` (see `state_fields`) side by side.
+        """Return all steps whose numbers are finite; a state is the signals `names` (see `state_fields`) side by side.
 
         With `observations` a state is what the policy saw. Raises SpecError.
         """
@@ -90,12 +90,12 @@ class Dataset:
             successor = present[1:].copy()
             successor[ended] = final
             rows = (present[:-1], arrays["actions"], successor, arrays["channels"])
-            flat = [a.reshape(-1, a.shape[2]) for a in rows]
-            parts.append(Transitions(*flat, arrays["terminated"].ravel(), arrays["truncated"].ravel()))
+            s, a, after, paid = (x.reshape(-1, x.shape[2]) for x in rows)
+            parts.append(Transitions(s, a, after, paid, arrays["terminated"].ravel(), arrays["truncated"].ravel()))
         if not parts:
             raise SpecError(f"{self.folder}: expected a dataset with steps in it, got none")
         whole = Transitions(*(np.concatenate([getattr(p, n) for p in parts]) for n in Transitions.__dataclass_fields__))
-        finite = np.isfinite(whole.state).all(1) & np.isfinite(whole.successor).all(1)
+        finite = np.isfinite(np.concatenate([whole.state, whole.successor], axis=1)).all(axis=1)
         return whole if finite.all() else whole.rows(finite)
 
     def windows(self, length: int, count: int, seed: int, names: Sequence[str] = ()) -> Windows:

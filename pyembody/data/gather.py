@@ -59,8 +59,8 @@ def gather(
 ) -> Header:
     """Record at least `steps` transitions of `policy` in `env` into a new folder and return the header.
 
-    With a `command` all rows hold it. Raises SpecError where the folder is there already or cannot be written, ValueError
-    for a number of steps below one.
+    With a `command` all rows hold it. Raises SpecError where the folder is there already or cannot be written,
+    ValueError for a number of steps below one.
     """
     if steps < 1:
         raise ValueError(f"steps: expected at least 1, got {steps}")

@@ -17,13 +17,14 @@ from ..spec.signal import Kind
 FORMAT = "pyembody-dataset-1"
 HEADER = "dataset.json"
 MAX_BYTES = 16 * 1024 * 1024
+Role = Literal["state", "carried"]
 Size = Annotated[int, Meta(ge=0)]
 
 
 class Field(Struct, frozen=True, forbid_unknown_fields=True):
     """A recorded signal: its name, unit, kind, and how many numbers `lanes` it has.
 
-    A `state` is what physics brings about; what is `carried` is given from outside: commands, clocks, the action before.
+    A `state` is what physics brings about; what is `carried` is given from outside: commands, clocks, the last action.
     `adrift` are lanes whose zero is arbitrary, such as where on a floor a walking robot is.
     """
 
@@ -31,7 +32,7 @@ class Field(Struct, frozen=True, forbid_unknown_fields=True):
     lanes: Annotated[int, Meta(ge=1)]
     unit: str = "1"
     kind: Kind = "scalar"
-    role: Literal["state", "carried"] = "state"
+    role: Role = "state"
     adrift: tuple[int, ...] = ()
 
 

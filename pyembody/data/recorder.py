@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from ..envs.watcher import Watcher
 from ..spec.errors import SpecError
 from ..spec.load import spec_hash
-from .header import HEADER, Field, Header, Shard, write_header
+from .header import HEADER, Field, Header, Role, Shard, write_header
 from .shard import FINAL, LAST, OBSERVATIONS, SIGNAL, write_shard
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ SHARD_ROWS, LEAST_STEPS = 16_384, 128
 class Recorder(Watcher):
     """Records all rows of `env` into the new folder `path`: signals, observations, actions, channels and ends.
 
-    It copies numbers as the environment steps and writes full shards in a thread of its own. Use it in a `with` block or
-    call `close`, which writes what is left; a dataset that was cut short holds its full shards. An environment that is
-    reset from outside ends the episodes there, as truncated.
+    It copies numbers as the environment steps and writes full shards in a thread of its own. Use it in a `with` block
+    or call `close`, which writes what is left; a dataset that was cut short holds its full shards. An environment that
+    is reset from outside ends the episodes there, as truncated.
     """
 
     def __init__(
@@ -213,6 +213,6 @@ def _fields(env: VectorEnv) -> tuple[Field, ...]:
         signal = env.signals[name]
         floats = bool(env.robot.base) and signal.point and signal.frame == "world"
         adrift = tuple(lane for lane in range(signal.lanes) if floats and lane % 3 != 2)
-        role = "state" if name in env.built.sources else "carried"
+        role: Role = "state" if name in env.built.sources else "carried"
         fields.append(Field(name, signal.lanes, signal.unit, signal.kind, role, adrift))
     return tuple(fields)

@@ -13,7 +13,8 @@ Array = npt.NDArray[Any]
 
 
 def _silu(x: Array) -> Array:
-    return x / (1.0 + np.exp(-np.clip(x, -80.0, 80.0)))
+    y: Array = x / (1.0 + np.exp(-np.clip(x, -80.0, 80.0)))
+    return y
 
 
 def _elu(x: Array) -> Array:
@@ -27,10 +28,10 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 
 @dataclass(frozen=True)
 class Ensemble:
-    """E members, float32: `weights[l] [E, in, out]`, `biases[l] [E, 1, out]` of layers that read the normalised state and
-    action and give S means of the change of state and S raw log variances, kept softly within `log_var_min` and
-    `log_var_max [S]`; means and deviations of states `[S]` and actions `[A]`; `activation` between layers; `elites`, the
-    members to draw from, best first.
+    """E members, float32: `weights[l] [E, in, out]`, `biases[l] [E, 1, out]` of layers that read the normalised state
+    and action and give S means of the change of state and S raw log variances, kept softly within `log_var_min` and
+    `log_var_max [S]`; means and deviations of states `[S]` and actions `[A]`; `activation` between layers; `elites`,
+    the members to draw from, best first.
 
     Paper: Chua et al., Deep reinforcement learning in a handful of trials (2018).
     """

@@ -68,8 +68,8 @@ Report = Callable[[Epoch], None]
 class Fit:
     """An ensemble being fitted to `rows`. `epoch` after `epoch` until `done`; `ensemble` is the best so far.
 
-    `adrift [S]` bool are lanes that the networks do not see (see `Field.adrift`). Results do not depend on the number of
-    threads. Raises SpecError for too few rows.
+    `adrift [S]` bool are lanes that the networks do not see (see `Field.adrift`). Results do not depend on the number
+    of threads. Raises SpecError for too few rows.
     """
 
     def __init__(self, rows: Transitions, settings: FitSettings, adrift: Array | None = None, threads: int = 0) -> None:
@@ -93,9 +93,9 @@ class Fit:
     def _normalise(self, rows: Transitions, adrift: Array | None) -> None:
         state, action = rows.state[self.train], rows.action[self.train]
         change = rows.successor - rows.state
-        self.state_mean, self.state_std = _moments(state)
-        self.action_mean, self.action_std = _moments(action)
-        self.change_mean, self.change_std = _moments(change[self.train])
+        self.state_mean, self.state_std = moments(state)
+        self.action_mean, self.action_std = moments(action)
+        self.change_mean, self.change_std = moments(change[self.train])
         if adrift is not None:
             self.state_mean[adrift], self.state_std[adrift] = 0.0, BLIND
         parts = ((rows.state - self.state_mean) / self.state_std, (rows.action - self.action_mean) / self.action_std)
@@ -206,7 +206,7 @@ class Fit:
         )
 
 
-def _moments(rows: Array) -> tuple[Array, Array]:
-    """Means and deviations `[F]` float32; a lane that never moves has deviation 1."""
+def moments(rows: Array) -> tuple[Array, Array]:
+    """Return means and deviations `[F]` float32 of rows `[M, F]`; a lane that never moves has deviation 1."""
     mean, std = rows.mean(0, dtype=np.float64), rows.std(0, dtype=np.float64)
     return mean.astype(np.float32), np.where(std < LEAST_STD, 1.0, std).astype(np.float32)

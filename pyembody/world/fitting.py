@@ -101,7 +101,7 @@ def _finished(out: Path, wanted: Wanted) -> WorldModel:
 def _same(path: Path, found: Wanted, wanted: Wanted) -> None:
     for what, one, other in zip(("dataset", "signals", "settings"), found, wanted, strict=True):
         if one != other:
-            raise SpecError(f"{path}: {what}: this folder holds a fit of {one}, expected {other}; choose another folder")
+            raise SpecError(f"{path}: {what}: expected {other}, got a fit of {one}; choose another folder")
 
 
 def _save(fit: Fit, out: Path, wanted: Wanted) -> None:

@@ -13,14 +13,13 @@ import numpy.typing as npt
 from ..data.dataset import Transitions, Windows
 from .fit import LEAST_STD
 from .model import WorldModel, adrift
-from .predict import Predictor
 
 Array = npt.NDArray[Any]
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 FAR = 25.0
 """Where predicted states are cut, in deviations of the data's states (MOREC does so too)."""
 Chooser = Callable[[Array, Array, Array], Array]
-"""Given states `[M, S]`, actions `[M, A]` and the true successors `[M, S]`, which only an oracle reads: the next states."""
+"""Gives next states for states `[M, S]`, actions `[M, A]` and true successors `[M, S]`, which only an oracle reads."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def curves(model: WorldModel, windows: Windows, ways: Mapping[str, Chooser]) -> 
 
 
 def open_loop(model: WorldModel, windows: Windows, way: Chooser) -> Array:
-    """Return errors `[k, W]`: roots of the mean squares over the lanes that have a zero, in deviations of the states."""
+    """Return errors `[k, W]`: roots of mean squares over the lanes that have a zero, in deviations of the states."""
     own = model.ensemble
     known = ~adrift(model.spec.fields)
     mean, std = own.state_mean[known], own.state_std[known]

@@ -108,8 +108,9 @@ def load_model(folder: Path | str) -> WorldModel:
     _check(arrays, spec, sizes, str(place))
     layers = range(len(sizes) - 1)
     weights, biases = ([arrays[f"{name}.{i}"] for i in layers] for name in ("weights", "biases"))
-    vectors = [arrays[name] for name in VECTORS]
-    return WorldModel(spec, Ensemble(weights, biases, *vectors, spec.activation, spec.elites))
+    vectors = {name: arrays[name] for name in VECTORS}
+    ensemble = Ensemble(weights, biases, **vectors, activation=spec.activation, elites=spec.elites)
+    return WorldModel(spec, ensemble)
 
 
 def _check(arrays: dict[str, Array], spec: ModelSpec, sizes: tuple[int, ...], place: str) -> None:

@@ -39,7 +39,7 @@ class Predictor:
         self._network.load(flatten(layout, ensemble.weights, ensemble.biases))
         mean = np.concatenate([ensemble.state_mean, ensemble.action_mean], dtype=np.float32)
         std = np.concatenate([ensemble.state_std, ensemble.action_std], dtype=np.float32)
-        self._network.normalise(mean, 1 / std, FAR)
+        self._network.normalise(mean, np.reciprocal(std), FAR)
 
     def moments(self, state: Array, action: Array) -> tuple[Array, Array]:
         """Return means of the change and log variances `[E, M, S]` for states `[M, S]` and actions `[M, A]`."""
