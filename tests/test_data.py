@@ -90,7 +90,8 @@ def test_one_block_in_so_many_is_kept_of_some_rows(tmp_path: Path) -> None:
     assert [b["actions"].shape for b in blocks] == [(10, 3, 1)] * 3
     for k, block in enumerate(blocks):
         np.testing.assert_array_equal(block["actions"], kept["action"][20 * k : 20 * k + 10, :3])
-        np.testing.assert_array_equal(block["signals.pole_angle"][:10], kept["angle"][20 * k : 20 * k + 10, :3].astype("f4"))
+        angles = kept["angle"][20 * k : 20 * k + 10, :3].astype(np.float32)
+        np.testing.assert_array_equal(block["signals.pole_angle"][:10], angles)
 
 
 def test_a_reset_from_outside_ends_the_episodes_there(tmp_path: Path) -> None:
@@ -150,7 +151,7 @@ def test_every_cut_and_every_changed_byte_is_refused_with_its_place(tmp_path: Pa
             Dataset(folder).transitions()
     for cut in (0, 7, start - 1, len(whole) - 1):
         path.write_bytes(whole[:cut])
-        with pytest.raises(SpecError, match=f"shard-00000.safetensors: cut off: expected {len(whole)} bytes, got {cut}"):
+        with pytest.raises(SpecError, match=f"shard-00000.*: cut off: expected {len(whole)} bytes, got {cut}"):
             Dataset(folder).transitions()
     path.write_bytes(b"\xff" * 8 + whole[8:])
     with pytest.raises(SpecError, match="damaged in its first bytes"):
@@ -180,9 +181,8 @@ def test_a_recorder_refuses_what_it_cannot_record(tmp_path: Path) -> None:
         Recorder(env, tmp_path / "d")
     env.close()
     env = cartpole()
-    with Recorder(env, tmp_path / "d"):
-        with pytest.raises(ValueError, match="recorded already"):
-            Recorder(env, tmp_path / "e")
+    with Recorder(env, tmp_path / "d"), pytest.raises(ValueError, match="recorded already"):
+        Recorder(env, tmp_path / "e")
     with pytest.raises(SpecError, match="expected the name of a new folder"):
         Recorder(env, tmp_path / "d")
     with pytest.raises(ValueError, match="every: expected at least 1, got 0"):

@@ -73,6 +73,44 @@ class WorldFit:
 
 
 @dataclass(frozen=True)
+class WorldReward:
+    """Learn which transitions are credible, from the dataset alone, and keep it beside the model."""
+
+    model: ModelPath
+    """The model's folder."""
+    dataset: DatasetPath
+    """The dataset that the model was fitted to."""
+    trainer: Literal["contrastive", "adversarial"] = "contrastive"
+    """contrastive: data against what the ensemble made while it was fitted; adversarial: against a generator."""
+    discriminators: int = 10
+    """How many vote."""
+    updates: Count = 0
+    """Updates of the discriminators; 0: as the trainer has them."""
+    seed: int = 0
+    """Seed of weights and draws."""
+
+    def run_command(self) -> int:
+        """Learn it, and print where it is."""
+        from ..data import Dataset
+        from ..world import load_model
+        from ..world.credible import reward_model
+        from .outcome import status_line
+        from .world_report import check_alike
+
+        at_least("discriminators", self.discriminators, 1)
+        at_least("updates", self.updates, 0)
+        model, dataset = load_model(self.model), Dataset(self.dataset)
+        check_alike(model, dataset.header.robot, dataset.header.actions, self.dataset)
+        spec, _ = reward_model(
+            dataset, model, self.model, self.trainer, seed=self.seed, updates=self.updates,
+            discriminators=self.discriminators, progress=status_line(),
+        )
+        print(f"{self.model}: {spec.discriminators} discriminators; 95 % of held-out data reach {spec.threshold:.3f}")
+        print(f"next: pyembody world report {self.model} --data ANOTHER_DATASET")
+        return 0
+
+
+@dataclass(frozen=True)
 class WorldReport:
     """Judge a model on a dataset: one-step errors, calibration, and how errors grow over many steps."""
 
@@ -97,20 +135,22 @@ class WorldReport:
 
         from ..world import load_model
         from .files import check_writable, write_json
-        from .world_report import judge
+        from .world_report import judge_model
 
         for option in ("steps", "windows", "rows"):
             at_least(option, getattr(self, option), 1)
         if self.json is not None:
             check_writable(self.json)
         model = load_model(self.model)
-        single, grown = judge(model, self.data, self.steps, self.windows, self.rows, self.seed)
+        found = judge_model(self.model, model, self.data, self.steps, self.windows, self.rows, self.seed)
         console = Console()
-        console.print(_one_step_table(single, model))
-        console.print(_calibration_table(single))
-        console.print(_curve_table(grown))
+        console.print(_one_step_table(found.one_step, model))
+        console.print(_calibration_table(found.one_step))
+        console.print(_curve_table(found.open_loop))
+        told = ", ".join(f"{name} {area:.2f}" for name, area in found.ranking.items())
+        console.print(f"large errors are told by (0.5: not at all, 1: always): {told}", soft_wrap=True, highlight=False)
         if self.json is not None:
-            write_json(self.json, {"one_step": single, "open_loop": grown})
+            write_json(self.json, found)
             print(f"wrote {self.json}")
         return 0
 
@@ -120,7 +160,9 @@ class WorldCommand:
     """Fit models of a robot's motion to datasets, and judge them."""
 
     action: OmitSubcommandPrefixes[
-        Annotated[WorldFit, subcommand("fit")] | Annotated[WorldReport, subcommand("report")]
+        Annotated[WorldFit, subcommand("fit")]
+        | Annotated[WorldReward, subcommand("reward")]
+        | Annotated[WorldReport, subcommand("report")]
     ]
 
     def run(self) -> int:

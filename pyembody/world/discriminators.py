@@ -71,7 +71,9 @@ class Stack:
 def penalised(stack: Stack, data: Tensor, made: Tensor, penalty: float, generator: torch.Generator) -> Tensor:
     """Return the discriminators' loss: cross entropy of data and made-up rows, and a gradient penalty between them.
 
-    Rows `[M, in]` or `[G, M, in]`. Paper of the penalty: Gulrajani et al., Improved training of Wasserstein GANs (2017).
+    Rows `[M, in]` or `[G, M, in]`.
+
+    Paper of the penalty: Gulrajani et al., Improved training of Wasserstein GANs (2017).
     """
     loss = softplus(-stack(data)).mean() + softplus(stack(made)).mean()
     if penalty > 0:

@@ -116,7 +116,7 @@ class Fit:
         self.best = self.flat.copy()
         self.message = np.zeros(self.layout.size + self.layout.groups, np.float32)
         self.steps = self.epochs = self.stale = 0
-        self.errors = np.full(self.layout.groups, np.inf)
+        self.errors = self.now = np.full(self.layout.groups, np.inf)
         self.history: list[Epoch] = []
 
     @property
@@ -191,15 +191,22 @@ class Fit:
 
     def ensemble(self) -> Ensemble:
         """Return the best members, in the units of the states themselves."""
-        weights, biases = ([np.array(x) for x in part] for part in self.layout.views(self.best))
+        return self._unscaled(self.best, self.errors)
+
+    def present(self) -> Ensemble:
+        """Return the members as they are now, in the units of the states themselves."""
+        return self._unscaled(self.flat, self.now)
+
+    def _unscaled(self, flat: Array, errors: Array) -> Ensemble:
+        weights, biases = ([np.array(x) for x in part] for part in self.layout.views(flat))
         std = self.change_std
         # mean = m + std * network; the log variance and its bounds move by log std^2
         shift = 2 * np.log(std)
         weights[-1][:, :, : self.width] *= std
         biases[-1][:, :, : self.width] = biases[-1][:, :, : self.width] * std + self.change_mean
         biases[-1][:, :, self.width :] += shift
-        low, high = self.layout.extras(self.best).reshape(2, -1)
-        order = np.argsort(self.errors, kind="stable")[: self.settings.elites]
+        low, high = self.layout.extras(flat).reshape(2, -1)
+        order = np.argsort(errors, kind="stable")[: self.settings.elites]
         return Ensemble(
             weights, biases, low + shift, high + shift, self.state_mean, self.state_std, self.action_mean,
             self.action_std, self.settings.activation, tuple(int(e) for e in order),

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ..data.dataset import Transitions, Windows
 from .fit import LEAST_STD
 from .model import WorldModel, adrift
+from .reward import DynamicsReward, Judge, chosen
 
 Array = npt.NDArray[Any]
 LEVELS = (0.5, 0.8, 0.9, 0.95)
@@ -97,6 +98,59 @@ def choosers(model: WorldModel, seed: int, threads: int = 1, resamples: int = 2)
         "agreed": agreed,
         "oracle": oracle,
     }
+
+
+def judged(
+    model: WorldModel, reward: DynamicsReward, seed: int, threads: int = 1, resamples: int = 2
+) -> dict[str, Chooser]:
+    """Return the ways that ask a dynamics reward: `select` the most credible candidate, or draw by `softmax`."""
+    predictor, judge = model.predictor(threads), Judge(reward, threads)
+
+    def by(how: str) -> Chooser:
+        rng = np.random.default_rng(seed)
+
+        def way(state: Array, action: Array, _: Array) -> Array:
+            candidates = predictor.candidates(state, action, resamples, rng)
+            return pick(candidates, chosen(judge.candidates(state, action, candidates), how, rng))
+
+        return way
+
+    return {how: by(how) for how in ("select", "softmax")}
+
+
+def ranking(
+    model: WorldModel, rows: Transitions, reward: DynamicsReward | None, seed: int, threads: int = 1
+) -> dict[str, float]:
+    """Return how well scores of sampled next states tell those whose error is among the tenth of the largest: the area
+    under the curve of hits over false alarms, 0.5 for chance.
+
+    `disagreement`: of the members' means. `deviation`: the largest member's own. `credibility`: the dynamics reward.
+    """
+    predictor, std = model.predictor(threads), model.ensemble.state_std
+    candidates = predictor.candidates(rows.state, rows.action, 1, np.random.default_rng(seed))
+    which = np.random.default_rng([seed, 1]).integers(0, len(candidates), len(rows))
+    successor = pick(candidates, which)
+    known = ~adrift(model.spec.fields)
+    gap = np.abs((successor - rows.successor) / std)[:, known]
+    error = (gap.astype(np.float64) ** 2).mean(1)
+    wrong = error > np.quantile(error, 0.9)
+    mean, log_var = predictor.moments(rows.state, rows.action)
+    scores = {
+        "disagreement": np.linalg.norm((mean.std(0) / std)[:, known], axis=1),
+        "deviation": np.linalg.norm((np.exp(0.5 * log_var) / std)[..., known], axis=2).max(0),
+    }
+    if reward is not None:
+        scores["credibility"] = -Judge(reward, threads)(rows.state, rows.action, successor)
+    return {name: auc(score, wrong) for name, score in scores.items()}
+
+
+def auc(scores: Array, positive: Array) -> float:
+    """Return the chance that a positive row `[M]` bool has a higher score `[M]` than another, ties counting half."""
+    order = np.unique(scores, return_inverse=True)[1]
+    counts = np.bincount(order)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[order]
+    hits = int(positive.sum())
+    return float((ranks[positive].sum() - hits * (hits + 1) / 2) / (hits * (len(scores) - hits)))
 
 
 def pick(candidates: Array, which: Array) -> Array:

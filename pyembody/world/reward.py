@@ -24,10 +24,10 @@ THRESHOLD, TEMPERATURE = 0.6, 0.1
 
 @dataclass(frozen=True)
 class DynamicsReward:
-    """G discriminators, float32: layers `weights[l] [G, in, out]`, `biases[l] [G, 1, out]` that read a normalised state,
-    action and change of state and give one logit, positive for what looks like data; their mean logits of data,
-    `logit_data`, and of what the generator of their time made, `logit_made` `[G]`. Means and deviations of states and of
-    changes are `[S]`, those of actions `[A]`. `clip` bounds each vote.
+    """G discriminators, float32: layers `weights[l] [G, in, out]`, `biases[l] [G, 1, out]` that read a normalised
+    state, action and change of state and give one logit, positive for what looks like data; their mean logits of data,
+    `logit_data`, and of what the generator of their time made, `logit_made` `[G]`. Means and deviations of states and
+    of changes are `[S]`, those of actions `[A]`. `clip` bounds each vote.
     """
 
     weights: list[Array]
