@@ -10,7 +10,7 @@ from msgspec import Struct
 from torch import Tensor
 
 from ..data.dataset import Transitions
-from .discriminators import History, Scales, Stack, penalised
+from .discriminators import History, Scales, Stack, one_thread, penalised
 from .reward import DynamicsReward
 
 Progress = Callable[[str, float], None]
@@ -34,6 +34,7 @@ class AdversarialSettings(Struct, frozen=True, forbid_unknown_fields=True):
     seed: int = 0
 
 
+@one_thread()
 def adversarial(
     rows: Transitions,
     settings: AdversarialSettings,

@@ -9,7 +9,7 @@ import torch
 from msgspec import Struct
 
 from ..data.dataset import Transitions
-from .discriminators import History, Scales, Stack, penalised
+from .discriminators import History, Scales, Stack, one_thread, penalised
 from .ensemble import Ensemble
 from .predict import Predictor
 from .reward import DynamicsReward
@@ -23,7 +23,7 @@ class ContrastiveSettings(Struct, frozen=True, forbid_unknown_fields=True):
     true next states under the action of another row whose state is among the `near` nearest.
     """
 
-    updates: int = 1500
+    updates: int = 500
     hidden: tuple[int, ...] = (64, 64)
     batch: int = 256
     rate: float = 1e-3
@@ -34,6 +34,7 @@ class ContrastiveSettings(Struct, frozen=True, forbid_unknown_fields=True):
     seed: int = 0
 
 
+@one_thread()
 def contrastive(
     rows: Transitions,
     stages: Sequence[Ensemble],

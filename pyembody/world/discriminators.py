@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -82,6 +83,17 @@ def penalised(stack: Stack, data: Tensor, made: Tensor, penalty: float, generato
         (slope,) = torch.autograd.grad(stack(between).sum(), between, create_graph=True)
         loss = loss + penalty * (slope.norm(dim=-1) - 1).clamp_min(0).square().mean()
     return loss * stack.weights[0].shape[0]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread: products as small as these only wait for each other on more."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @dataclass

@@ -1,53 +1,67 @@
-"""Ensembles of small networks that predict the next state, each with a mean and a variance."""
+"""An ensemble of Gaussian models of the change of a state, as plain arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
-Array = npt.NDArray[Any]
-
-
-def _silu(x: Array) -> Array:
-    y: Array = x / (1.0 + np.exp(-np.clip(x, -80.0, 80.0)))
-    return y
-
-
-def _elu(x: Array) -> Array:
-    return np.where(x > 0, x, np.expm1(np.minimum(x, 0.0)))
-
-
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "elu": _elu, "relu": lambda x: np.maximum(x, 0.0), "silu": _silu, "tanh": np.tanh,
-}
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """E members, float32: `weights[l] [E, in, out]`, `biases[l] [E, 1, out]` of layers that read the normalised state
-    and action and give S means of the change of state and S raw log variances, kept softly within `log_var_min` and
-    `log_var_max [S]`; means and deviations of states `[S]` and actions `[A]`; `activation` between layers; `elites`,
-    the members to draw from, best first.
+    """E equal multi-layer perceptrons of [(s - mean) / std, (a - mean) / std] `[S + A]` that give the mean of s' - s
+    and raw log variances `[2S]`.
 
-    Paper: Chua et al., Deep reinforcement learning in a handful of trials (2018).
+    Layer l has `weights[l] [E, in, out]` and `biases[l] [E, 1, out]`; the log variances are softly kept within
+    `log_var_min [S]` and `log_var_max [S]`. `elites` are the members that rollouts draw from. Raises ValueError naming
+    the array that does not fit. Paper: Chua et al., Deep reinforcement learning in a handful of trials (2018).
     """
 
-    weights: list[Array]
-    biases: list[Array]
-    log_var_min: Array
-    log_var_max: Array
-    state_mean: Array
-    state_std: Array
-    action_mean: Array
-    action_std: Array
+    weights: list[Floats]
+    biases: list[Floats]
+    log_var_min: Floats
+    log_var_max: Floats
+    state_mean: Floats
+    state_std: Floats
+    action_mean: Floats
+    action_std: Floats
     activation: str
     elites: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        """Check shapes."""
+        members, inputs = self.members, self.states + self.actions
+        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            outputs = 2 * self.states if i == len(self.weights) - 1 else weight.shape[-1]
+            _check(f"weights[{i}]", weight, (members, inputs, outputs))
+            _check(f"biases[{i}]", bias, (members, 1, outputs))
+            inputs = outputs
+        for name in ("log_var_min", "log_var_max", "state_std"):
+            _check(name, getattr(self, name), (self.states,))
+        _check("action_std", self.action_std, (self.actions,))
+        if not self.elites or not set(self.elites) <= set(range(members)):
+            raise ValueError(f"elites: expected members from 0 to {members - 1}, got {self.elites}")
+
     @property
     def members(self) -> int:
-        """E."""
+        """Number of models E."""
         return int(self.weights[0].shape[0])
+
+    @property
+    def states(self) -> int:
+        """Numbers of a state S."""
+        return int(self.state_mean.shape[0])
+
+    @property
+    def actions(self) -> int:
+        """Numbers of an action A."""
+        return int(self.action_mean.shape[0])
+
+
+def _check(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
+    if array.shape != shape:
+        raise ValueError(f"ensemble: {name}: expected shape {shape}, got {array.shape}")

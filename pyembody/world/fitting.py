@@ -76,7 +76,7 @@ def fit_model(
 
 
 def _spec(dataset: Dataset, fields: tuple[Field, ...], fit: Fit) -> ModelSpec:
-    header, ensemble = dataset.header, fit.ensemble()
+    header = dataset.header
     return ModelSpec(
         robot=header.robot,
         task=header.task,
@@ -85,8 +85,7 @@ def _spec(dataset: Dataset, fields: tuple[Field, ...], fit: Fit) -> ModelSpec:
         actions=header.actions,
         dataset=header.digest,
         settings=fit.settings,
-        activation=ensemble.activation,
-        elites=ensemble.elites,
+        elites=fit.ensemble().elites,
         errors=tuple(fit.errors.tolist()),
         history=tuple(fit.history),
     )
