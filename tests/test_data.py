@@ -208,3 +208,18 @@ def test_the_commands_make_and_check_a_dataset(tmp_path: Path, monkeypatch: pyte
     shard.write_bytes(shard.read_bytes()[:-1])
     assert main(["dataset", "info", "datasets/balance-cartpole-random"]) == 2
     assert "shard-00000.safetensors: cut off" in capsys.readouterr().err
+
+
+def test_a_training_and_an_evaluation_are_recorded_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    short = ["--iterations", "2", "--num-envs", "16", "--no-video", "--no-report", "--record"]
+    assert main(["train", "balance", *short, "d"]) == 0
+    trained = Dataset("d")
+    horizon = len(trained) // 32
+    assert len(trained) == 2 * 16 * horizon > 0 and trained.header.kind == "train"
+    assert main(["eval", "--episodes", "4", "--no-controls", "--record", "e"]) == 0
+    assert Dataset("e").transitions().terminated.sum() + Dataset("e").transitions().truncated.sum() >= 4
+    make = ["dataset", "make", "balance", "--steps", "300", "--iterations", "2", "--kind"]
+    for kind in ("mixed", "narrow"):
+        assert main([*make, kind]) == 0
+        assert Dataset(f"datasets/balance-cartpole-{kind}").header.kind == kind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,34 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from ..spec.errors import SpecError
+from ..spec.files import atomic_path
 
 Array = npt.NDArray[Any]
+TYPES = {"float32": "F32", "bool": "BOOL"}
+"""The format's names of the types that shards have."""
 
 
 def pack(arrays: Mapping[str, Array]) -> bytes:
     """Return arrays by name as safetensors bytes."""
     return safetensors.numpy.save({k: np.array(v, order="C") for k, v in arrays.items()})
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Array]) -> int:
+    """Write arrays by name as a safetensors file without a copy of them in memory; return its bytes. Raises SpecError.
+
+    The format: the length of the header as 8 bytes, the header as JSON, then the arrays' bytes.
+    """
+    table, at = {}, 0
+    for name, array in arrays.items():
+        table[name] = {"dtype": TYPES[array.dtype.name], "shape": array.shape, "data_offsets": [at, at + array.nbytes]}
+        at += array.nbytes
+    head = json.dumps(table).encode()
+    head += b" " * (-len(head) % 8)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        file.write(len(head).to_bytes(8, "little") + head)
+        for array in arrays.values():
+            file.write(np.ascontiguousarray(array).data)
+    return 8 + len(head) + at
 
 
 def unpack(path: Path, digest: str) -> dict[str, Array]:

@@ -13,7 +13,7 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from ..spec.errors import SpecError
-from ..spec.files import write_atomic
+from .arrays import write_arrays
 from .header import Header, Shard
 
 Array = npt.NDArray[Any]
@@ -36,11 +36,10 @@ def write_shard(folder: Path, file: str, arrays: Mapping[str, Array], source: st
     of `terminated | truncated`. `actions [T, N, A]`, `channels [T, N, C]`, `terminated` and `truncated [T, N]` bool.
     """
     solid = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    data = safetensors.numpy.save(solid)
-    write_atomic(folder / file, data)
+    size = write_arrays(folder / file, solid)
     steps, rows = solid["terminated"].shape
     ended = int((solid["terminated"] | solid["truncated"]).sum())
-    return Shard(file, steps, rows, ended, len(data), {n: digest(a) for n, a in solid.items()}, source)
+    return Shard(file, steps, rows, ended, size, {n: digest(a) for n, a in solid.items()}, source)
 
 
 def read_shard(folder: Path, shard: Shard, header: Header) -> dict[str, Array]:
