@@ -83,7 +83,7 @@ def test_the_filter_halves_the_error_of_fifty_steps_outside_the_data(seed: int) 
     rows = strip(seed)
     fit, stages = fitted(rows, seed=seed)
     spread = [stages[round(i)] for i in np.linspace(0, len(stages) - 1, 10)]
-    reward = contrastive(rows, spread, ContrastiveSettings(seed=seed, penalty=0.0))
+    reward = contrastive(rows, spread, ContrastiveSettings(seed=seed, updates=500, penalty=0.0))
     assert reward.discriminators == 10
     predictor = Predictor(fit.ensemble())
     plainly, filtered = errors(predictor, None, seed), errors(predictor, Judge(reward), seed)

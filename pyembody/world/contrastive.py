@@ -23,7 +23,7 @@ class ContrastiveSettings(Struct, frozen=True, forbid_unknown_fields=True):
     true next states under the action of another row whose state is among the `near` nearest.
     """
 
-    updates: int = 500
+    updates: int = 1500
     hidden: tuple[int, ...] = (64, 64)
     batch: int = 256
     rate: float = 1e-3
