@@ -19,6 +19,7 @@ from tyro.conf import OmitSubcommandPrefixes, subcommand
 from . import __version__
 from .commands.bench import Bench
 from .commands.chat import Chat
+from .commands.dataset import DatasetCommand
 from .commands.doctor import Doctor
 from .commands.eval import Eval
 from .commands.failure import CommandError
@@ -31,12 +32,14 @@ from .commands.robot import RobotCommand
 from .commands.study import StudyCommand
 from .commands.train import Train
 from .commands.view import View
+from .commands.world import WorldCommand
 from .spec.errors import nearest
 
 EXIT_FAILURE, EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 130, 143
 HELP_INDENT = " " * 9  # in a box that tells what is missing, the help text of each option
 COMMANDS = (
     "train", "resume", "eval", "view", "report", "list", "doctor", "robot", "reward", "l2r", "chat", "bench", "study",
+    "dataset", "world",
 )
 
 Command = OmitSubcommandPrefixes[
@@ -53,6 +56,8 @@ Command = OmitSubcommandPrefixes[
     | Annotated[Chat, subcommand("chat")]
     | Annotated[Bench, subcommand("bench")]
     | Annotated[StudyCommand, subcommand("study")]
+    | Annotated[DatasetCommand, subcommand("dataset")]
+    | Annotated[WorldCommand, subcommand("world")]
 ]
 
 ABOUT = """Say what a robot should do; get a reward program, a behaviour, every number explained.

@@ -47,6 +47,14 @@ BAD_INPUT = [
     (["bench", "evn"], "did you mean 'env'"),
     (["bench", "env", "--json", "nowhere/rows.json"], "no such folder"),
     (["eval", "latest", "--seeds", "0", "0"], "--seeds"),
+    (["dataset", "mak"], "expected one of make, info"),
+    (["dataset", "make", "velocty"], "did you mean 'velocity'"),
+    (["dataset", "make", "balance", "--kind", "mixd"], "medium"),
+    (["dataset", "make", "balance", "--run", "latest"], "a random dataset is not made from a run"),
+    (["dataset", "info", "nowhere"], "expected the folder of a dataset"),
+    (["world", "fit", "nowhere"], "expected the folder of a dataset"),
+    (["world", "report", "nowhere", "--data", "nowhere"], "expected the folder of a model"),
+    (["train", "balance", "--workers", "2", "--record", "d"], "--record: expected one worker, got 2"),
 ]
 
 

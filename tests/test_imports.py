@@ -13,8 +13,9 @@ PACKAGE = Path(__file__).resolve().parent.parent / "pyembody"
 FLOORS = (
     {"spec"},
     {"program", "language"},
-    {"envs", "adapters", "world"},
-    {"plan"},
+    {"envs", "adapters"},
+    {"data"},
+    {"world", "plan"},
     {"learn", "analysis"},
     {"viz"},
     {"bench", "study"},

@@ -11,6 +11,7 @@ from .checks import at_least
 from .failure import CommandError
 from .locate import locate
 from .options import OptionalName, OptionalPath, RunPath
+from .recording import recording
 from .tables import make_table
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class Eval:
     """Judge zero and random actions too."""
     json: OptionalPath = None
     """Also write the figures to this file."""
+    record: OptionalPath = None
+    """Also write every step of the policy and the controls into this new dataset folder."""
     out: Path = Path("runs")
     """Folder of the runs, for 'latest'."""
 
@@ -60,7 +63,8 @@ class Eval:
         env = run_env(spec, -(-self.episodes // len(self.seeds)), execution=self.execution)
         check_fits(policy.observation_size, env.observations.shape[1], spec.task.variant)
         held = asked_command(spec)
-        found = evaluate(env, policy, self.episodes, self.seeds, self.controls, held=held, progress=status_line())
+        with recording(env, self.record, "eval", self.seeds):
+            found = evaluate(env, policy, self.episodes, self.seeds, self.controls, held=held, progress=status_line())
         env.close()
         print_summary(found, spec)
         own = self.variant is None and not self.execution

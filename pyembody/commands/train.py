@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .checks import at_least
-from .options import Algorithm, Codes, Count, Engine, Name, OptionalText, TaskPath
+from .options import Algorithm, Codes, Count, Engine, Name, OptionalPath, OptionalText, TaskPath
 from .pair import compile_pair, summary
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class Train:
     """Evaluate shortly and write the report at the end."""
     allow: Codes = ()
     """Codes of warnings that may stand (see 'pyembody reward check'), such as W-UNBOUNDED."""
+    record: OptionalPath = None
+    """Also write every step of the training into this new dataset folder (in one process)."""
     dry_run: bool = False
     """Only show what the sentence changes and what would be trained, then stop."""
 
@@ -69,13 +71,19 @@ class Train:
 
         from ..learn import create_run, train
         from ..learn.distributed import worker_count
+        from .failure import CommandError
+        from .recording import recorded_training
 
-        if asked := self.workers or config.workers:
+        asked = self.workers or config.workers
+        if self.record is not None and asked > 1:
+            raise CommandError(f"--record: expected one worker, got {asked}")
+        if asked:
             worker_count(config.num_envs, asked, asked)  # nor do workers that cannot share the environments
         run = shared_run(lambda: create_run(task, robot, config, self.seed, edits, self.out, sentence=self.say or ""))
         if is_lead():
             print(f"run: {run}", flush=True)
-        train(run, workers=self.workers)
+        with recorded_training(self.record) as make_env:
+            train(run, workers=self.workers, make_env=make_env)
         return finish(run, video=self.video, report=self.report)
 
     def _specs(self) -> tuple[Task, Robot, TrainSpec | Sac]:

@@ -36,6 +36,7 @@ from .running import Running
 from .sensing import Delay, Sensing
 from .starts import Starts
 from .swap import swap
+from .watcher import Watcher
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -87,6 +88,7 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         program = compile_task(task, self.signals, dt=self.control_dt, mirror=robot.mirror)
         self.faults, self.scheduled, self.frozen_statistics = Faults(), dict[str, float](), False
         self.gather_statistics: Callable[[Floats], Floats] | None = None
+        self.watcher = Watcher()
         self.use(Running(program, self.bindings, num_envs, self.threads), task)
         self._make_spaces()
 
@@ -141,15 +143,12 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         self.mirror = mirror_map(self.task, self.robot, program)
 
     def _make_spaces(self) -> None:
-        n = self.num_envs
-        limit = self.robot.control.action_limit
-        width = self.observations.shape[1]
+        n, limit, width = self.num_envs, self.robot.control.action_limit, self.observations.shape[1]
         self.single_observation_space = spaces.Box(-np.inf, np.inf, (width,), np.float32)
         self.single_action_space = spaces.Box(-limit, limit, (self.action.shape[1],), np.float32)
         self.observation_space = batch_space(self.single_observation_space, n)
         self.action_space = batch_space(self.single_action_space, n)
-        self._steps, self._done = np.zeros(n, np.int64), np.zeros(n, np.bool_)
-        self._started = False
+        self._steps, self._done, self._started = np.zeros(n, np.int64), np.zeros(n, np.bool_), False
         self.final_observations = np.zeros_like(self.observations)
         shared = self.critic_observations is self.observations
         self.final_critic_observations = self.final_observations if shared else np.zeros_like(self.critic_observations)
@@ -163,7 +162,9 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         on; `stagger` starts the episode clocks at random steps; `group` starts that many neighbours in the same state.
         """
         options = options or {}
-        rows = np.flatnonzero(reset_mask(options.get("reset_mask"), self.num_envs))
+        mask = reset_mask(options.get("reset_mask"), self.num_envs)
+        self.watcher.before_reset(mask)
+        rows = np.flatnonzero(mask)
         if seed is not None or self._np_random is None:
             self._reseed(self._seed if seed is None else seed)
         if "command" in options:
@@ -183,6 +184,7 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         """
         if not self._started:
             raise RuntimeError("step: call reset first")
+        self.watcher.before_step()
         take_actions(actions, self.robot.control.action_limit, self.action)
         diverged = self._physics()
         if self._commands:
@@ -217,6 +219,7 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         rewards = self.channels.sum(axis=1, dtype=np.float64)
         np.logical_or(terminated, truncated, out=self._done)
         info = self._info()
+        self.watcher.after_step(terminated, truncated)
         if self._mode == AutoresetMode.SAME_STEP and self._done.any():
             self._finish_episodes(info)
         return self.observations.copy(), rewards, terminated, truncated, info
@@ -239,8 +242,7 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         self._control[:] = self.built.control(self._delay(self.action))
         if self._pushes:
             self._pushes.step(self._rng, self.batch, self.built)
-        before = self._bad.sum(axis=1)
-        failed = np.zeros(self.num_envs, np.bool_)
+        before, failed = self._bad.sum(axis=1), np.zeros(self.num_envs, np.bool_)
         start = time.perf_counter()
         try:
             with quiet():
@@ -339,8 +341,7 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
 
     def _reseed(self, seed: int | Sequence[int | None]) -> None:
         parts = [seed] if isinstance(seed, int) else [s or 0 for s in seed]
-        entropy = np.random.SeedSequence([*parts, self._first_env])
-        self._np_random = np.random.Generator(np.random.PCG64(entropy))
+        self._np_random = np.random.Generator(np.random.PCG64(np.random.SeedSequence([*parts, self._first_env])))
         self._np_random_seed = parts[0]
 
     @property

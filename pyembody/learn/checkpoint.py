@@ -11,11 +11,12 @@ from typing import Any
 import msgspec
 import numpy.typing as npt
 
+from pyembody.data.arrays import pack, unpack
 from pyembody.spec import SpecError, convert
 from pyembody.spec.files import sync_folder
 
 from .distributed import Group
-from .files import pack, remove_folder, unpack, write_synced
+from .files import remove_folder, write_synced
 
 Array = npt.NDArray[Any]
 MODEL = "model.safetensors"

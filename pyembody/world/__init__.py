@@ -1,10 +1,28 @@
-"""Learnt models of a robot, and what they imagine."""
+"""World models: ensembles fitted to datasets, what they imagine, and how far they can be trusted."""
 
 from .actor import Actor
 from .ensemble import Ensemble
+from .fit import Fit, FitSettings
+from .fitting import fit_model
 from .imagined import Imagined
+from .model import ModelSpec, WorldModel, load_model
 from .model_state import ModelState
+from .predict import Predictor
 from .rollout import EnsembleModel
 from .rollout_reference import RolloutReference
 
-__all__ = ["Actor", "Ensemble", "EnsembleModel", "Imagined", "ModelState", "RolloutReference"]
+__all__ = [
+    "Actor",
+    "Ensemble",
+    "EnsembleModel",
+    "Fit",
+    "FitSettings",
+    "Imagined",
+    "ModelSpec",
+    "ModelState",
+    "Predictor",
+    "RolloutReference",
+    "WorldModel",
+    "fit_model",
+    "load_model",
+]

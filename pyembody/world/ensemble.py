@@ -13,8 +13,8 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Ensemble:
-    """E equal multi-layer perceptrons of [(s - mean) / std, (a - mean) / std] `[S + A]` that give means of s' - s and
-    raw log variances `[2S]`.
+    """E equal multi-layer perceptrons of [(s - mean) / std, (a - mean) / std] `[S + A]` that give the mean of s' - s
+    and raw log variances `[2S]`.
 
     Layer l has `weights[l] [E, in, out]` and `biases[l] [E, 1, out]`; the log variances are softly kept within
     `log_var_min [S]` and `log_var_max [S]`. `elites` are the members that rollouts draw from. Raises ValueError naming
@@ -49,17 +49,17 @@ class Ensemble:
     @property
     def members(self) -> int:
         """Number of models E."""
-        return len(self.weights[0])
+        return int(self.weights[0].shape[0])
 
     @property
     def states(self) -> int:
         """Numbers of a state S."""
-        return len(self.state_mean)
+        return int(self.state_mean.shape[0])
 
     @property
     def actions(self) -> int:
         """Numbers of an action A."""
-        return len(self.action_mean)
+        return int(self.action_mean.shape[0])
 
 
 def _check(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:

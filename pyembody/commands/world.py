@@ -1,0 +1,200 @@
+"""`pyembody world`: models of a robot's motion, fitted to datasets and judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+from tyro.conf import OmitSubcommandPrefixes, subcommand
+
+from .checks import at_least, positive
+from .dataset import DatasetPath
+from .options import Count, Names, OptionalPath
+from .tables import make_table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..world import WorldModel
+    from ..world.fit import Epoch
+    from ..world.judge import Curve, OneStep
+
+ModelPath = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="MODEL")]
+SHOWN_STEPS = (1, 2, 5, 10, 20, 50, 100)
+
+
+@dataclass(frozen=True)
+class WorldFit:
+    """Fit an ensemble that predicts the next state to a dataset. A fit that was stopped goes on where it was."""
+
+    dataset: DatasetPath
+    """The dataset's folder."""
+    out: OptionalPath = None
+    """The model's folder; by default models/NAME of the dataset."""
+    signals: Names = ()
+    """Signals of the state; by default all that physics brings about."""
+    members: int = 7
+    """Networks of the ensemble."""
+    elites: int = 5
+    """How many of them, the best on held-out rows, are drawn from."""
+    hidden: tuple[int, ...] = (200, 200, 200, 200)
+    """Widths of the hidden layers."""
+    activation: Literal["silu", "relu", "elu", "tanh"] = "silu"
+    """What comes after each of them."""
+    learning_rate: float = 1e-3
+    """Adam's."""
+    epochs: int = 200
+    """Epochs at most; it stops sooner where nothing is gained any more."""
+    seed: int = 0
+    """Seed of weights, hold-out and samples."""
+    threads: Count = 0
+    """Threads (0: all usable cores). The result does not depend on it."""
+
+    def run_command(self) -> int:
+        """Fit, print each epoch, and where the model is."""
+        from ..data import Dataset
+        from ..world import FitSettings, fit_model
+
+        for option in ("members", "elites", "epochs"):
+            at_least(option, getattr(self, option), 1)
+        at_least("threads", self.threads, 0)
+        at_least("hidden", min(self.hidden, default=1), 1)
+        positive("learning-rate", self.learning_rate)
+        own = ("members", "elites", "hidden", "activation", "learning_rate", "epochs", "seed")
+        settings = FitSettings(**{name: getattr(self, name) for name in own})
+        out = self.out or Path("models") / self.dataset.resolve().name
+        model = fit_model(Dataset(self.dataset), out, settings, self.signals, threads=self.threads, report=_tell)
+        best = min(model.spec.errors)
+        print(f"{out}: {len(model.spec.history)} epochs, the best member leaves {best:.1%} of the change unexplained")
+        print(f"next: pyembody world report {out} --data ANOTHER_DATASET")
+        return 0
+
+
+@dataclass(frozen=True)
+class WorldReward:
+    """Learn which transitions are credible, from the dataset alone, and keep it beside the model."""
+
+    model: ModelPath
+    """The model's folder."""
+    dataset: DatasetPath
+    """The dataset that the model was fitted to."""
+    trainer: Literal["contrastive", "adversarial"] = "contrastive"
+    """contrastive: data against what the ensemble made while it was fitted; adversarial: against a generator."""
+    discriminators: int = 10
+    """How many vote."""
+    updates: Count = 0
+    """Updates of the discriminators; 0: as the trainer has them."""
+    seed: int = 0
+    """Seed of weights and draws."""
+
+    def run_command(self) -> int:
+        """Learn it, and print where it is."""
+        from ..data import Dataset
+        from ..world import load_model
+        from ..world.credible import reward_model
+        from .outcome import status_line
+        from .world_report import check_alike
+
+        at_least("discriminators", self.discriminators, 1)
+        at_least("updates", self.updates, 0)
+        model, dataset = load_model(self.model), Dataset(self.dataset)
+        check_alike(model, dataset.header.robot, dataset.header.actions, self.dataset)
+        spec, _ = reward_model(
+            dataset, model, self.model, self.trainer, seed=self.seed, updates=self.updates,
+            discriminators=self.discriminators, progress=status_line(),
+        )
+        print(f"{self.model}: {spec.discriminators} discriminators; 95 % of held-out data reach {spec.threshold:.3f}")
+        print(f"next: pyembody world report {self.model} --data ANOTHER_DATASET")
+        return 0
+
+
+@dataclass(frozen=True)
+class WorldReport:
+    """Judge a model on a dataset: one-step errors, calibration, and how errors grow over many steps."""
+
+    model: ModelPath
+    """The model's folder."""
+    data: Annotated[Path, tyro.conf.arg(metavar="DATASET", help_behavior_hint="")]
+    """A dataset that it was not fitted to, perhaps of another policy."""
+    steps: int = 50
+    """Length of the predicted stretches."""
+    windows: int = 200
+    """How many stretches."""
+    rows: int = 20_000
+    """Single steps at most."""
+    seed: int = 0
+    """Seed of what is drawn."""
+    json: OptionalPath = None
+    """Also write the figures to this file."""
+
+    def run_command(self) -> int:
+        """Print three tables."""
+        from rich.console import Console
+
+        from ..world import load_model
+        from .files import check_writable, write_json
+        from .world_report import judge_model
+
+        for option in ("steps", "windows", "rows"):
+            at_least(option, getattr(self, option), 1)
+        if self.json is not None:
+            check_writable(self.json)
+        model = load_model(self.model)
+        found = judge_model(self.model, model, self.data, self.steps, self.windows, self.rows, self.seed)
+        console = Console()
+        console.print(_one_step_table(found.one_step, model))
+        console.print(_calibration_table(found.one_step))
+        console.print(_curve_table(found.open_loop))
+        told = ", ".join(f"{name} {area:.2f}" for name, area in found.ranking.items())
+        console.print(f"large errors are told by (0.5: not at all, 1: always): {told}", soft_wrap=True, highlight=False)
+        if self.json is not None:
+            write_json(self.json, found)
+            print(f"wrote {self.json}")
+        return 0
+
+
+@dataclass(frozen=True)
+class WorldCommand:
+    """Fit models of a robot's motion to datasets, and judge them."""
+
+    action: OmitSubcommandPrefixes[
+        Annotated[WorldFit, subcommand("fit")]
+        | Annotated[WorldReward, subcommand("reward")]
+        | Annotated[WorldReport, subcommand("report")]
+    ]
+
+    def run(self) -> int:
+        """Run the chosen action."""
+        return self.action.run_command()
+
+
+def _tell(epoch: Epoch) -> None:
+    errors = sorted(epoch.errors)
+    text = f"epoch {epoch.number}: loss {epoch.loss:.3f}, unexplained {errors[0]:.2%} .. {errors[-1]:.2%}"
+    print(text + (f", nothing gained for {epoch.stale}" if epoch.stale else ""), flush=True)
+
+
+def _one_step_table(single: OneStep, model: WorldModel) -> Table:
+    table = make_table(f"one step, {single.rows} rows", ["signal"], ["error", "explained"], "unit")
+    for field in model.spec.fields:
+        share = f"{single.explained[field.name]:.1%}"
+        table.add_row(field.name, f"{single.rmse[field.name]:.3g}", share, field.unit)
+    return table
+
+
+def _calibration_table(single: OneStep) -> Table:
+    table = make_table(f"calibration: off by {single.miscalibration:.1%}", ["interval"], ["holds the truth"])
+    for level, share in single.coverage.items():
+        table.add_row(f"{float(level):.0%}", f"{share:.1%}")
+    return table
+
+
+def _curve_table(grown: dict[str, Curve]) -> Table:
+    length = len(next(iter(grown.values())).median)
+    shown = sorted({k for k in (*SHOWN_STEPS, length) if k <= length})
+    table = make_table("error after k steps, in deviations of the states", ["way"], [str(k) for k in shown])
+    for name, curve in grown.items():
+        table.add_row(name, *(f"{curve.median[k - 1]:.3f}" for k in shown))
+    return table
