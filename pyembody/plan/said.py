@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..language.behaviours import WEIGHT
 from ..language.dialogue import Behaviour as SaidBehaviour
 from ..language.dialogue import Dialogue, Lexicon, Stage, Unsupported, planner_of, say
 from ..language.dialogue.behaviour import behaviours_of
 from ..language.vocabulary import Language
 from ..spec.errors import SpecError
-from ..spec.vocabulary import flat_name
+from ..spec.vocabulary import WEIGHT, flat_name
 from .behaviour import Behaviour, BehaviourStage
 
 USUAL = "steady"
@@ -37,7 +36,7 @@ def planned(said: SaidBehaviour, language: Language) -> Behaviour:
 
 def goals(stage: Stage, language: Language) -> list[str]:
     """Return the terms that a stage wants reached: those with a number of their own, not only another weight."""
-    templates = behaviours_of(language).templates
+    templates = behaviours_of(language).vocabulary.templates
     plain = [term for term in stage.terms if not templates[term.partition(".")[0]].parameters]
     named = {address.rpartition(".")[0] for address in stage.values if not address.endswith(f".{WEIGHT}")}
     return [term for term in stage.terms if term in named or term in plain]

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from ..behaviours import Behaviours, spoken
 from ..vocabulary import Language
-from .behaviour import Behaviour, behaviours_of, covers, parameter_of
+from .behaviour import Behaviour, behaviours_of, covers
 
 
 def describe(behaviour: Behaviour, language: Language) -> str:
@@ -35,5 +35,5 @@ def planner_of(behaviour: Behaviour, language: Language, usual: str) -> str:
 
 def _said(address: str, value: float, behaviours: Behaviours) -> str:
     number = format(Decimal(repr(value)).normalize(), "f")
-    unit = parameter_of(behaviours, address).unit
+    unit = behaviours.vocabulary.parameter(address).unit
     return f"{said_address(address, behaviours)} {number} {unit}".rstrip()
