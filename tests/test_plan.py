@@ -176,6 +176,19 @@ def test_culling_changes_no_plan(kind: str) -> None:
     assert np.array_equal(kept.std, all_of_them.std)
 
 
+@pytest.mark.parametrize("horizon", [2, 3, 5])
+def test_a_horizon_of_few_steps_is_culled_alike(horizon: int) -> None:
+    world, sampler = imagined(COUNT), make_sampler("predictive", 0.1, COUNT)
+    start, controls = standing(world), controls_around_home(COUNT)[:, :horizon]
+    whole = world.costs(start, controls)
+    culled = world.costs(start, controls, sampler, plan_of(controls[0]))
+    left = np.isfinite(culled)
+    assert np.isfinite(whole).all()
+    assert culled[0] == whole[0]
+    assert np.array_equal(culled[left], whole[left])
+    assert np.argmin(culled) == np.argmin(whole)
+
+
 def test_a_diverging_candidate_costs_infinitely_much_and_others_as_before() -> None:
     world = imagined(4)
     start, controls = standing(world), controls_around_home(4)

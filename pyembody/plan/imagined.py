@@ -85,7 +85,7 @@ class Imagined:
     def _culled(self, start: Start, controls: Floats, ids: NDArray[np.int64], limit: float, whole: Floats) -> Floats:
         """Roll the rest in chunks; rows whose partial sum is beyond the limit stay infinite."""
         horizon = controls.shape[1]
-        edges = np.linspace(0, horizon, CHUNKS + 1).round().astype(int)
+        edges = np.unique(np.linspace(0, horizon, CHUNKS + 1).round().astype(int))
         sums, last = np.zeros(len(ids)), None
         for begin, end in pairwise(edges):
             last = self._advance(start, controls[ids], ids, (int(begin), int(end)), last, sums)
@@ -133,8 +133,10 @@ class Imagined:
         now = np.concatenate([got["qpos"][:, -1], got["qvel"][:, -1]], axis=1)
         if last is not None:
             got = _after(last, got)
-        for row in self.cost(self._signals(start, got, controls, begin if last is not None else begin + 1, end)):
-            sums += row
+        first = begin if last is not None else begin + 1
+        if end > first:  # the first step alone has no derived fields of a state after it
+            for row in self.cost(self._signals(start, got, controls, first, end)):
+                sums += row
         sums[diverged | ~np.isfinite(sums)] = np.inf
         return now
 
