@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import mujoco
 import numpy as np
 import pytest
+from rich.console import Console
 
 from pyembody.cli import main
+from pyembody.commands.l2r import l2r_table
 from pyembody.envs.model import build_model
 from pyembody.plan import Behaviour, BehaviourStage, merge, parameters
-from pyembody.plan.results import read_results
+from pyembody.plan.results import TrialRow, read_results
 from pyembody.plan.score import Scorer
 from pyembody.plan.signals import FLAT
 from pyembody.plan.staging import StageWatch
@@ -125,13 +128,25 @@ def test_a_stage_that_times_out_without_a_way_on_fails() -> None:
 def test_l2r_run_scores_writes_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "results.json"
     arguments = ["l2r", "run", "--tasks", "Q4", "--seeds", "1", "--json", str(file), "--least", "1.0"]
+    arguments += ["--first-seed", "3", "--table", str(tmp_path / "table.json")]
     assert main(arguments) == 0
-    assert "Q4 seed 0: success" in capsys.readouterr().out
+    assert "Q4 seed 3: success" in capsys.readouterr().out
     (row,) = read_results(file).rows
     assert row.success
+    (shown,) = json.loads((tmp_path / "table.json").read_bytes())["rows"]
+    assert (shown["successes"], shown["seeds"], shown["published"]) == (1, 1, 0.9)
+    assert shown["low"] == pytest.approx(0.2065, abs=1e-4)
     assert main(arguments) == 0
-    assert "seed 0" not in capsys.readouterr().out
+    assert "seed 3" not in capsys.readouterr().out
     assert read_results(file).rows == (row,)
+
+
+def test_the_table_of_the_suite_fits_a_terminal_of_80_columns() -> None:
+    rows = [TrialRow(name, 0, False, 0.0, "fell", 60.0, 3.0, 3.0, 0.1234, 0.1234) for name in SUITE.tasks]
+    with (console := Console(width=80)).capture() as captured:
+        console.print(l2r_table(SUITE, rows))
+    assert "Q8 spin with two lifted" in captured.get()
+    assert "\u2026" not in captured.get()
 
 
 def test_l2r_run_names_the_nearest_task(capsys: pytest.CaptureFixture[str]) -> None:
