@@ -85,7 +85,7 @@ def test_a_sequence_becomes_stages_that_end_when_their_terms_are_reached() -> No
     assert "reached_torso_height and reached_torso_pitch" in stages[0].until
     assert "reached_foot_height_fr" in stages[1].until
     assert stages[2].until == ""
-    assert [s.on_fail for s in stages] == ["stage_2", "stage_3", ""]
+    assert [s.on_fail for s in stages] == ["next", "next", "abort"]
 
 
 def test_a_term_of_which_only_the_weight_was_changed_is_no_goal() -> None:

@@ -115,14 +115,89 @@ def test_stages_follow_one_another_when_their_condition_has_held() -> None:
     assert watch.edits()["torso_height.height"] == 0.3
 
 
-def test_a_stage_that_times_out_without_a_way_on_fails() -> None:
-    behaviour = Behaviour(stages=(
-        BehaviourStage("never", until="time_in_stage > 100", timeout_s=0.1), BehaviourStage("end"),
-    ))
-    watch = StageWatch(VOCABULARY, ROBOT, BUILT, behaviour, 0.02)
-    for _ in range(8):
+def watched(*stages: BehaviourStage, max_retries: int = 3) -> StageWatch:
+    return StageWatch(VOCABULARY, ROBOT, BUILT, Behaviour(stages=stages, max_retries=max_retries), 0.02)
+
+
+def course(watch: StageWatch, steps: int) -> list[int]:
+    """The stage after each of some steps."""
+    found = []
+    for _ in range(steps):
         watch.step({})
+        found.append(watch.index)
+    return found
+
+
+def test_a_stage_that_times_out_without_a_way_on_fails() -> None:
+    watch = watched(BehaviourStage("never", until="time_in_stage > 100", timeout_s=0.1), BehaviourStage("end"))
+    course(watch, 4)
+    assert not watch.failed
+    course(watch, 1)
     assert watch.failed
+    assert course(watch, 3) == [0, 0, 0]
+
+
+def test_a_stage_goes_on_to_the_next_where_it_is_told_to() -> None:
+    watch = watched(
+        BehaviourStage("never", until="time_in_stage > 100", timeout_s=0.04, on_fail="next"), BehaviourStage("end")
+    )
+    assert course(watch, 3) == [0, 1, 1]
+    assert not watch.failed
+
+
+def test_stages_are_retried_so_often_and_then_have_failed() -> None:
+    stages = (
+        BehaviourStage("first", until="time_in_stage > 0.01", hold_s=0.0),
+        BehaviourStage("second", until="time_in_stage > 100", timeout_s=0.04, on_fail="retry:first"),
+        BehaviourStage("end"),
+    )
+    watch = watched(*stages, max_retries=2)
+    assert course(watch, 8) == [1, 1, 0, 1, 1, 0, 1, 1]
+    assert not watch.failed
+    course(watch, 1)
+    assert watch.failed
+
+
+def test_a_stage_may_begin_itself_again() -> None:
+    again = BehaviourStage("again", until="time_in_stage > 100", timeout_s=0.04, on_fail="retry:again")
+    watch = watched(again, BehaviourStage("end"), max_retries=1)
+    begun = [watch.step({}) for _ in range(4)]
+    assert begun == [False, True, False, False]
+    assert watch.failed
+
+
+def test_a_broken_invariant_fails_a_stage_at_once_even_the_last() -> None:
+    stages = (
+        BehaviourStage("rise", until="time_in_stage > 0.01", hold_s=0.0),
+        BehaviourStage("hold", invariant="gait_cycles['FL'] > 0", on_fail="retry:rise"),
+    )
+    watch = watched(*stages)
+    held = {"gait_cycles": np.ones((1, 4))}
+    for _ in range(5):
+        watch.step(held)
+    assert watch.index == 1
+    assert watch.step({"gait_cycles": np.zeros((1, 4))})
+    assert watch.index == 0
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"on_fail": "retry:end"}, "unknown stage so far 'end'"),
+    ({"on_fail": "nxt"}, "did you mean 'next'"),
+    ({"until": ""}, "until: expected an expression"),
+    ({"until": "no_such_signal > 1"}, "no_such_signal"),
+])
+def test_stages_that_lead_nowhere_are_refused(change: dict[str, str], message: str) -> None:
+    first = BehaviourStage(**{"name": "first", "until": "time_in_stage > 1", **change})  # type: ignore[arg-type]
+    with pytest.raises(SpecError, match=message):
+        watched(first, BehaviourStage("end"))
+
+
+def test_the_last_stage_has_no_end() -> None:
+    first = BehaviourStage("first", until="time_in_stage > 1")
+    with pytest.raises(SpecError, match="expected none, as it is the last"):
+        watched(first, BehaviourStage("end", until="time_in_stage > 1"))
+    with pytest.raises(SpecError, match="as it is the last stage, got 'next'"):
+        watched(first, BehaviourStage("end", invariant="time_in_stage < 1", on_fail="next"))
 
 
 def test_l2r_run_scores_writes_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,7 +27,7 @@ def planned(said: SaidBehaviour, language: Language) -> Behaviour:
             f"stage_{place + 1}",
             dict(stage.values),
             "" if place == last else " and ".join(f"reached_{flat_name(term)}" for term in goals(stage, language)),
-            on_fail="" if place == last else f"stage_{place + 2}",
+            on_fail="abort" if place == last else "next",
         )
         for place, stage in enumerate(said.stages)
     )
