@@ -201,14 +201,15 @@ def l2r_table(suite: Suite, rows: list[TrialRow]) -> Table:
     columns = ["success", "95 %", "paper", "speed", "plan ms"]
     table = make_table("language to rewards", ["task"], columns)
     found = task_rows(rows)
+    counting = [row for row in found if not suite.tasks[row.task].extra]
     for row in found:
         rate, task = wilson(row.successes, row.seeds), suite.tasks[row.task]
         table.add_row(
             f"{row.task} {task.title}", f"{row.successes}/{row.seeds}", f"{rate.low:.2f}-{rate.high:.2f}",
-            f"{task.published:.2f}", f"{row.factor:.2f}", f"{1000 * row.plan_p50_s:.0f} / {1000 * row.plan_p99_s:.0f}",
+            "" if task.extra else f"{task.published:.2f}", f"{row.factor:.2f}", f"{1000 * row.plan_p50_s:.0f} / {1000 * row.plan_p99_s:.0f}",
         )
-    if len(found) > 1:
-        mean = sum(r.successes / r.seeds for r in found) / len(found)
-        published = sum(suite.tasks[r.task].published for r in found) / len(found)
+    if len(counting) > 1:
+        mean = sum(r.successes / r.seeds for r in counting) / len(counting)
+        published = sum(suite.tasks[r.task].published for r in counting) / len(counting)
         table.add_row("mean", f"{mean:.2f}", "", f"{published:.2f}", "", "")
     return table

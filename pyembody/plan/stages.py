@@ -16,7 +16,7 @@ SLACK = 1e-6  # s by which times are compared too early: they are sums of contro
 
 @dataclass(frozen=True)
 class StageMachine:
-    """Edges between states, `staging` with those that end, and the number of the stage that each state is (None: failed).
+    """Edges between states, `staging` with those that end, and the number of each state's stage (None: failed).
 
     A state is a stage in a round: each retry begins another round, so that nothing has to be counted.
     """

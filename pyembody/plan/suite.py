@@ -15,11 +15,14 @@ Measure = tuple[str, float]
 
 
 class Turn(Struct, frozen=True, forbid_unknown_fields=True):
-    """One sentence, the edits that it means (a preset's first), its stages, and how long it is given."""
+    """One sentence, the edits that it means (a preset's first), earlier ones that it clears, its stages, and how long it
+    is given.
+    """
 
     say: str
     limit_s: float
     edits: dict[str, float] = field(default_factory=dict)
+    clear: tuple[str, ...] = ()
     preset: str = ""
     stages: tuple[BehaviourStage, ...] = ()
     planner: str = ""
@@ -28,19 +31,23 @@ class Turn(Struct, frozen=True, forbid_unknown_fields=True):
 class SuiteTask(Struct, frozen=True, forbid_unknown_fields=True):
     """A task: its turns, where it starts, and what a window of `window_s` seconds must fulfil; `at_end` the last one.
 
-    `published` is the success rate of the published system on a robot and criteria of its own.
+    `published` is the success rate of the published system on a robot and criteria of its own; an `extra` task has none
+    and counts for no mean.
     """
 
     title: str
-    published: float
     turns: tuple[Turn, ...]
     window_s: float
+    published: float = 0.0
+    extra: bool = False
     at_end: bool = False
     may_fall: bool = False
     start_yaw_deg: tuple[float, float] = (0.0, 0.0)
     throughout: dict[str, str] = field(default_factory=dict)
     share: dict[str, Measure] = field(default_factory=dict)
+    mean: dict[str, Measure] = field(default_factory=dict)
     mean_abs: dict[str, Measure] = field(default_factory=dict)
+    correlation: dict[str, tuple[str, str, float]] = field(default_factory=dict)
     gain: dict[str, Measure] = field(default_factory=dict)
 
 
@@ -81,7 +88,7 @@ def behaviours(vocabulary: Vocabulary, task: SuiteTask) -> list[Behaviour]:
     for turn in task.turns:
         if turn.preset and turn.preset not in vocabulary.presets:
             raise unknown(task.title, "preset", turn.preset, vocabulary.presets)
-        wanted = {**vocabulary.presets.get(turn.preset, {}), **turn.edits}
+        wanted = {**dict.fromkeys(turn.clear), **vocabulary.presets.get(turn.preset, {}), **turn.edits}
         edits = merge(vocabulary, edits, wanted)
         planner = turn.planner or planner
         found.append(Behaviour(edits, turn.stages, planner))
