@@ -204,9 +204,10 @@ def l2r_table(suite: Suite, rows: list[TrialRow]) -> Table:
     counting = [row for row in found if not suite.tasks[row.task].extra]
     for row in found:
         rate, task = wilson(row.successes, row.seeds), suite.tasks[row.task]
+        plan = f"{1000 * row.plan_p50_s:.0f} / {1000 * row.plan_p99_s:.0f}"
         table.add_row(
             f"{row.task} {task.title}", f"{row.successes}/{row.seeds}", f"{rate.low:.2f}-{rate.high:.2f}",
-            "" if task.extra else f"{task.published:.2f}", f"{row.factor:.2f}", f"{1000 * row.plan_p50_s:.0f} / {1000 * row.plan_p99_s:.0f}",
+            "" if task.extra else f"{task.published:.2f}", f"{row.factor:.2f}", plan,
         )
     if len(counting) > 1:
         mean = sum(r.successes / r.seeds for r in counting) / len(counting)

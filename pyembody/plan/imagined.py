@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..envs.model import BuiltModel
 from ..spec.signal import Signal
 from .cost import CostProgram
+from .lookahead import Lookahead
 from .samplers import Plan, Sampler
 
 Floats = NDArray[np.float64]
@@ -51,9 +52,10 @@ class Imagined:
         self.steps = 0
         """Simulation steps made so far, for speed figures."""
 
-    def use(self, cost: CostProgram) -> None:
+    def use(self, cost: CostProgram | Lookahead) -> None:
         """Let another program say what states cost, and record what it asks for."""
-        self.cost, sources = cost, self.built.sources
+        self.cost: CostProgram | Lookahead = cost
+        sources = self.built.sources
         self.fields = fields_of(self.built, cost.inputs)
         self._reads = [
             (s.name, source.field, _side_by_side(source.columns))
@@ -69,6 +71,8 @@ class Imagined:
         """
         self._rewind(start)
         count, horizon = controls.shape[:2]
+        if isinstance(self.cost, Lookahead):
+            self.cost.begin(count)
         ids = np.arange(count)
         if sampler is None or plan is None:
             sums = np.zeros(count)
@@ -135,7 +139,8 @@ class Imagined:
             got = _after(last, got)
         first = begin if last is not None else begin + 1
         if end > first:  # the first step alone has no derived fields of a state after it
-            for row in self.cost(self._signals(start, got, controls, first, end)):
+            signals = self._signals(start, got, controls, first, end)
+            for row in self.cost(signals, ids) if isinstance(self.cost, Lookahead) else self.cost(signals):
                 sums += row
         sums[diverged | ~np.isfinite(sums)] = np.inf
         return now

@@ -15,9 +15,7 @@ Measure = tuple[str, float]
 
 
 class Turn(Struct, frozen=True, forbid_unknown_fields=True):
-    """One sentence, the edits that it means (a preset's first), earlier ones that it clears, its stages, and how long it
-    is given.
-    """
+    """One sentence, the edits that it means (a preset's first) and those that it clears, its stages, and its time."""
 
     say: str
     limit_s: float
