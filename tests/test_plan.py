@@ -19,6 +19,7 @@ from pyembody.plan.planner import control_ranges
 from pyembody.plan.samplers import Spread
 from pyembody.plan.signals import FLAT, behaviour_signals
 from pyembody.plan.spline import KINDS, basis, knot_times
+from pyembody.plan.suite import load_suite
 from pyembody.program import compile_expression, compile_task
 from pyembody.spec import load_robot
 from pyembody.spec.errors import SpecError
@@ -217,6 +218,17 @@ def test_one_and_two_threads_give_the_same_motion_bit_for_bit(kind: str) -> None
         runner.run(0.1)
         ends.append(np.array(runner.trace.fields["qpos"]))
     assert len(ends[0]) == 5
+    assert np.array_equal(ends[0], ends[1])
+
+
+@pytest.mark.parametrize("planner", load_suite().planners)
+def test_the_suite_s_planners_move_alike_on_one_and_two_threads(planner: str) -> None:
+    ends = []
+    for threads in (1, 2):
+        runner = Runner(VOCABULARY, ROBOT, load_suite().planners, seed=3, threads=threads)
+        runner.say(Behaviour({"yaw_rate.speed": 1.0}, planner=planner))
+        runner.step()
+        ends.append(runner.data.qpos.copy())
     assert np.array_equal(ends[0], ends[1])
 
 

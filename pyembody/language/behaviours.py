@@ -79,7 +79,7 @@ class Behaviours(Struct, frozen=True, forbid_unknown_fields=True):
     words give, `relations` the features in which one differs from another. `heights` and `rates`
     are what `higher` and `faster` move. A template in `yields` is left out while the other asks for
     anything but 0. `planners` names the planner's settings for behaviours that ask for an address or
-    term; the first that is asked for counts.
+    term, `skills` the stages in which such a behaviour is done; the first that is asked for counts.
     """
 
     intents: tuple[Intent, ...]
@@ -90,6 +90,7 @@ class Behaviours(Struct, frozen=True, forbid_unknown_fields=True):
     relations: dict[str, tuple[str, ...]] = field(default_factory=dict)
     yields: dict[str, str] = field(default_factory=dict)
     planners: dict[str, str] = field(default_factory=dict)
+    skills: dict[str, str] = field(default_factory=dict)
     heights: tuple[str, ...] = ()
     rates: tuple[str, ...] = ()
 
@@ -128,6 +129,9 @@ def spoken(say: dict[str, str], names: dict[str, str], template: str, instance: 
 
 def behaviour_faults(behaviours: Behaviours, concepts: set[str], file: str) -> Iterator[SpecError]:
     """Yield what is wrong between intents, templates and words."""
+    for skill in behaviours.skills.values():
+        if skill not in behaviours.vocabulary.skills:
+            yield unknown(f"{file}: behaviours.skills", "skill", skill, behaviours.vocabulary.skills)
     concepts = concepts | {f"{unit}_amount" for unit in ("m", "rad", "m/s", "rad/s", "1")}
     for intent in behaviours.intents:
         place = f"{file}: intent '{intent.name}'"

@@ -8,27 +8,17 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from ..spec.errors import SpecError
-from ..spec.vocabulary import WEIGHT, Value, Vocabulary, check_value, flat_name, parameter_name
+from ..spec.vocabulary import (
+    WEIGHT,
+    BehaviourStage,
+    Value,
+    Vocabulary,
+    check_value,
+    flat_name,
+    parameter_name,
+)
 
 Edits = Mapping[str, Value]
-
-
-class BehaviourStage(Struct, frozen=True, forbid_unknown_fields=True):
-    """One stage: its edits on top of the behaviour's, and when it ends.
-
-    `until` and `invariant` are expressions over signals, `reached_TERM` and `time_in_stage`. Once `until` has held for
-    `hold_s` the next stage begins. After `timeout_s`, or at once where `invariant` is false, the stage has failed, and
-    `on_fail` says what then: `retry:STAGE` begins this stage or one before it again, `next` goes on all the same,
-    `abort` ends the behaviour as failed. The last stage has no `until` and takes as long as it likes.
-    """
-
-    name: str
-    edits: dict[str, float] = field(default_factory=dict)
-    until: str = ""
-    invariant: str = ""
-    hold_s: float = 0.2
-    timeout_s: float = 4.0
-    on_fail: str = "abort"
 
 
 class Behaviour(Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from ..spec.errors import SpecError, unknown
 from ..spec.tables import Edge, Staging
-from .behaviour import Behaviour, BehaviourStage
+from ..spec.vocabulary import BehaviourStage
+from .behaviour import Behaviour
 
 FAILED = "failed"
 RETRY = "retry:"

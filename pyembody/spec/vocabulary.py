@@ -68,10 +68,29 @@ class CostTemplate(Struct, frozen=True, forbid_unknown_fields=True):
         return {**self.parameters, WEIGHT: TemplateParameter(self.weight, 0.0, MAX_WEIGHT, doc="weight of the term")}
 
 
+class BehaviourStage(Struct, frozen=True, forbid_unknown_fields=True):
+    """One stage: its edits on top of the behaviour's, and when it ends.
+
+    `until` and `invariant` are expressions over signals, `reached_TERM` and `time_in_stage`. Once `until` has held for
+    `hold_s` the next stage begins. After `timeout_s`, or at once where `invariant` is false, the stage has failed, and
+    `on_fail` says what then: `retry:STAGE` begins this stage or one before it again, `next` goes on all the same,
+    `abort` ends the behaviour as failed. The last stage has no `until` and takes as long as it likes.
+    """
+
+    name: str
+    edits: dict[str, float] = field(default_factory=dict)
+    until: str = ""
+    invariant: str = ""
+    hold_s: float = 0.2
+    timeout_s: float = 4.0
+    on_fail: str = "abort"
+
+
 class Vocabulary(Struct, frozen=True, forbid_unknown_fields=True):
     """The templates of a task folder, its exclusive groups and presets (address = value).
 
-    `synergies` are movements of several joints that planners try as one: joint pattern = radians.
+    `synergies` are movements of several joints that planners try as one: joint pattern = radians. `skills` are the
+    stages of behaviours that are not done in one go; their edits come on top of what was asked for.
     """
 
     templates: dict[str, CostTemplate]
@@ -79,6 +98,7 @@ class Vocabulary(Struct, frozen=True, forbid_unknown_fields=True):
     exclusive: dict[str, tuple[str, ...]] = field(default_factory=dict)
     presets: dict[str, dict[str, float]] = field(default_factory=dict)
     synergies: dict[str, dict[str, float]] = field(default_factory=dict)
+    skills: dict[str, tuple[BehaviourStage, ...]] = field(default_factory=dict)
     folder: str = ""
 
     def addresses(self) -> dict[str, TemplateParameter]:
@@ -191,9 +211,11 @@ def _check(vocabulary: Vocabulary, place: str) -> None:
         for name in names:
             if name not in vocabulary.templates:
                 raise unknown(f"{place}: exclusive.{group}", "template", name, vocabulary.templates)
-    for preset, edits in vocabulary.presets.items():
+    parts = {f"presets.{name}": edits for name, edits in vocabulary.presets.items()}
+    parts |= {f"skills.{name}.{s.name}": s.edits for name, stages in vocabulary.skills.items() for s in stages}
+    for part, edits in parts.items():
         for address, value in edits.items():
             if address not in addresses:
-                raise unknown(f"{place}: presets.{preset}", "parameter", address, addresses)
+                raise unknown(f"{place}: {part}", "parameter", address, addresses)
             check_value(vocabulary, address, value)
 
