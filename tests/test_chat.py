@@ -12,6 +12,7 @@ from pyembody.language import load_language
 from pyembody.language.dialogue import Dialogue, Lexicon, Unsupported, say, translate
 from pyembody.plan import Behaviour
 from pyembody.plan.said import planned, translated
+from pyembody.plan.stages import stage_machine
 from pyembody.plan.suite import behaviours, load_suite
 from pyembody.spec import SpecError
 from pyembody.spec.load import find_folder
@@ -85,7 +86,19 @@ def test_a_sequence_becomes_stages_that_end_when_their_terms_are_reached() -> No
     assert "reached_torso_height and reached_torso_pitch" in stages[0].until
     assert "reached_foot_height_fr" in stages[1].until
     assert stages[2].until == ""
-    assert [s.on_fail for s in stages] == ["stage_2", "stage_3", ""]
+    assert [s.on_fail for s in stages] == ["next", "next", "abort"]
+
+
+def test_a_skill_is_done_in_its_own_stages_alone_and_in_a_sequence() -> None:
+    skill = load_vocabulary("quadruped").skills["upright"]
+    (alone,) = translated(["stand upright"], LEXICON)
+    assert alone.stages == skill
+    (both,) = translated(["stand upright, then face east"], LEXICON)
+    names = [s.name for s in both.stages]
+    assert names[: len(skill)] == [*(f"stage_1_{s.name}" for s in skill[:-1]), "stage_1"]
+    assert both.stages[len(skill) - 1].until.startswith("reached_")
+    assert all("retry:stage_1_ready" in s.on_fail for s in both.stages if s.name == "stage_1_rear")
+    assert stage_machine(both).stages[0] == 0
 
 
 def test_a_term_of_which_only_the_weight_was_changed_is_no_goal() -> None:

@@ -33,7 +33,7 @@ def refused(text: str, *before: str, vocabulary: str = "quadruped") -> Unsupport
 # ---- what is meant --------------------------------------------------------------------------------------------------
 
 PI = 3.1415927
-PRESETS = behaviours_of(READY["quadruped"].language).presets
+PRESETS = behaviours_of(READY["quadruped"].language).vocabulary.presets
 CANONICAL = {
     "It's early morning, head towards the sun.": {"heading.angle": 0.0},
     "It's late afternoon, head towards the sunset.": {"heading.angle": PI},

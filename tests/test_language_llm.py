@@ -152,7 +152,7 @@ def test_prompt_lists_every_template_and_two_examples_that_are_legal(vocabulary:
     language = READY[vocabulary].language
     assert language.behaviours is not None
     table = parameter_table(language)
-    assert all(f"- {name}" in table for name in language.behaviours.templates)
+    assert all(f"- {name}" in table for name in language.behaviours.vocabulary.templates)
     system = messages("x", dialogue(vocabulary=vocabulary))[0]["content"]
     lines = [line for line in system.splitlines() if line.startswith("Example reply: ")]
     replies = [line.removeprefix("Example reply: ") for line in lines]

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from l2r_scores import READY, dialogue, sentences
 from pyembody.language import Edit
-from pyembody.language.behaviours import WEIGHT
 from pyembody.language.dialogue import (
     Behaviour,
     Patch,
@@ -23,7 +22,7 @@ from pyembody.language.dialogue import (
     say,
     translate,
 )
-from pyembody.language.dialogue.behaviour import behaviours_of, parameter_of, patched, rounded
+from pyembody.language.dialogue.behaviour import behaviours_of, patched, rounded
 from pyembody.spec import SpecError
 
 DATA = sentences()
@@ -31,28 +30,23 @@ LIFT = "lift the front right paw"
 
 
 def addresses(vocabulary: str) -> list[str]:
-    behaviours = behaviours_of(READY[vocabulary].language)
-    return [
-        ".".join(part for part in (name, instance, parameter) if part)
-        for name, template in behaviours.templates.items()
-        for instance in template.instances or ("",)
-        for parameter in (*template.parameters, WEIGHT)
-    ]
+    return list(behaviours_of(READY[vocabulary].language).vocabulary.addresses())
 
 
 @st.composite
 def stages(draw: st.DrawFn, vocabulary: str) -> Stage:
     language = READY[vocabulary].language
     behaviours = behaviours_of(language)
-    excluded = {name for members in behaviours.exclusive.values() for name in members[1:]} | set(behaviours.yields)
+    groups = behaviours.vocabulary.exclusive.values()
+    excluded = {name for members in groups for name in members[1:]} | set(behaviours.yields)
     legal = [a for a in addresses(vocabulary) if a.split(".")[0] not in excluded]
     chosen = draw(st.lists(st.sampled_from(legal), max_size=10, unique=True))
     drawn = {}
     for address in sorted(chosen):
-        parameter = parameter_of(behaviours, address)
+        parameter = behaviours.vocabulary.parameter(address)
         drawn[address] = rounded(draw(st.floats(parameter.low, parameter.high)))
         drawn[address] = min(max(drawn[address], parameter.low), parameter.high)
-    return patched({}, [Edit(a, v, parameter_of(behaviours, a).unit) for a, v in drawn.items()], language)
+    return patched({}, [Edit(a, v, behaviours.vocabulary.parameter(a).unit) for a, v in drawn.items()], language)
 
 
 @pytest.mark.parametrize("vocabulary", READY)

@@ -10,14 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyembody.envs.model import build_model
-from pyembody.plan import Behaviour, Plan, PlannerSettings, Runner, make_sampler
+from pyembody.plan import Behaviour, BehaviourStage, Plan, PlannerSettings, Runner, make_sampler
 from pyembody.plan.cost import CostProgram, risk
 from pyembody.plan.imagined import Imagined, Start
+from pyembody.plan.lookahead import Lookahead
 from pyembody.plan.noise import normals
 from pyembody.plan.planner import control_ranges
 from pyembody.plan.samplers import Spread
 from pyembody.plan.signals import FLAT, behaviour_signals
 from pyembody.plan.spline import KINDS, basis, knot_times
+from pyembody.plan.suite import load_suite
 from pyembody.program import compile_expression, compile_task
 from pyembody.spec import load_robot
 from pyembody.spec.errors import SpecError
@@ -176,6 +178,19 @@ def test_culling_changes_no_plan(kind: str) -> None:
     assert np.array_equal(kept.std, all_of_them.std)
 
 
+@pytest.mark.parametrize("horizon", [2, 3, 5])
+def test_a_horizon_of_few_steps_is_culled_alike(horizon: int) -> None:
+    world, sampler = imagined(COUNT), make_sampler("predictive", 0.1, COUNT)
+    start, controls = standing(world), controls_around_home(COUNT)[:, :horizon]
+    whole = world.costs(start, controls)
+    culled = world.costs(start, controls, sampler, plan_of(controls[0]))
+    left = np.isfinite(culled)
+    assert np.isfinite(whole).all()
+    assert culled[0] == whole[0]
+    assert np.array_equal(culled[left], whole[left])
+    assert np.argmin(culled) == np.argmin(whole)
+
+
 def test_a_diverging_candidate_costs_infinitely_much_and_others_as_before() -> None:
     world = imagined(4)
     start, controls = standing(world), controls_around_home(4)
@@ -206,6 +221,17 @@ def test_one_and_two_threads_give_the_same_motion_bit_for_bit(kind: str) -> None
     assert np.array_equal(ends[0], ends[1])
 
 
+@pytest.mark.parametrize("planner", load_suite().planners)
+def test_the_suite_s_planners_move_alike_on_one_and_two_threads(planner: str) -> None:
+    ends = []
+    for threads in (1, 2):
+        runner = Runner(VOCABULARY, ROBOT, load_suite().planners, seed=3, threads=threads)
+        runner.say(Behaviour({"yaw_rate.speed": 1.0}, planner=planner))
+        runner.step()
+        ends.append(runner.data.qpos.copy())
+    assert np.array_equal(ends[0], ends[1])
+
+
 def test_live_mode_moves_on_and_tells_how_late_plans_were() -> None:
     settings = {"steady": PlannerSettings(candidates=4, horizon=STEPS)}
     runner = Runner(VOCABULARY, ROBOT, settings, mode="live")
@@ -215,6 +241,45 @@ def test_live_mode_moves_on_and_tells_how_late_plans_were() -> None:
     assert len(runner.trace) == 15
     assert len(runner.trace.late_s) >= 1
     assert not runner.diverged
+
+
+def rise_and_stay(until: str = "base_pos[2] > 0.3", hold_s: float = 0.04) -> Behaviour:
+    high = BehaviourStage("high", {"torso_height.height": 0.4}, until, hold_s=hold_s)
+    return Behaviour(stages=(high, BehaviourStage("low", {"torso_height.height": 0.1})), lookahead=True)
+
+
+def test_a_candidate_that_may_go_on_pays_less_from_then_on() -> None:
+    ahead = Lookahead(VOCABULARY, ROBOT, build_model(ROBOT, FLAT), rise_and_stay(), 0.02)
+    heights = np.array([[0.2, 0.2, 0.2, 0.2], [0.4, 0.4, 0.4, 0.4], [0.4, 0.2, 0.4, 0.4]]).T
+    signals = {s.name: np.zeros((4, 3, s.lanes)) for s in ahead.inputs}
+    signals["base_quat"][..., 0] = 1.0
+    signals["base_pos"][..., 2] = heights
+    ahead.begin(3)
+    ids = np.arange(3)
+    whole = ahead(signals, ids)
+    assert (whole[:, 0] > 1).all()
+    assert [bool(c > 1) for c in whole[:, 1]] == [True, True, False, False]
+    assert (whole[:, 2] > 1).all()
+    ahead.begin(3)
+    parts = [ahead({k: v[:1] for k, v in signals.items()}, ids)]
+    parts += [ahead({k: v[1:, 1:] for k, v in signals.items()}, ids[1:])]
+    assert np.array_equal(parts[1], whole[1:, 1:])
+
+
+def test_looking_ahead_is_planned_alike_by_any_number_of_threads() -> None:
+    settings, ends = {"steady": PlannerSettings(candidates=12, horizon=STEPS)}, []
+    for threads in (1, 2):
+        runner = Runner(VOCABULARY, ROBOT, settings, threads=threads)
+        runner.say(rise_and_stay("reached_torso_height or base_pos[2] > 0.2", 0.0))
+        runner.run(0.06)
+        assert runner.watch.index == 1
+        ends.append(np.array(runner.trace.fields["qpos"]))
+    assert np.array_equal(ends[0], ends[1])
+
+
+def test_what_candidates_cannot_know_is_no_end_of_a_stage_to_look_ahead_from() -> None:
+    with pytest.raises(SpecError, match="time_in_stage"):
+        Lookahead(VOCABULARY, ROBOT, build_model(ROBOT, FLAT), rise_and_stay("time_in_stage > 1"), 0.02)
 
 
 @pytest.mark.parametrize("timestep", [0.01, 0.02])

@@ -10,34 +10,10 @@ from msgspec import Struct, field
 
 from ..spec.errors import SpecError, unknown
 from ..spec.files import read_toml
+from ..spec.vocabulary import WEIGHT, Vocabulary, load_vocabulary
 
 SHARED = Path(__file__).with_name("dialogue.toml")
-WEIGHT = "weight"
 Action = Literal["", "height", "rate", "undo"]
-
-
-class TemplateParameter(Struct, frozen=True):
-    """One number of a template: unit, legal range (inclusive), default."""
-
-    low: float
-    high: float
-    unit: str = ""
-    default: float = 0.0
-    doc: str = ""
-
-
-class TermTemplate(Struct, frozen=True):
-    """What words may know of a term template: its parameters, weight, and the things it is said of.
-
-    `on`: it counts from the start. The rest of its table is the planner's.
-    """
-
-    weight: float = 1.0
-    tol: float = 0.0
-    on: bool = False
-    instances: tuple[str, ...] = ()
-    parameters: dict[str, TemplateParameter] = field(default_factory=dict)
-    doc: str = ""
 
 
 class IntentEdit(Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,51 +73,48 @@ class Intent(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Behaviours(Struct, frozen=True, forbid_unknown_fields=True):
-    """What can be planned from words: `templates.toml` of the folder and its words.
+    """What can be planned from words: the `vocabulary` of the folder's `templates.toml` and its words.
 
     `say` names parameters (`template.parameter`), `names` their instances; `things` have features that
     words give, `relations` the features in which one differs from another. `heights` and `rates`
     are what `higher` and `faster` move. A template in `yields` is left out while the other asks for
     anything but 0. `planners` names the planner's settings for behaviours that ask for an address or
-    term; the first that is asked for counts.
+    term, `skills` the stages in which such a behaviour is done; the first that is asked for counts.
     """
 
     intents: tuple[Intent, ...]
-    templates: dict[str, TermTemplate] = field(default_factory=dict)
-    exclusive: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    presets: dict[str, dict[str, float]] = field(default_factory=dict)
+    vocabulary: Vocabulary
     say: dict[str, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     things: dict[str, dict[str, str]] = field(default_factory=dict)
     relations: dict[str, tuple[str, ...]] = field(default_factory=dict)
     yields: dict[str, str] = field(default_factory=dict)
     planners: dict[str, str] = field(default_factory=dict)
+    skills: dict[str, str] = field(default_factory=dict)
     heights: tuple[str, ...] = ()
     rates: tuple[str, ...] = ()
 
 
 def read_behaviours(data: dict[str, Any], file: Path) -> None:
-    """Add the templates beside `file`, the shared words of a dialogue and the names of all
+    """Add the vocabulary beside `file`, the shared words of a dialogue and the names of all
     parameters to its data, in place.
     """
-    table, shared = read_toml(file.with_name("templates.toml")), read_toml(SHARED)
+    vocabulary, shared = load_vocabulary(file.with_name("templates.toml")), read_toml(SHARED)
     behaviours = data["behaviours"]
-    behaviours |= {key: table[key] for key in ("templates", "exclusive", "presets") if key in table}
+    behaviours["vocabulary"] = vocabulary
     behaviours["intents"] = [*behaviours.get("intents", []), *shared["intents"]]
-    data["words"] = [*data.get("words", []), *shared["words"], *_named(behaviours)]
+    data["words"] = [*data.get("words", []), *shared["words"], *_named(behaviours, vocabulary)]
     data["filler"] = [*data.get("filler", []), *shared["filler"]]
     english = data["english"]
     data["english"] = english | {"units": english["units"] | shared["units"]}
 
 
-def _named(behaviours: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _named(behaviours: dict[str, Any], vocabulary: Vocabulary) -> Iterator[dict[str, Any]]:
     """Words that are the name of one parameter."""
-    for name, template in behaviours["templates"].items():
-        for parameter in (*template.get("parameters", {}), WEIGHT):
-            for instance in template.get("instances", [""]):
-                said = spoken(behaviours["say"], behaviours["names"], name, instance, parameter)
-                address = ".".join(part for part in (name, instance, parameter) if part)
-                yield {"say": [said], "address": address}
+    for term, (name, instance) in vocabulary.terms().items():
+        for parameter in vocabulary.templates[name].numbers:
+            said = spoken(behaviours["say"], behaviours["names"], name, instance, parameter)
+            yield {"say": [said], "address": f"{term}.{parameter}"}
 
 
 def spoken(say: dict[str, str], names: dict[str, str], template: str, instance: str, parameter: str) -> str:
@@ -156,17 +129,22 @@ def spoken(say: dict[str, str], names: dict[str, str], template: str, instance: 
 
 def behaviour_faults(behaviours: Behaviours, concepts: set[str], file: str) -> Iterator[SpecError]:
     """Yield what is wrong between intents, templates and words."""
+    for skill in behaviours.skills.values():
+        if skill not in behaviours.vocabulary.skills:
+            yield unknown(f"{file}: behaviours.skills", "skill", skill, behaviours.vocabulary.skills)
     concepts = concepts | {f"{unit}_amount" for unit in ("m", "rad", "m/s", "rad/s", "1")}
     for intent in behaviours.intents:
         place = f"{file}: intent '{intent.name}'"
         for concept in " ".join((*intent.needs, *intent.allows)).split():
             if concept not in concepts:
                 yield unknown(place, "concept", concept, concepts)
-        if intent.preset and intent.preset not in behaviours.presets:
-            yield unknown(place, "preset", intent.preset, behaviours.presets)
-        for address in (*(e.parameter for e in intent.edits), *behaviours.presets.get(intent.preset, {})):
-            name, *_, parameter = address.split(".")
-            if name not in behaviours.templates:
-                yield unknown(place, "template", name, behaviours.templates)
-            elif parameter not in (*behaviours.templates[name].parameters, WEIGHT):
-                yield unknown(f"{place}: {name}", "parameter", parameter, behaviours.templates[name].parameters)
+        presets = behaviours.vocabulary.presets
+        if intent.preset and intent.preset not in presets:
+            yield unknown(place, "preset", intent.preset, presets)
+        for edit in intent.edits:
+            name, *_, parameter = edit.parameter.split(".")
+            template = behaviours.vocabulary.templates.get(name)
+            if template is None:
+                yield unknown(place, "template", name, behaviours.vocabulary.templates)
+            elif parameter not in template.numbers:
+                yield unknown(f"{place}: {name}", "parameter", parameter, template.numbers)

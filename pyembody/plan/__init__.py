@@ -1,6 +1,7 @@
 """Sampling planners that turn what is asked for into motion. Imports torch never, mujoco always."""
 
-from .behaviour import Behaviour, BehaviourStage, merge, parameters
+from ..spec.vocabulary import BehaviourStage
+from .behaviour import Behaviour, merge, parameters
 from .planner import Planner, PlannerSettings
 from .runner import Runner
 from .samplers import Plan, make_sampler

@@ -3,37 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from ..spec.errors import SpecError
-from ..spec.tables import Stage
-from ..spec.vocabulary import WEIGHT, Value, Vocabulary, check_value, flat_name, parameter_name
+from ..spec.vocabulary import (
+    WEIGHT,
+    BehaviourStage,
+    Value,
+    Vocabulary,
+    check_value,
+    flat_name,
+    parameter_name,
+)
 
 Edits = Mapping[str, Value]
-MAX_RETRIES = 3
-
-
-class BehaviourStage(Struct, frozen=True, forbid_unknown_fields=True):
-    """One stage: its edits on top of the behaviour's, and when it ends. `until` is an expression over signals,
-    `reached_TERM` and `time_in_stage`; it must hold for `hold_s`. After `timeout_s` the stage `on_fail` begins, or,
-    without a name, the behaviour has failed. The last stage has no `until`.
-    """
-
-    name: str
-    edits: dict[str, float] = field(default_factory=dict)
-    until: str = ""
-    hold_s: float = 0.2
-    timeout_s: float = 4.0
-    on_fail: str = ""
 
 
 class Behaviour(Struct, frozen=True, forbid_unknown_fields=True):
-    """Edits by address, stages in order, and the name of the planner's settings."""
+    """Edits by address, stages in order, and the name of the planner's settings.
+
+    Stages are retried at most `max_retries` times in all. With `lookahead` a planner's candidates may go on into later
+    stages, else they stay in the present one.
+    """
 
     edits: dict[str, float] = field(default_factory=dict)
     stages: tuple[BehaviourStage, ...] = ()
     planner: str = "steady"
+    max_retries: Annotated[int, Meta(ge=0, le=6)] = 3
+    lookahead: bool = False
 
 
 def merge(vocabulary: Vocabulary, before: Edits, patch: Edits) -> dict[str, float]:
@@ -87,13 +86,3 @@ def counting(vocabulary: Vocabulary, edits: Edits) -> frozenset[str]:
         if weight:
             found.add(flat_name(address))
     return frozenset(found)
-
-
-def stage_rows(behaviour: Behaviour) -> tuple[Stage, ...]:
-    """Return a behaviour's stages as rows of a task's stage table; the last one is its end."""
-    last = len(behaviour.stages) - 1
-    return tuple(
-        Stage(s.name, terminal=True) if i == last
-        else Stage(s.name, s.until, s.hold_s, s.timeout_s, s.on_fail)
-        for i, s in enumerate(behaviour.stages)
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,13 +20,23 @@ NO_RISK = 1e-6
 
 
 class CostProgram:
-    """The channel `cost` of a compiled task, for rows `[T, N]`. Its operations must not remember: a candidate's steps
-    may be evaluated in parts. Raises SpecError for a program that does.
+    """The channel `cost` of a compiled task (of the kind "metrics": its first metric) for rows `[T, N]`.
+
+    Its operations must not remember: a candidate's steps may be evaluated in parts. Raises SpecError for a program that
+    does.
     """
 
-    def __init__(self, program: CompiledTask, threads: int = 1, risk: float = 0.0) -> None:
-        self.program = program.only(["channels"])
-        self.column, self.threads, self.risk = program.channel_names.index(COST), threads, risk
+    def __init__(
+        self,
+        program: CompiledTask,
+        threads: int = 1,
+        risk: float = 0.0,
+        kind: Literal["channels", "metrics"] = "channels",
+    ) -> None:
+        self.program = program.only([kind])
+        self.width = len(program.channel_names if kind == "channels" else program.metric_names)
+        self.column = program.channel_names.index(COST) if kind == "channels" else 0
+        self.threads, self.risk = threads, risk
         self._core = self.program.build()
         if self._core.state_slots:
             raise SpecError(f"{COST}: expected terms without memory, as planners evaluate them on imagined states")
@@ -37,14 +48,14 @@ class CostProgram:
         self.params[:] = self.program.defaults
         self.program.set_params(self.params, edits)
 
-    def __call__(self, signals: Mapping[str, NDArray[np.float64]]) -> Floats:
+    def __call__(self, signals: Mapping[str, Floats]) -> Floats:
         """Return the cost `[T, N]` of every row of signals `[T, N, lanes]`; not finite where a term was not.
 
         The risk transform `(exp(R l) - 1) / R` of the summed cost l is in it.
         """
         inputs = [signals[s.name] for s in self.inputs]
         steps, rows = inputs[0].shape[:2]
-        out = empty_lines((steps, rows, len(self.program.channel_names)), np.float32)
+        out = empty_lines((steps, rows, self.width), np.float32)
         flags, bad = np.zeros((steps, rows), np.uint32), np.full((steps, rows), -1, np.int32)
         resets = np.zeros((steps, rows), np.bool_)
         state = _core.State(self._core, rows)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..envs.model import BuiltModel
 from ..spec.signal import Signal
 from .cost import CostProgram
+from .lookahead import Lookahead
 from .samplers import Plan, Sampler
 
 Floats = NDArray[np.float64]
@@ -51,9 +52,10 @@ class Imagined:
         self.steps = 0
         """Simulation steps made so far, for speed figures."""
 
-    def use(self, cost: CostProgram) -> None:
+    def use(self, cost: CostProgram | Lookahead) -> None:
         """Let another program say what states cost, and record what it asks for."""
-        self.cost, sources = cost, self.built.sources
+        self.cost: CostProgram | Lookahead = cost
+        sources = self.built.sources
         self.fields = fields_of(self.built, cost.inputs)
         self._reads = [
             (s.name, source.field, _side_by_side(source.columns))
@@ -69,6 +71,8 @@ class Imagined:
         """
         self._rewind(start)
         count, horizon = controls.shape[:2]
+        if isinstance(self.cost, Lookahead):
+            self.cost.begin(count)
         ids = np.arange(count)
         if sampler is None or plan is None:
             sums = np.zeros(count)
@@ -85,7 +89,7 @@ class Imagined:
     def _culled(self, start: Start, controls: Floats, ids: NDArray[np.int64], limit: float, whole: Floats) -> Floats:
         """Roll the rest in chunks; rows whose partial sum is beyond the limit stay infinite."""
         horizon = controls.shape[1]
-        edges = np.linspace(0, horizon, CHUNKS + 1).round().astype(int)
+        edges = np.unique(np.linspace(0, horizon, CHUNKS + 1).round().astype(int))
         sums, last = np.zeros(len(ids)), None
         for begin, end in pairwise(edges):
             last = self._advance(start, controls[ids], ids, (int(begin), int(end)), last, sums)
@@ -133,8 +137,11 @@ class Imagined:
         now = np.concatenate([got["qpos"][:, -1], got["qvel"][:, -1]], axis=1)
         if last is not None:
             got = _after(last, got)
-        for row in self.cost(self._signals(start, got, controls, begin if last is not None else begin + 1, end)):
-            sums += row
+        first = begin if last is not None else begin + 1
+        if end > first:  # the first step alone has no derived fields of a state after it
+            signals = self._signals(start, got, controls, first, end)
+            for row in self.cost(signals, ids) if isinstance(self.cost, Lookahead) else self.cost(signals):
+                sums += row
         sums[diverged | ~np.isfinite(sums)] = np.inf
         return now
 

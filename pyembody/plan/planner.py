@@ -26,7 +26,7 @@ class PlannerSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     kind: Literal["predictive", "mppi", "cem", "annealed"] = "predictive"
     candidates: Annotated[int, Meta(ge=2, le=4096)] = 32
-    horizon: Annotated[int, Meta(ge=8, le=1000)] = 18
+    horizon: Annotated[int, Meta(ge=2, le=1000)] = 18
     knots: Annotated[int, Meta(ge=2, le=64)] = 4
     spline: Literal["zero", "linear", "cubic"] = "linear"
     sigma: Positive = 0.15

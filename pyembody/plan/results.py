@@ -49,7 +49,9 @@ class Results(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TaskRow(Struct, frozen=True):
-    """One task over its seeds; `factor` is simulated over wall seconds, `core_factor` over processor seconds."""
+    """One task over its seeds; `factor` is simulated over wall seconds, `core_factor` over processor seconds, `reasons`
+    are the seeds that failed and why.
+    """
 
     task: str
     successes: int

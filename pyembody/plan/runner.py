@@ -21,6 +21,7 @@ from ..spec.vocabulary import Vocabulary, make_task
 from .behaviour import Behaviour, counting, parameters
 from .cost import CostProgram
 from .imagined import Imagined, Start
+from .lookahead import Lookahead
 from .planner import Planner, PlannerSettings, control_ranges
 from .samplers import Plan
 from .signals import FLAT, behaviour_signals, signal_arrays, synergy_rows
@@ -85,6 +86,7 @@ class Runner:
         self.watch = StageWatch(self.vocabulary, self.robot, self.built, behaviour, self.control_dt)
         before = getattr(self, "planner", None)
         self.planner = self._planner(behaviour.planner)
+        self._ahead = self._lookahead(behaviour)
         self._aim()
         if before is None or before is not self.planner:
             knots = np.tile(self.control, (self.planner.settings.knots, 1))
@@ -146,14 +148,25 @@ class Runner:
             self._costs[key] = CostProgram(program, self.threads, chosen.risk)
         return self._costs[key]
 
+    def _lookahead(self, behaviour: Behaviour) -> Lookahead | None:
+        if not behaviour.lookahead or len(behaviour.stages) < 2:
+            return None
+        imagined = self.planner.imagined
+        return Lookahead(self.vocabulary, self.robot, imagined.built, behaviour, imagined.dt, self.threads)
+
     def _aim(self) -> None:
         """Tell the planner what counts now."""
         self._settle()
         edits = self.watch.edits()
         imagined = self.planner.imagined
-        imagined.use(self._cost(imagined.built, self.planner.settings, counting(self.vocabulary, edits)))
-        known = imagined.cost.program.params
-        imagined.cost.set({k: v for k, v in parameters(self.vocabulary, edits).items() if k in known})
+        if self._ahead is None:
+            cost = self._cost(imagined.built, self.planner.settings, counting(self.vocabulary, edits))
+            values = parameters(self.vocabulary, edits)
+            cost.set({k: v for k, v in values.items() if k in cost.program.params})
+            imagined.use(cost)
+        else:
+            self._ahead.index = self.watch.index
+            imagined.use(self._ahead)
         names = [f"foot_gait.{foot}.frequency" for foot in self.robot.feet]
         self.frequencies = np.array([edits.get(name, 0.0) for name in names])
         imagined.frequencies = self.frequencies

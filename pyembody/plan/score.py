@@ -37,8 +37,10 @@ class Scorer:
         task = self.task
         texts = {f"throughout_{n}": f"num({text})" for n, text in task.throughout.items()}
         texts |= {f"share_{n}": f"num({text})" for n, (text, _) in task.share.items()}
-        for kind, table in (("mean_abs", task.mean_abs), ("gain", task.gain)):
+        for kind, table in (("mean", task.mean), ("mean_abs", task.mean_abs), ("gain", task.gain)):
             texts |= {f"{kind}_{n}": text for n, (text, _) in table.items()}
+        for n, (first, second, _) in task.correlation.items():
+            texts |= {f"first_{n}": first, f"second_{n}": second}
         self.fall = [] if task.may_fall else list(suite.fall)
         texts |= {f"fall_{n}": f"num({suite.fall[n]})" for n in self.fall}
         spec = make_task(vocabulary, name, metrics=texts)
@@ -88,6 +90,10 @@ class Scorer:
             degrees[name] = _means(values[f"throughout_{name}"], length)
         for name, (_, least) in self.task.share.items():
             degrees[name] = _means(values[f"share_{name}"], length) / least
+        for name, (_, least) in self.task.mean.items():
+            degrees[name] = _means(values[f"mean_{name}"], length) / least
+        for name, (_, _, least) in self.task.correlation.items():
+            degrees[name] = _correlations(values[f"first_{name}"], values[f"second_{name}"], length) / least
         for name, (_, least) in self.task.mean_abs.items():
             degrees[f"mean {name}"] = np.abs(_means(values[f"mean_abs_{name}"], length)) / least
         good = np.all([d >= 1.0 - SLACK for d in degrees.values()], axis=0)
@@ -112,6 +118,15 @@ def _means(values: Floats, length: int) -> Floats:
     view = np.lib.stride_tricks.sliding_window_view(values, length)
     means: Floats = view.mean(axis=1)
     return means
+
+
+def _correlations(a: Floats, b: Floats, length: int) -> Floats:
+    """Correlations of all windows of `length` ticks, 0 where something does not vary."""
+    first, second = (np.lib.stride_tricks.sliding_window_view(x, length) for x in (a, b))
+    first, second = (w - w.mean(axis=1, keepdims=True) for w in (first, second))
+    size = np.sqrt(np.square(first).sum(1) * np.square(second).sum(1))
+    found: Floats = (first * second).sum(1) / np.maximum(size, 1e-12)
+    return found
 
 
 def _worst(degrees: dict[str, Floats], at_end: bool) -> str:

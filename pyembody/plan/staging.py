@@ -10,14 +10,15 @@ from ..envs.model import BuiltModel
 from ..program import compile_task
 from ..spec.robot import Robot
 from ..spec.vocabulary import Vocabulary, make_task
-from .behaviour import MAX_RETRIES, Behaviour, parameters, stage_rows
+from .behaviour import Behaviour, parameters
 from .signals import behaviour_signals
+from .stages import stage_machine
 
 Floats = NDArray[np.float64]
 
 
 class StageWatch:
-    """The stages of a behaviour. `index` is the present one, `failed` true once one timed out for good.
+    """The stages of a behaviour. `index` is the present one, `failed` true once one failed for good.
 
     Raises SpecError for stages whose expressions or names are wrong.
     """
@@ -27,10 +28,10 @@ class StageWatch:
     ) -> None:
         self.behaviour, self.dt, self.index, self.failed = behaviour, dt, 0, False
         self._time = np.zeros((1, 1))
-        self._entered = [0] * len(behaviour.stages)
         if len(behaviour.stages) < 2:
             return
-        task = make_task(vocabulary, "stages", stages=stage_rows(behaviour))
+        self._machine, self._state = stage_machine(behaviour), 0
+        task = make_task(vocabulary, "stages", machine=self._machine.edges, staging=self._machine.staging)
         compiled = compile_task(task, behaviour_signals(robot, built), dt=dt)
         self._program = compiled.only(["stage"])
         core = self._program.build()
@@ -60,15 +61,14 @@ class StageWatch:
             self._evaluator.reset(np.ones(1, np.bool_))
             self._started = True
         self._evaluator.step()
-        stage = int(self._outputs.groups["stage"][0, 0])
-        if stage == self.index:
+        state = int(self._outputs.groups["stage"][0, 0])
+        if state == self._state:
             return False
+        self._state, stage = state, self._machine.stages[state]
         self._time[:] = 0.0
-        if stage >= len(self.behaviour.stages):
+        if stage is None:
             self.failed = True
             return False
-        self._entered[stage] += 1
-        self.failed = self._entered[stage] > MAX_RETRIES + 1
         self.index = stage
         self._write_params()
         return True

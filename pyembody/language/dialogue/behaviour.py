@@ -8,13 +8,12 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct, field
 
 from ...spec.errors import SpecError, unknown
-from ..behaviours import WEIGHT, Behaviours, TemplateParameter, TermTemplate
+from ..behaviours import Behaviours
 from ..edit import Edit
 from ..vocabulary import Language
 
 MAX_EDITS, MAX_STAGES = 64, 8
 DIGITS = 8
-WEIGHTS = TemplateParameter(low=0.0, high=1000.0)
 
 
 class Stage(Struct, frozen=True):
@@ -72,48 +71,22 @@ def behaviours_of(language: Language) -> Behaviours:
     return language.behaviours
 
 
-def template_of(behaviours: Behaviours, term: str) -> TermTemplate:
-    """Return the template of a term, `template` or `template.instance`. Raises SpecError."""
-    name, _, instance = term.partition(".")
-    template = behaviours.templates.get(name)
-    if template is None:
-        raise unknown(term, "template", name, behaviours.templates)
-    if instance != "" and instance not in template.instances:
-        raise unknown(term, "instance", instance, template.instances)
-    if instance == "" and template.instances:
-        raise SpecError(f"{term}: expected one of {', '.join(template.instances)} after the template")
-    return template
-
-
-def parameter_of(behaviours: Behaviours, address: str) -> TemplateParameter:
-    """Return the parameter at `template[.instance].parameter`. Raises SpecError with the nearest name."""
-    term, _, name = address.rpartition(".")
-    if not term:
-        raise SpecError(f"'{address}': expected template.parameter or template.instance.parameter")
-    template = template_of(behaviours, term)
-    if name == WEIGHT:
-        return WEIGHTS
-    if name not in template.parameters:
-        raise unknown(address, "parameter", name, (*template.parameters, WEIGHT))
-    return template.parameters[name]
-
-
 def checked(language: Language, edit: Edit) -> Edit:
     """Return an edit in its parameter's own unit; a SpecError tells an unknown address, unit, or range."""
     behaviours = behaviours_of(language)
     address = ordered(behaviours, edit.parameter)
     if edit.value is None:
         return Edit(_clearable(behaviours, address), None)
-    parameter = parameter_of(behaviours, address)
+    parameter = behaviours.vocabulary.parameter(address)
     if not isinstance(edit.value, float | int) or not math.isfinite(edit.value):
         raise SpecError(f"{edit.parameter}: expected a finite number, got {edit.value!r}")
     factors = {parameter.unit: 1.0, **language.english.units.get(parameter.unit or "1", {})}
     if edit.unit not in factors:
         raise unknown(f"{edit.parameter} (in {parameter.unit or 'no unit'})", "unit", edit.unit, factors)
     value = edit.value * factors[edit.unit]
-    if not in_range(parameter, value):
-        raise SpecError(f"{edit.parameter}: {range_text(parameter)}, got {value:g}")
-    return Edit(address, rounded(limited(parameter, value)), parameter.unit)
+    if not parameter.holds(value):
+        raise SpecError(f"{edit.parameter}: {parameter.range_text}, got {value:g}")
+    return Edit(address, rounded(parameter.limited(value)), parameter.unit)
 
 
 def ordered(behaviours: Behaviours, address: str) -> str:
@@ -122,25 +95,10 @@ def ordered(behaviours: Behaviours, address: str) -> str:
     pair, _, parameter = rest.partition(".")
     first, _, second = pair.partition("-")
     turned = f"{second}-{first}"
-    if name in behaviours.templates and turned in behaviours.templates[name].instances:
+    templates = behaviours.vocabulary.templates
+    if name in templates and turned in templates[name].instances:
         return ".".join(part for part in (name, turned, parameter) if part)
     return address
-
-
-def in_range(parameter: TemplateParameter, value: float) -> bool:
-    """Return whether a value is legal; a converted unit may miss the end of the range by rounding."""
-    slack = 1e-6 * max(abs(parameter.low), abs(parameter.high))
-    return parameter.low - slack <= value <= parameter.high + slack
-
-
-def limited(parameter: TemplateParameter, value: float) -> float:
-    """Return the legal value nearest to `value`."""
-    return min(max(value, parameter.low), parameter.high)
-
-
-def range_text(parameter: TemplateParameter) -> str:
-    """Return the legal range in words: `expected 0.05 to 0.8 m`."""
-    return f"expected {parameter.low:g} to {parameter.high:g} {parameter.unit}".rstrip()
 
 
 def rounded(value: float) -> float:
@@ -201,7 +159,7 @@ def _exclusive(chosen: Mapping[str, Edit], behaviours: Behaviours) -> set[str]:
     """The templates that the chosen ones exclude. Raises SpecError if two chosen exclude each other."""
     named = {address.split(".")[0] for address, edit in chosen.items() if edit.value is not None}
     excluded: set[str] = set()
-    for members in behaviours.exclusive.values():
+    for members in behaviours.vocabulary.exclusive.values():
         here = [m for m in members if m in named]
         if len(here) > 1:
             raise SpecError(f"{here[0]}: conflict: it excludes {here[1]}", "conflict")
@@ -215,15 +173,12 @@ def covers(part: str, address: str) -> bool:
 
 
 def _clearable(behaviours: Behaviours, part: str) -> str:
-    if part in behaviours.templates:
-        return part
-    name, _, rest = part.partition(".")
-    if name in behaviours.templates and rest in behaviours.templates[name].instances:
-        return part
-    parameter_of(behaviours, part)
+    vocabulary = behaviours.vocabulary
+    if part not in vocabulary.templates and part not in vocabulary.terms():
+        vocabulary.parameter(part)
     return part
 
 
 def _edits(stage: Stage, language: Language) -> list[Edit]:
     behaviours = behaviours_of(language)
-    return [Edit(a, v, parameter_of(behaviours, a).unit) for a, v in stage.values.items()]
+    return [Edit(a, v, behaviours.vocabulary.parameter(a).unit) for a, v in stage.values.items()]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
+from ...spec.vocabulary import BehaviourStage
 from ..behaviours import Behaviours, spoken
 from ..vocabulary import Language
-from .behaviour import Behaviour, behaviours_of, covers, parameter_of
+from .behaviour import Behaviour, Stage, behaviours_of, covers
 
 
 def describe(behaviour: Behaviour, language: Language) -> str:
@@ -28,12 +30,21 @@ def said_address(address: str, behaviours: Behaviours) -> str:
 
 def planner_of(behaviour: Behaviour, language: Language, usual: str) -> str:
     """Return the name of the planner's settings that the last stage of a behaviour wants."""
-    values = behaviour.stages[-1].values
-    wanted = behaviours_of(language).planners.items()
-    return next((planner for part, planner in wanted if any(covers(part, a) for a in values)), usual)
+    return _asked(behaviours_of(language).planners, behaviour.stages[-1]) or usual
+
+
+def skill_of(stage: Stage, language: Language) -> tuple[BehaviourStage, ...]:
+    """Return the stages of the skill by which a stage is done, none if it is done in one go."""
+    behaviours = behaviours_of(language)
+    return behaviours.vocabulary.skills.get(_asked(behaviours.skills, stage), ())
+
+
+def _asked(table: Mapping[str, str], stage: Stage) -> str:
+    """What a table says of the first of its addresses that a stage asks for, or ''."""
+    return next((said for part, said in table.items() if any(covers(part, a) for a in stage.values)), "")
 
 
 def _said(address: str, value: float, behaviours: Behaviours) -> str:
     number = format(Decimal(repr(value)).normalize(), "f")
-    unit = parameter_of(behaviours, address).unit
+    unit = behaviours.vocabulary.parameter(address).unit
     return f"{said_address(address, behaviours)} {number} {unit}".rstrip()

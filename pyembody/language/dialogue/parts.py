@@ -10,7 +10,7 @@ from ...spec.errors import SpecError
 from ..behaviours import Intent, IntentEdit
 from ..edit import Edit
 from ..words import Sentence, Word
-from .behaviour import Unsupported, agreed, checked, ordered, parameter_of
+from .behaviour import Unsupported, agreed, checked, ordered
 from .lexicon import Lexicon
 from .matching import Match, Span, match_intents, nearest_intents
 from .relative import last_moved, moved
@@ -218,14 +218,14 @@ def _absolute(span: Span, intent: Intent, things: tuple[str, ...], part: Part) -
         for wanted in _filled(pattern, things):
             part.cleared += [Edit(t, None) for t in terms if wanted == "*" or _under(f"{t}.", wanted)]
     own_addresses = {address for edit in intent.edits for address in _filled(edit.parameter, things)}
-    preset = behaviours.presets.get(intent.preset, {})
+    preset = behaviours.vocabulary.presets.get(intent.preset, {})
     for address, value in ((a, v) for a, v in preset.items() if a not in own_addresses):
-        part.edits.append(Edit(address, value, parameter_of(behaviours, address).unit))
+        part.edits.append(Edit(address, value, behaviours.vocabulary.parameter(address).unit))
     for edit in intent.edits:
         value, unit = _value(edit, span, part)
         for address in (ordered(behaviours, a) for a in _filled(edit.parameter, things)):
             part.unless |= {address: edit.unless} if edit.unless else {}
-            own = unit or parameter_of(behaviours, address).unit
+            own = unit or behaviours.vocabulary.parameter(address).unit
             amounts = [w for w in span.words if w.kind == "amount"]
             _add(Edit(address, value, "" if own == "1" else own), part, amounts or span.words)
 

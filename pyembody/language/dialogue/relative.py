@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ..behaviours import Intent
 from ..edit import Edit
-from .behaviour import in_range, limited, parameter_of, rounded
+from .behaviour import rounded
 from .lexicon import Lexicon
 
 HEIGHT_STEP, RATE_STEP = 0.05, 0.5
@@ -30,15 +30,15 @@ def moved(
     address: str, intent: Intent, degree: float, amount: float | None, values: Mapping[str, float], lexicon: Lexicon
 ) -> tuple[Edit, str]:
     """Return the edit of a relative word, absolute and within its range, and a note if the range cut it."""
-    parameter = parameter_of(lexicon.behaviours, address)
+    parameter = lexicon.behaviours.vocabulary.parameter(address)
     now = values.get(address, parameter.default)
     if intent.action == "height":
         wanted = now + intent.step * (HEIGHT_STEP * degree if amount is None else amount)
     else:
         factor = 1.0 + RATE_STEP * degree
         wanted = now * (factor if intent.step > 0 else 1.0 / factor)
-    value = rounded(limited(parameter, wanted))
-    note = "" if in_range(parameter, wanted) else f"{address}: limited to {value:g} {parameter.unit}"
+    value = rounded(parameter.limited(wanted))
+    note = "" if parameter.holds(wanted) else f"{address}: limited to {value:g} {parameter.unit}"
     return Edit(address, value, parameter.unit), note
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
-from ..behaviours import WEIGHT, Behaviours, TermTemplate
+from ...spec.vocabulary import WEIGHT, CostTemplate
+from ..behaviours import Behaviours
 from ..dialogue import Dialogue, Unsupported, describe, translate
-from ..dialogue.behaviour import Patch, behaviours_of, parameter_of
+from ..dialogue.behaviour import Patch, behaviours_of
 from ..dialogue.describe import said_address
 from ..vocabulary import Language
 
@@ -38,12 +39,12 @@ def parameter_table(language: Language) -> str:
     behaviours = language.behaviours
     if behaviours is None:
         return ""
-    lines = [line for name, t in behaviours.templates.items() for line in _rows(name, t, behaviours)]
-    groups = [f"- only one of {', '.join(members)} at a time" for members in behaviours.exclusive.values()]
+    lines = [line for name, t in behaviours.vocabulary.templates.items() for line in _rows(name, t, behaviours)]
+    groups = [f"- only one of {', '.join(members)} at a time" for members in behaviours.vocabulary.exclusive.values()]
     return "\n".join(("Parameters (address: name; range unit; default):", *lines, *groups))
 
 
-def _rows(name: str, template: TermTemplate, behaviours: Behaviours) -> list[str]:
+def _rows(name: str, template: CostTemplate, behaviours: Behaviours) -> list[str]:
     where = f" for each of {', '.join(template.instances)}" if template.instances else ""
     first = template.instances[0] if template.instances else ""
     lines = [f"- {name}{where}, weight {template.weight:g}" + (f": {template.doc}" if template.doc else "")]
@@ -86,4 +87,4 @@ def example_reply(summary: str, patch: Patch, language: Language) -> dict[str, A
 
 
 def _unit(address: str, language: Language) -> str:
-    return parameter_of(behaviours_of(language), address).unit
+    return behaviours_of(language).vocabulary.parameter(address).unit

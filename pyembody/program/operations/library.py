@@ -246,7 +246,8 @@ define(
     "cosh",
     "x, p",
     "z = min(abs(x) / (2 * p), 15); u = expm1(z); s = (u + u / (u + 1)) / 2; "
-    f"sum(2 * square(p * s) + p * ({math.sinh(30.0)} * max(abs(x) - 30 * p, 0)))",
+    f"y = 2 * square(p * s) + p * ({math.sinh(30.0)} * max(abs(x) - 30 * p, 0)); "
+    "sum(where(isfinite(x), min(y, 1e30), y))",
     "sum of p^2 (cosh(x / p) - 1)",
 )
 define(
