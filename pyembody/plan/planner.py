@@ -22,7 +22,10 @@ HOMING, TENTH = 3, 0.1
 
 
 class PlannerSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which planner with how many candidates, steps and knots; `sigma` is the spread over half an actuator's range."""
+    """Which planner with how many candidates, steps and knots; `sigma` is the spread over half an actuator's range.
+
+    `homing` tries ways back to the home posture too.
+    """
 
     kind: Literal["predictive", "mppi", "cem", "annealed"] = "predictive"
     candidates: Annotated[int, Meta(ge=2, le=4096)] = 32
@@ -34,6 +37,7 @@ class PlannerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     risk: float = 0.0
     culling: bool = True
     timestep: Positive = 0.02
+    homing: bool = True
 
 
 class Planner:
@@ -77,7 +81,8 @@ class Planner:
         self.plan = replace(self.plan, knots=shift @ self.plan.knots, best=shift @ self.plan.best)
         for planning_round in range(self.sampler.rounds):
             candidates = self.sampler.sample(self.plan, self.spread, self.seed, planning_round, self.count)
-            self._inject(candidates)
+            if self.settings.homing:
+                self._inject(candidates)
             costs = self.costs(start, candidates)
             self.lost += not np.isfinite(costs).any()
             self.plan = self.sampler.update(self.plan, candidates, costs)

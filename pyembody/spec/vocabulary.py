@@ -33,7 +33,7 @@ class CostTemplate(Struct, frozen=True, forbid_unknown_fields=True):
     """A residual and the cost of it, an expression in `r`; reached where no entry of the residual is beyond `tol`.
 
     `{name}` in expressions is the parameter or `let` of that name, `{I}` and `{i}` the instance as written and in
-    lower case. `on` says that it counts from the start.
+    lower case, `{a}` and `{b}` the two parts of an instance `a-b`. `on` says that it counts from the start.
     """
 
     residual: str
@@ -94,7 +94,7 @@ def flat_name(address: str) -> str:
     >>> flat_name("foot_height.FL.height")
     'foot_height_fl_height'
     """
-    return address.replace(".", "_").lower()
+    return address.replace(".", "_").replace("-", "_").lower()
 
 
 def parameter_name(address: str) -> str:
@@ -125,7 +125,7 @@ def make_task(vocabulary: Vocabulary, name: str, only: Collection[str] | None = 
     let, params, terms = dict(vocabulary.let), dict[str, float | Parameter](), dict[str, Term]()
     for address, (template_name, instance) in vocabulary.terms().items():
         template, stem = vocabulary.templates[template_name], flat_name(address)
-        words = {"i": instance.lower(), "I": instance}
+        words = {"i": instance.lower(), "I": instance} | dict(zip("ab", instance.split("-"), strict=False))
         words |= {p: f"{stem}_{p}" for p in (*template.parameters, *template.let)}
         for parameter_key, p in template.parameters.items():
             params[f"{stem}_{parameter_key}"] = Parameter(p.default, p.unit, p.low, p.high, p.doc)
