@@ -20,12 +20,14 @@ from ..spec.robot import Robot
 from ..spec.vocabulary import Vocabulary, make_task
 from .behaviour import Behaviour, counting, parameters
 from .cost import CostProgram
+from .hand import HandMoves
 from .imagined import Imagined, Start
 from .planner import Planner, PlannerSettings, control_ranges
 from .samplers import Plan
 from .signals import FLAT, behaviour_signals, signal_arrays, synergy_rows
 from .staging import StageWatch
 from .trace import FIELDS, Trace
+from .ways import with_ways
 
 Floats = NDArray[np.float64]
 WARM_UP = 3
@@ -81,7 +83,7 @@ class Runner:
     def say(self, behaviour: Behaviour) -> None:
         """Do another behaviour from now on, from the present state. Raises SpecError if it cannot be done."""
         self._settle()
-        self.behaviour = behaviour
+        self.behaviour = behaviour = with_ways(self.vocabulary, behaviour)
         self.watch = StageWatch(self.vocabulary, self.robot, self.built, behaviour, self.control_dt)
         before = getattr(self, "planner", None)
         self.planner = self._planner(behaviour.planner)
@@ -134,7 +136,9 @@ class Runner:
             cost = self._cost(built, chosen, counting(self.vocabulary, {}))
             imagined = Imagined(built, cost, chosen.candidates, self.threads)
             ranges, synergies = control_ranges(built, self.robot), synergy_rows(self.vocabulary, self.robot)
-            self._planners[name] = Planner(imagined, chosen, ranges, self._home, self.seed, synergies)
+            hand = self.vocabulary.hand if chosen.space == "hand" else None
+            moves = None if hand is None else HandMoves(hand, built, self.robot, ranges, synergies)
+            self._planners[name] = Planner(imagined, chosen, ranges, self._home, self.seed, synergies, moves)
         return self._planners[name]
 
     def _cost(self, built: BuiltModel, chosen: PlannerSettings, terms: frozenset[str]) -> CostProgram:
@@ -150,6 +154,7 @@ class Runner:
         """Tell the planner what counts now."""
         self._settle()
         edits = self.watch.edits()
+        self.planner.edits = edits
         imagined = self.planner.imagined
         imagined.use(self._cost(imagined.built, self.planner.settings, counting(self.vocabulary, edits)))
         known = imagined.cost.program.params

@@ -47,8 +47,49 @@ class CostTemplate(Struct, frozen=True, forbid_unknown_fields=True):
     doc: str = ""
 
 
+class Hand(Struct, frozen=True, forbid_unknown_fields=True):
+    """A hand that planners move as one: its `site` and the arm's `joints` (a pattern) that carry it.
+
+    Candidates differ by `metres` and `radians` of the site along and about each axis, and by the vocabulary's
+    synergies, times the planner's spread. `shapes` are postures of the hand: joint pattern = radians. Arms go to what
+    they are shown at `speed` rad/s, over it by `above` m first.
+    """
+
+    site: str
+    joints: str
+    shapes: dict[str, dict[str, float]]
+    metres: float = 0.1
+    radians: float = 0.3
+    speed: float = 1.5
+    above: float = 0.12
+
+
+class WayStage(Struct, frozen=True, forbid_unknown_fields=True):
+    """A stage on the way to what is asked for: its edits, with what is asked for itself where `asked`, and when it
+    ends. `{i}` is the term's instance.
+    """
+
+    name: str
+    edits: dict[str, float] = field(default_factory=dict)
+    asked: bool = False
+    until: str = ""
+    hold_s: float = 0.2
+    timeout_s: float = 4.0
+    on_fail: str = ""
+
+
+class Way(Struct, frozen=True, forbid_unknown_fields=True):
+    """How to get at what cannot be had at once: a request for the template `when` goes through stages, by a planner.
+    Of several that fit, the first counts.
+    """
+
+    when: str
+    stages: tuple[WayStage, ...]
+    planner: str = ""
+
+
 class Vocabulary(Struct, frozen=True, forbid_unknown_fields=True):
-    """The templates of a task folder, its exclusive groups and presets (address = value).
+    """The templates of a task folder, its exclusive groups and presets (address = value), and the ways to some of them.
 
     `synergies` are movements of several joints that planners try as one: joint pattern = radians.
     """
@@ -58,6 +99,8 @@ class Vocabulary(Struct, frozen=True, forbid_unknown_fields=True):
     exclusive: dict[str, tuple[str, ...]] = field(default_factory=dict)
     presets: dict[str, dict[str, float]] = field(default_factory=dict)
     synergies: dict[str, dict[str, float]] = field(default_factory=dict)
+    ways: tuple[Way, ...] = ()
+    hand: Hand | None = None
     folder: str = ""
 
     def addresses(self) -> dict[str, TemplateParameter]:
