@@ -26,6 +26,7 @@ from .planner import Planner, PlannerSettings, control_ranges
 from .samplers import Plan
 from .signals import FLAT, behaviour_signals, signal_arrays, synergy_rows
 from .staging import StageWatch
+from .things import freeze, unnamed
 from .trace import FIELDS, Trace
 from .ways import with_ways
 
@@ -63,6 +64,7 @@ class Runner:
         self.data = mujoco.MjData(self.built.model)
         self.control_dt = robot.control.control_dt
         self._planners: dict[str, Planner] = {}
+        self._worlds: dict[tuple[str, frozenset[str]], Imagined] = {}
         self._costs: dict[tuple[PlannerSettings, frozenset[str]], CostProgram] = {}
         self._home = np.asarray(robot.default_pose, np.float64)
         self._pool = ThreadPoolExecutor(1) if mode == "live" else None
@@ -86,7 +88,7 @@ class Runner:
         self.behaviour = behaviour = with_ways(self.vocabulary, behaviour)
         self.watch = StageWatch(self.vocabulary, self.robot, self.built, behaviour, self.control_dt)
         before = getattr(self, "planner", None)
-        self.planner = self._planner(behaviour.planner)
+        self.planner, self._name = self._planner(behaviour.planner), behaviour.planner
         self._aim()
         if before is None or before is not self.planner:
             knots = np.tile(self.control, (self.planner.settings.knots, 1))
@@ -131,15 +133,24 @@ class Runner:
             raise unknown("behaviour", "planner", name, self.settings)
         if name not in self._planners:
             chosen = self.settings[name]
-            robot = replace(self.robot, physics=replace(self.robot.physics, timestep=chosen.timestep))
-            built = build_model(robot, FLAT)
-            cost = self._cost(built, chosen, counting(self.vocabulary, {}))
-            imagined = Imagined(built, cost, chosen.candidates, self.threads)
+            imagined = self._imagined(name, frozenset())
+            built = imagined.built
             ranges, synergies = control_ranges(built, self.robot), synergy_rows(self.vocabulary, self.robot)
             hand = self.vocabulary.hand if chosen.space == "hand" else None
             moves = None if hand is None else HandMoves(hand, built, self.robot, ranges, synergies)
             self._planners[name] = Planner(imagined, chosen, ranges, self._home, self.seed, synergies, moves)
         return self._planners[name]
+
+    def _imagined(self, name: str, frozen: frozenset[str]) -> Imagined:
+        """The planning model of a planner in which some things are frozen."""
+        if (name, frozen) not in self._worlds:
+            chosen = self.settings[name]
+            robot = replace(self.robot, physics=replace(self.robot.physics, timestep=chosen.timestep))
+            built = build_model(robot, FLAT)
+            freeze(built, frozen)
+            cost = self._cost(built, chosen, counting(self.vocabulary, {}))
+            self._worlds[name, frozen] = Imagined(built, cost, chosen.candidates, self.threads)
+        return self._worlds[name, frozen]
 
     def _cost(self, built: BuiltModel, chosen: PlannerSettings, terms: frozenset[str]) -> CostProgram:
         """The program of some terms; those that count for nothing would take their time in every imagined step."""
@@ -155,7 +166,7 @@ class Runner:
         self._settle()
         edits = self.watch.edits()
         self.planner.edits = edits
-        imagined = self.planner.imagined
+        self.planner.imagined = imagined = self._imagined(self._name, unnamed(self.built, edits))
         imagined.use(self._cost(imagined.built, self.planner.settings, counting(self.vocabulary, edits)))
         known = imagined.cost.program.params
         imagined.cost.set({k: v for k, v in parameters(self.vocabulary, edits).items() if k in known})
