@@ -18,6 +18,7 @@ from .behaviour import Edits
 Floats = NDArray[np.float64]
 DAMPING, STEP, ITERATIONS = 1e-3, 0.3, 12
 LOW = 0.05  # m: open fingers of a hand lower than that stand on the table
+TURN, AMBIGUOUS, SMALL = 1.0, 2.2, 1e-6
 DOWN = np.array([0.0, 0.0, -1.0])
 
 
@@ -77,18 +78,28 @@ class HandMoves:
             elif name == "height":
                 goals.append((here + up, turn, "closed"))
             elif name == "orientation":
-                goals += [(here + up, r @ turn, "closed") for r in self._turns(a, float(edits[address] or 0.0))]
+                goals += [(here + up / 2, r @ turn, "closed") for r in self._turns(a, float(edits[address] or 0.0))]
             elif name == "distance" and a == "palm" and address.endswith(".d"):
                 at = self._place(b)
                 at[2] = max(at[2], LOW)
                 goals += [(at, level, "open"), (at, level, "closed"), (at + up / 4, level, "open")]
             elif name == "distance" and b and address.endswith(".d"):
-                goals.append((here + self._place(b) - self._place(a) + up / 2, turn, "closed"))
+                held, goal = (b, a) if f"distance.palm-{b}.d" in edits else (a, b)
+                way = self._place(goal) - self._place(held)
+                goals += [(here + way + up / 2, turn, "closed"), (here + up / 2, turn, "closed")]
         return goals
 
     def _turns(self, thing: str, angle: float) -> list[Floats]:
+        """Rotations `[3, 3]` that bring a thing's axis nearer to what is asked for; over the arm's own line too, where
+        any way round is as short.
+        """
         now = self.data.body(thing).xmat.reshape(3, 3)[:, 2]
-        return [_bring(now, np.array([0.0, -np.sin(angle), np.cos(angle)]))]
+        wanted = np.array([0.0, -np.sin(angle), np.cos(angle)])
+        axis = np.cross(now, wanted)
+        left = float(np.arctan2(np.linalg.norm(axis), now @ wanted))
+        outward = self.data.site_xpos[self.site] * [1.0, 1.0, 0.0]
+        axes = [axis] if left < AMBIGUOUS else [axis, outward, -outward]
+        return [_about(a, min(left, TURN)) for a in axes if np.linalg.norm(a) > SMALL]
 
     def _place(self, name: str) -> Floats:
         """Where a body or site is, else where the hand is."""
@@ -133,15 +144,21 @@ class HandMoves:
         return np.where(np.isnan(hand), way, hand)
 
 
+def _about(axis: Floats, angle: float) -> Floats:
+    """The rotation `[3, 3]` by an angle about an axis of any length."""
+    quat, rotation = np.zeros(4), np.zeros(9)
+    mujoco.mju_axisAngle2Quat(quat, axis / np.linalg.norm(axis), angle)
+    mujoco.mju_quat2Mat(rotation, quat)
+    return rotation.reshape(3, 3)
+
+
 def _bring(a: Floats, b: Floats) -> Floats:
     """The least rotation `[3, 3]` that brings unit vector `a` to `b`."""
-    axis, cosine = np.cross(a, b), float(a @ b)
-    if cosine < -1.0 + 1e-6:
-        side = np.cross(a, [1.0, 0.0, 0.0] if abs(a[0]) < 0.9 else [0.0, 1.0, 0.0])
-        side /= np.linalg.norm(side)
-        return np.asarray(2.0 * np.outer(side, side) - np.eye(3))
-    cross = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
-    return np.asarray(np.eye(3) + cross + cross @ cross / (1.0 + cosine))
+    axis = np.cross(a, b)
+    size = float(np.linalg.norm(axis))
+    if size < SMALL:
+        return np.eye(3)
+    return _about(axis, float(np.arctan2(size, a @ b)))
 
 
 def _rotation_vector(rotation: Floats) -> Floats:

@@ -32,11 +32,13 @@ def with_ways(vocabulary: Vocabulary, behaviour: Behaviour) -> Behaviour:
 
 def _way(vocabulary: Vocabulary, edits: dict[str, float]) -> tuple[Way, str] | None:
     """The first way that fits, and the instance that asks for it."""
+    asked = sorted({address.rpartition(".")[0] for address, value in edits.items() if value or "weight" not in address})
     for way in vocabulary.ways:
-        for address in sorted(edits):
-            name, _, rest = address.partition(".")
-            if name == way.when and edits[address]:
-                return way, rest.rpartition(".")[0]
+        for term in asked:
+            name, _, instance = term.partition(".")
+            beside = not way.beside or (way.beside in asked and term != way.beside)
+            if name in way.when and beside:
+                return way, instance
     return None
 
 

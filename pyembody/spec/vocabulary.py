@@ -79,13 +79,14 @@ class WayStage(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Way(Struct, frozen=True, forbid_unknown_fields=True):
-    """How to get at what cannot be had at once: a request for the template `when` goes through stages, by a planner.
-    Of several that fit, the first counts.
+    """How to get at what cannot be had at once: a request for one of the templates `when` goes through stages, by a
+    planner, if the term `beside` of another instance is asked for too. Of several that fit, the first counts.
     """
 
-    when: str
+    when: tuple[str, ...]
     stages: tuple[WayStage, ...]
     planner: str = ""
+    beside: str = ""
 
 
 class Vocabulary(Struct, frozen=True, forbid_unknown_fields=True):
