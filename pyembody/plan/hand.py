@@ -63,7 +63,7 @@ class HandMoves:
         here, turn = self.data.site_xpos[self.site].copy(), self.data.site_xmat[self.site].reshape(3, 3).copy()
         goals = [(knots[0], "open"), (knots[0], "closed")]
         for place, rotation, shape in self._goals(here, turn, edits):
-            goals.append((self._reach(place, rotation), shape))
+            goals.append((self.reach(place, rotation), shape))
         return np.array([self._way(knots, goal, shape, spacing) for goal, shape in goals])
 
     def _goals(self, here: Floats, turn: Floats, edits: Edits) -> list[tuple[Floats, Floats, str]]:
@@ -73,8 +73,9 @@ class HandMoves:
         for address in sorted(edits):
             name, _, rest = address.partition(".")
             a, _, b = rest.rpartition(".")[0].partition("-")
-            if name == "above":
-                goals.append((self._place(a) + up, level, "open"))
+            if name == "over" and address.endswith(".z"):
+                at = self._place(b) + [0.0, 0.0, edits[address] or 0.0]
+                goals.append((at, level, "open") if a == "palm" else (here + at - self._place(a), turn, "closed"))
             elif name == "height":
                 goals.append((here + up, turn, "closed"))
             elif name == "orientation":
@@ -118,8 +119,10 @@ class HandMoves:
         inverse: Floats = part.T @ np.linalg.inv(part @ part.T + DAMPING * np.eye(6))
         return inverse
 
-    def _reach(self, place: Floats, rotation: Floats) -> Floats:
-        """Joint angles `[A]` that bring the site there, or as near as a few steps come."""
+    def reach(self, place: Floats, rotation: Floats) -> Floats:
+        """Return joint angles `[A]` that bring the site to a place `[3]` and a rotation `[3, 3]`, or as near as a few steps
+        come.
+        """
         before = self.data.qpos.copy()
         arm = self.qpos[self.arm]
         for _ in range(ITERATIONS):

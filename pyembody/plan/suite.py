@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ..spec.errors import unknown
 from ..spec.files import read_toml
-from ..spec.load import convert, find_folder
+from ..spec.load import convert, data_folder, find_folder
 from ..spec.vocabulary import Vocabulary
 from .behaviour import Behaviour, BehaviourStage, merge
 from .planner import PlannerSettings
@@ -83,6 +83,14 @@ class Suite(Struct, frozen=True, forbid_unknown_fields=True):
     let: dict[str, str] = field(default_factory=dict)
     fall: dict[str, str] = field(default_factory=dict)
     start: StartNoise = StartNoise()
+
+
+def suite_of(task: str) -> str:
+    """Return the name of the shipped suite that has a task, the quadruped's if none has."""
+    for path in sorted(data_folder("tasks").glob("*/suite.toml")):
+        if task in load_suite(path.parent.name).tasks:
+            return path.parent.name
+    return "quadruped"
 
 
 def load_suite(name: str = "quadruped") -> Suite:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from ..spec.vocabulary import Vocabulary, Way
 from .behaviour import Behaviour, BehaviourStage
 
-END = "end"
+END, NEXT, RETRY = "end", "next", "retry:"
 
 
 def with_ways(vocabulary: Vocabulary, behaviour: Behaviour) -> Behaviour:
@@ -30,31 +30,44 @@ def with_ways(vocabulary: Vocabulary, behaviour: Behaviour) -> Behaviour:
     return Behaviour({}, tuple(stages), planner)
 
 
-def _way(vocabulary: Vocabulary, edits: dict[str, float]) -> tuple[Way, str] | None:
-    """The first way that fits, and the instance that asks for it."""
+def _way(vocabulary: Vocabulary, edits: dict[str, float]) -> tuple[Way, dict[str, str]] | None:
+    """The first way that fits, and its words: the instance that asks for it and the one beside."""
     asked = sorted({address.rpartition(".")[0] for address, value in edits.items() if value or "weight" not in address})
     for way in vocabulary.ways:
         for term in asked:
             name, _, instance = term.partition(".")
-            beside = not way.beside or (way.beside in asked and term != way.beside)
-            if name in way.when and beside:
-                return way, instance
+            other = _beside(way, term, instance, asked) if name in way.when else None
+            if other is not None:
+                return way, {"i": instance, "j": other}
     return None
 
 
-def _led(stage: BehaviourStage, way: Way, instance: str) -> list[BehaviourStage]:
+def _beside(way: Way, term: str, instance: str, asked: list[str]) -> str | None:
+    """What is beside an instance, '' where nothing need be, None where something is missing."""
+    if "{j}" not in way.beside:
+        return "" if not way.beside or (way.beside in asked and term != way.beside) else None
+    for candidate in asked:
+        name, _, pair = candidate.partition(".")
+        a, _, b = pair.partition("-")
+        other = b if a == instance else a
+        if name == way.beside.partition(".")[0] and instance in (a, b) and other not in ("palm", ""):
+            return other
+    return None
+
+
+def _led(stage: BehaviourStage, way: Way, words: dict[str, str]) -> list[BehaviourStage]:
     def fill(text: str) -> str:
-        return text.replace("{i}", instance)
+        return text.replace("{i}", words["i"]).replace("{j}", words["j"])
 
     found = []
-    for part in way.stages:
+    for part, after in zip(way.stages, (*way.stages[1:], None), strict=True):
         edits = {fill(address): value for address, value in part.edits.items()}
-        on_fail = f"{stage.name}_{part.on_fail}" if part.on_fail else ""
+        on_fail = part.on_fail.removeprefix(RETRY) if part.on_fail != NEXT or after is None else after.name
         led = BehaviourStage(
             f"{stage.name}_{part.name}", {**stage.edits, **edits} if part.asked else edits, fill(part.until),
-            part.hold_s, part.timeout_s, on_fail,
+            part.hold_s, part.timeout_s, f"{stage.name}_{on_fail}" if on_fail else "",
         )
         if part.asked and stage.until:
-            led = replace(led, until=stage.until, hold_s=stage.hold_s)
+            led = replace(led, until=stage.until, hold_s=stage.hold_s, on_fail=stage.on_fail or led.on_fail)
         found.append(led)
     return found if stage.until else [*found, BehaviourStage(f"{stage.name}_{END}", found[-1].edits)]

@@ -66,7 +66,7 @@ class Hand(Struct, frozen=True, forbid_unknown_fields=True):
 
 class WayStage(Struct, frozen=True, forbid_unknown_fields=True):
     """A stage on the way to what is asked for: its edits, with what is asked for itself where `asked`, and when it
-    ends. `{i}` is the term's instance.
+    ends. `on_fail` is `next`, `retry:STAGE`, or, if empty, the end. `{i}` is the term's instance.
     """
 
     name: str
@@ -80,7 +80,8 @@ class WayStage(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Way(Struct, frozen=True, forbid_unknown_fields=True):
     """How to get at what cannot be had at once: a request for one of the templates `when` goes through stages, by a
-    planner, if the term `beside` of another instance is asked for too. Of several that fit, the first counts.
+    planner, if the term `beside` of another instance is asked for too; `{j}` in it is that other. Of several that fit,
+    the first counts.
     """
 
     when: tuple[str, ...]
