@@ -79,7 +79,8 @@ def test_a_grasp_goes_through_stages_and_what_was_asked_counts_in_the_last() -> 
 
 
 def test_stages_that_were_said_keep_their_ends() -> None:
-    said = (BehaviourStage("first", {"grasp.box.weight": 3.0}, "time_in_stage > 1", on_fail="second"), BehaviourStage("second"))
+    first = BehaviourStage("first", {"grasp.box.weight": 3.0}, "time_in_stage > 1", on_fail="second")
+    said = (first, BehaviourStage("second"))
     led = with_ways(VOCABULARY, Behaviour({}, said))
     assert [s.name for s in led.stages] == ["first_over", "first_down", "first_close", "first_asked", "second"]
     assert led.stages[3].until == "time_in_stage > 1"

@@ -60,8 +60,8 @@ def test_at_rest_nothing_moves_and_the_hand_is_where_the_sheet_of_signals_says()
 
 
 @pytest.mark.parametrize("place", [
-    (0.40, -0.25, 0.06), (0.65, -0.25, 0.06), (0.40, 0.15, 0.06), (0.65, 0.15, 0.06), (0.42, 0.0, 0.52), (0.50, -0.33, 0.52),
-    (0.50, 0.318, 0.07), (0.45, -0.32, 0.215),
+    (0.40, -0.25, 0.06), (0.65, -0.25, 0.06), (0.40, 0.15, 0.06), (0.65, 0.15, 0.06),
+    (0.42, 0.0, 0.52), (0.50, -0.33, 0.52), (0.50, 0.318, 0.07), (0.45, -0.32, 0.215),
 ])  # fmt: skip
 def test_the_palm_reaches_the_table_the_height_of_lifting_and_both_handles(place: tuple[float, float, float]) -> None:
     moves = hand()

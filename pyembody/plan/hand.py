@@ -74,7 +74,7 @@ class HandMoves:
             name, _, rest = address.partition(".")
             a, _, b = rest.rpartition(".")[0].partition("-")
             if name == "over" and address.endswith(".z"):
-                at = self._place(b) + [0.0, 0.0, edits[address] or 0.0]
+                at = self._place(b) + np.array([0.0, 0.0, edits[address] or 0.0])
                 goals.append((at, level, "open") if a == "palm" else (here + at - self._place(a), turn, "closed"))
             elif name == "height":
                 goals.append((here + up, turn, "closed"))
@@ -120,8 +120,8 @@ class HandMoves:
         return inverse
 
     def reach(self, place: Floats, rotation: Floats) -> Floats:
-        """Return joint angles `[A]` that bring the site to a place `[3]` and a rotation `[3, 3]`, or as near as a few steps
-        come.
+        """Return joint angles `[A]` that bring the site to a place `[3]` and a rotation `[3, 3]`, or near them: the steps
+        are few.
         """
         before = self.data.qpos.copy()
         arm = self.qpos[self.arm]

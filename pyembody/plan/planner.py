@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..envs.model import BuiltModel
 from ..spec.errors import SpecError
 from ..spec.robot import Positive, Robot
-from ..spec.vocabulary import Value
+from .behaviour import Edits
 from .hand import HandMoves
 from .imagined import Imagined, Start
 from .samplers import HandSpread, Plan, Spread, make_sampler
@@ -21,6 +21,7 @@ from .spline import basis, knot_times
 
 Floats = NDArray[np.float64]
 HOMING, TENTH = 3, 0.1
+NO_EDITS: Edits = {}
 
 
 class PlannerSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,7 +65,7 @@ class Planner:
         self.imagined, self.settings, self.seed = imagined, settings, seed
         self.low, self.high = ranges[:, 0], ranges[:, 1]
         none = np.zeros((0, len(home)))
-        self.hand, self.edits = hand, dict[str, Value]()
+        self.hand, self.edits = hand, NO_EDITS
         self.spread = Spread((self.high - self.low) / 2, none if synergies is None else synergies)
         per_round = settings.candidates // max(settings.rounds, 1)
         self.sampler = make_sampler(settings.kind, settings.sigma, per_round, settings.rounds)
