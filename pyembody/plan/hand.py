@@ -120,8 +120,8 @@ class HandMoves:
         return inverse
 
     def reach(self, place: Floats, rotation: Floats) -> Floats:
-        """Return joint angles `[A]` that bring the site to a place `[3]` and a rotation `[3, 3]`, or near them: the steps
-        are few.
+        """Return joint angles `[A]` that bring the site to a place `[3]` and a rotation `[3, 3]`, or near them, as
+        the steps are few.
         """
         before = self.data.qpos.copy()
         arm = self.qpos[self.arm]
