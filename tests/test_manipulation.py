@@ -7,12 +7,13 @@ from pathlib import Path
 import mujoco
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from pyembody.cli import main
 from pyembody.envs.model import build_model
 from pyembody.language import load_language
 from pyembody.language.dialogue import Lexicon
-from pyembody.plan import Behaviour
+from pyembody.plan import Behaviour, Runner
 from pyembody.plan.behaviour import BehaviourStage
 from pyembody.plan.results import read_results
 from pyembody.plan.said import translated
@@ -26,7 +27,8 @@ from pyembody.spec.vocabulary import load_vocabulary
 
 SUITE = load_suite("manipulation")
 VOCABULARY = load_vocabulary("manipulation")
-BUILT = build_model(load_robot("panda_trident", "planning"), FLAT, execution=True)
+ROBOT = load_robot("panda_trident", "planning")
+BUILT = build_model(ROBOT, FLAT, execution=True)
 MODEL = BUILT.model
 HOLD = Behaviour({"grasp.box.weight": 3.0, "height.box.z": 0.5})
 
@@ -103,6 +105,18 @@ def test_two_things_go_by_the_bowl() -> None:
     both = Behaviour({"height.apple.z": 0.5, "height.bowl.z": 0.5, "grasp.apple.weight": 3.0, "grasp.bowl.weight": 3.0})
     names = [s.name for s in with_ways(VOCABULARY, both).stages]
     assert names[3:6] == ["asked_carry", "asked_release", "asked_over_bowl"]
+
+
+def test_one_and_two_threads_move_the_hand_alike_bit_for_bit() -> None:
+    settings = {"hand": replace(SUITE.planners["hand"], candidates=36, horizon=8)}
+    ends = []
+    for threads in (1, 2):
+        runner = Runner(VOCABULARY, ROBOT, settings, seed=3, threads=threads)
+        runner.say(HOLD)
+        runner.run(0.12)
+        ends.append(np.array(runner.trace.fields["qpos"]))
+    assert len(ends[0]) == 3
+    assert np.array_equal(ends[0], ends[1])
 
 
 @pytest.mark.parametrize(("task", "seed"), [("M1", 1), ("M8", 1)])

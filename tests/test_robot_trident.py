@@ -17,7 +17,7 @@ from pyembody.spec.vocabulary import load_vocabulary
 ROBOT = load_robot("panda_trident", "planning")
 VOCABULARY = load_vocabulary("manipulation")
 THINGS = {"apple", "banana", "box", "bowl"}
-DOWN = np.diag([1.0, -1.0, -1.0])
+GAP = 0.02  # rad
 
 
 def settled(built: BuiltModel, seconds: float) -> mujoco.MjData:
@@ -71,6 +71,19 @@ def test_the_palm_reaches_the_table_the_height_of_lifting_and_both_handles(place
         moves.see(moves.data.qpos.copy())
     assert moves.data.site_xpos[moves.site] == pytest.approx(place, abs=2e-3)
     assert moves.data.site_xmat[moves.site][8] == pytest.approx(-1.0, abs=0.01)
+
+
+def test_what_is_imagined_and_what_is_executed_stay_together_for_a_third_of_a_second() -> None:
+    ends = []
+    for execution in (False, True):
+        built = build_model(ROBOT, FLAT, execution=execution)
+        data = mujoco.MjData(built.model)
+        data.qpos[:] = built.home_qpos
+        data.ctrl[built.control.actuators] = np.array(ROBOT.default_pose) + 0.2
+        mujoco.mj_step(built.model, data, nstep=round(0.35 / built.model.opt.timestep))
+        ends.append(data.qpos[built.joint_qpos])
+    assert np.abs(ends[0] - ROBOT.default_pose).max() > 0.1
+    assert np.abs(ends[0] - ends[1]).max() < GAP
 
 
 def test_a_movement_along_x_moves_the_hand_along_x() -> None:
