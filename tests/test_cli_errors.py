@@ -40,7 +40,7 @@ BAD_INPUT = [
     (["view", "latest", "--renderer", "vulkan"], "raycast"),
     (["report"], "no run in"),
     (["list", "things"], "robots"),
-    (["robot", "shw", "go2"], "show, import"),
+    (["robot", "shw", "go2"], "show, check, import"),
     (["robot", "show", "go3"], "did you mean 'go2'"),
     (["robot", "import", "nowhere.xml"], "nowhere.xml"),
     (["reward", "explain", "velocty"], "did you mean 'velocity'"),

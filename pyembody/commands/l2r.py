@@ -44,8 +44,8 @@ class L2r:
     """Seeds of each task."""
     first_seed: int = 0
     """The first of them."""
-    suite: str = "quadruped"
-    """The task folder whose suite.toml is run."""
+    suite: str = ""
+    """The task folder whose suite.toml is run; by default the one that has the first of the tasks."""
     translator: Literal["offline", "edits"] = "offline"
     """offline: from the tasks' sentences; edits: from the edits that the suite gives for them."""
     mode: Literal["paused", "live"] = "paused"
@@ -65,14 +65,14 @@ class L2r:
         """Run what is missing, print the table."""
         from rich.console import Console
 
-        from ..plan.suite import load_suite
+        from ..plan.suite import load_suite, suite_of
         from .checks import at_least
         from .files import check_writable
 
         at_least("seeds", self.seeds, 1)
         at_least("first-seed", self.first_seed, 0)
         at_least("threads", self.threads, 0)
-        suite = load_suite(self.suite)
+        suite = load_suite(self.suite or suite_of(self.tasks.split(",")[0].strip()))
         names = self._names(suite)
         for file in (self.json, self.table):
             if file is not None:
@@ -110,7 +110,7 @@ class L2r:
         from ..plan.trial import Stage
         from ..spec.errors import SpecError
 
-        results = Results(suite.version, f"{self.suite} {self.mode} {self.translator}")
+        results = Results(suite.version, f"{suite.vocabulary} {self.mode} {self.translator}")
         if self.json is not None and self.json.exists():
             found = read_results(self.json)
             if (found.version, found.settings) != (results.version, results.settings):

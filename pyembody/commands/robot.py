@@ -1,6 +1,4 @@
-"""`pyembody robot show` and `pyembody robot import`: a robot folder looked at, and one drafted
-from a model file.
-"""
+"""`pyembody robot show`, `check` and `import`: a robot folder looked at, tried, and one drafted from a model file."""
 
 from __future__ import annotations
 
@@ -42,6 +40,35 @@ class RobotShow:
 
 
 @dataclass(frozen=True)
+class RobotCheck:
+    """Try both models of a robot: masses, ranges, and whether it rests in its default pose. The exit
+    code is 1 if something is not as expected.
+    """
+
+    name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="ROBOT")]
+    """A shipped robot's name or the path of a robot folder."""
+    variant: Name = ""
+    """One of the robot's variants."""
+
+    def run(self) -> int:
+        """Print a table of each model."""
+        from rich.console import Console
+
+        from ..envs.robot_check import check_model
+        from ..spec import load_robot
+
+        robot = load_robot(self.name, self.variant)
+        passed = True
+        for model in ("physics", "execution"):
+            table = make_table(f"{robot.name}: {model}", ["what", "expected"], [], "found", "")
+            for check in check_model(robot, execution=model == "execution"):
+                table.add_row(check.what, check.expected, check.got, "" if check.passed else "[red]wrong[/]")
+                passed = passed and check.passed
+            Console().print(table)
+        return int(not passed)
+
+
+@dataclass(frozen=True)
 class RobotImport:
     """Draft a robot folder from an MJCF or URDF file, which is left as it is; say what could not
     be told.
@@ -72,10 +99,12 @@ class RobotImport:
 
 @dataclass(frozen=True)
 class RobotCommand:
-    """Look at a robot, or draft a robot folder from a model file."""
+    """Look at a robot, try it, or draft a robot folder from a model file."""
 
     action: OmitSubcommandPrefixes[
-        Annotated[RobotShow, subcommand("show")] | Annotated[RobotImport, subcommand("import")]
+        Annotated[RobotShow, subcommand("show")]
+        | Annotated[RobotCheck, subcommand("check")]
+        | Annotated[RobotImport, subcommand("import")]
     ]
 
     def run(self) -> int:

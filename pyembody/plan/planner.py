@@ -13,16 +13,23 @@ from numpy.typing import NDArray
 from ..envs.model import BuiltModel
 from ..spec.errors import SpecError
 from ..spec.robot import Positive, Robot
+from .behaviour import Edits
+from .hand import HandMoves
 from .imagined import Imagined, Start
-from .samplers import Plan, Spread, make_sampler
+from .samplers import HandSpread, Plan, Spread, make_sampler
 from .spline import basis, knot_times
 
 Floats = NDArray[np.float64]
 HOMING, TENTH = 3, 0.1
+NO_EDITS: Edits = {}
 
 
 class PlannerSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which planner with how many candidates, steps and knots; `sigma` is the spread over half an actuator's range."""
+    """Which planner with how many candidates, steps and knots; `sigma` is the spread over half an actuator's range.
+
+    `homing` tries ways back to the home posture too; `space` says whether candidates differ in joints, or in what the
+    hand does in space.
+    """
 
     kind: Literal["predictive", "mppi", "cem", "annealed"] = "predictive"
     candidates: Annotated[int, Meta(ge=2, le=4096)] = 32
@@ -34,13 +41,15 @@ class PlannerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     risk: float = 0.0
     culling: bool = True
     timestep: Positive = 0.02
+    homing: bool = True
+    space: Literal["joints", "hand"] = "joints"
 
 
 class Planner:
     """Knots around which candidates are tried; the same seed gives the same plans for any number of threads.
 
     `ranges` `[A, 2]` are the legal controls, `home` `[A]` the first plan, `synergies` `[S, A]` movements that are tried
-    as one.
+    as one, `hand` what a hand can do in space, after `edits`, what is asked for.
     """
 
     def __init__(
@@ -51,10 +60,12 @@ class Planner:
         home: Floats,
         seed: int = 0,
         synergies: Floats | None = None,
+        hand: HandMoves | None = None,
     ) -> None:
         self.imagined, self.settings, self.seed = imagined, settings, seed
         self.low, self.high = ranges[:, 0], ranges[:, 1]
         none = np.zeros((0, len(home)))
+        self.hand, self.edits = hand, NO_EDITS
         self.spread = Spread((self.high - self.low) / 2, none if synergies is None else synergies)
         per_round = settings.candidates // max(settings.rounds, 1)
         self.sampler = make_sampler(settings.kind, settings.sigma, per_round, settings.rounds)
@@ -75,9 +86,16 @@ class Planner:
             self.settings.spline, knot_times(self.settings.knots, self.span) + elapsed, self.settings.knots, self.span
         )
         self.plan = replace(self.plan, knots=shift @ self.plan.knots, best=shift @ self.plan.best)
+        if self.hand is not None:
+            self.hand.see(start.qpos)
+            self.spread = HandSpread(self.spread.half_range, self.hand.moves())
         for planning_round in range(self.sampler.rounds):
             candidates = self.sampler.sample(self.plan, self.spread, self.seed, planning_round, self.count)
-            self._inject(candidates)
+            if self.settings.homing:
+                self._inject(candidates)
+            if self.hand is not None and planning_round == 0:
+                tries = self.hand.tries(self.plan.knots, self.span / (self.settings.knots - 1), self.edits)
+                candidates[-len(tries) :] = tries[: self.count - 1]
             costs = self.costs(start, candidates)
             self.lost += not np.isfinite(costs).any()
             self.plan = self.sampler.update(self.plan, candidates, costs)

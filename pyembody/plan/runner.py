@@ -20,13 +20,16 @@ from ..spec.robot import Robot
 from ..spec.vocabulary import Vocabulary, make_task
 from .behaviour import Behaviour, counting, parameters
 from .cost import CostProgram
+from .hand import HandMoves
 from .imagined import Imagined, Start
 from .lookahead import Lookahead
 from .planner import Planner, PlannerSettings, control_ranges
 from .samplers import Plan
 from .signals import FLAT, behaviour_signals, signal_arrays, synergy_rows
 from .staging import StageWatch
+from .things import freeze, unnamed
 from .trace import FIELDS, Trace
+from .ways import with_ways
 
 Floats = NDArray[np.float64]
 WARM_UP = 3
@@ -62,6 +65,7 @@ class Runner:
         self.data = mujoco.MjData(self.built.model)
         self.control_dt = robot.control.control_dt
         self._planners: dict[str, Planner] = {}
+        self._worlds: dict[tuple[str, frozenset[str]], Imagined] = {}
         self._costs: dict[tuple[PlannerSettings, frozenset[str]], CostProgram] = {}
         self._home = np.asarray(robot.default_pose, np.float64)
         self._pool = ThreadPoolExecutor(1) if mode == "live" else None
@@ -82,10 +86,10 @@ class Runner:
     def say(self, behaviour: Behaviour) -> None:
         """Do another behaviour from now on, from the present state. Raises SpecError if it cannot be done."""
         self._settle()
-        self.behaviour = behaviour
+        self.behaviour = behaviour = with_ways(self.vocabulary, behaviour)
         self.watch = StageWatch(self.vocabulary, self.robot, self.built, behaviour, self.control_dt)
         before = getattr(self, "planner", None)
-        self.planner = self._planner(behaviour.planner)
+        self.planner, self._name = self._planner(behaviour.planner), behaviour.planner
         self._ahead = self._lookahead(behaviour)
         self._aim()
         if before is None or before is not self.planner:
@@ -131,13 +135,24 @@ class Runner:
             raise unknown("behaviour", "planner", name, self.settings)
         if name not in self._planners:
             chosen = self.settings[name]
+            imagined = self._imagined(name, frozenset())
+            built = imagined.built
+            ranges, synergies = control_ranges(built, self.robot), synergy_rows(self.vocabulary, self.robot)
+            hand = self.vocabulary.hand if chosen.space == "hand" else None
+            moves = None if hand is None else HandMoves(hand, built, self.robot, ranges, synergies)
+            self._planners[name] = Planner(imagined, chosen, ranges, self._home, self.seed, synergies, moves)
+        return self._planners[name]
+
+    def _imagined(self, name: str, frozen: frozenset[str]) -> Imagined:
+        """The planning model of a planner in which some things are frozen."""
+        if (name, frozen) not in self._worlds:
+            chosen = self.settings[name]
             robot = replace(self.robot, physics=replace(self.robot.physics, timestep=chosen.timestep))
             built = build_model(robot, FLAT)
+            freeze(built, frozen)
             cost = self._cost(built, chosen, counting(self.vocabulary, {}))
-            imagined = Imagined(built, cost, chosen.candidates, self.threads)
-            ranges, synergies = control_ranges(built, self.robot), synergy_rows(self.vocabulary, self.robot)
-            self._planners[name] = Planner(imagined, chosen, ranges, self._home, self.seed, synergies)
-        return self._planners[name]
+            self._worlds[name, frozen] = Imagined(built, cost, chosen.candidates, self.threads)
+        return self._worlds[name, frozen]
 
     def _cost(self, built: BuiltModel, chosen: PlannerSettings, terms: frozenset[str]) -> CostProgram:
         """The program of some terms; those that count for nothing would take their time in every imagined step."""
@@ -158,7 +173,8 @@ class Runner:
         """Tell the planner what counts now."""
         self._settle()
         edits = self.watch.edits()
-        imagined = self.planner.imagined
+        self.planner.edits = edits
+        self.planner.imagined = imagined = self._imagined(self._name, unnamed(self.built, edits))
         if self._ahead is None:
             cost = self._cost(imagined.built, self.planner.settings, counting(self.vocabulary, edits))
             values = parameters(self.vocabulary, edits)

@@ -63,6 +63,24 @@ class Spread:
         return noise
 
 
+@dataclass(frozen=True)
+class HandSpread(Spread):
+    """Candidates that differ by movements `synergies` `[S, A]` only, the first `arm` of which move the arm: every
+    second one moves the hand alone.
+    """
+
+    arm: int = 6
+
+    def noise(self, eps: Floats, sigma: float, turn: int) -> Floats:
+        """Return standard normal numbers `[N, K, A]`, as many as movements, in actuator units; `turn` says which ones
+        are the hand's.
+        """
+        amounts = sigma * eps[:, :, : len(self.synergies)]
+        amounts[turn % 2 :: 2, :, : self.arm] = 0.0
+        noise: Floats = amounts @ self.synergies
+        return noise
+
+
 class Sampler(Protocol):
     """A sampling planner: candidates are sampled, rolled out, and the plan updated."""
 

@@ -8,13 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from msgspec.structs import replace
 
 from ..spec.load import load_robot
 from ..spec.vocabulary import load_vocabulary
 from .behaviour import Behaviour
 from .runner import Mode, Runner
 from .score import Score, Scorer
-from .suite import Suite, SuiteTask, behaviours
+from .start import place_things
+from .suite import Suite, SuiteTask, behaviours, instance_of
 from .trace import Trace
 
 VARIANT = "planning"
@@ -42,18 +44,18 @@ class Stage:
         self.suite, self.vocabulary = suite, load_vocabulary(suite.vocabulary)
         self.robot = load_robot(suite.robot, VARIANT)
         self.threads, self.mode = threads, mode
-        self._scorers: dict[str, Scorer] = {}
+        self._scorers: dict[tuple[str, int], Scorer] = {}
 
     def run(
         self, name: str, seed: int, translate: Callable[[SuiteTask], list[Behaviour]] | None = None
     ) -> Trial:
         """Run a task with a seed; `translate` gives the behaviours of its sentences, by default the suite's own."""
-        task = self.suite.tasks[name]
+        task = instance_of(self.suite.tasks[name], seed)
         wanted = translate(task) if translate else behaviours(self.vocabulary, task)
         runner = Runner(
             self.vocabulary, self.robot, self.suite.planners, seed=seed, threads=self.threads, mode=self.mode
         )
-        scorer = self._scorer(name, runner)
+        scorer = self._scorer(name, task, seed, runner)
         self._begin(runner, task, seed)
         wall, cpu = time.perf_counter(), time.process_time()
         turns: list[int] = []
@@ -84,17 +86,21 @@ class Stage:
                     return score
         return scorer.score(runner.trace, turns) if last else score
 
-    def _scorer(self, name: str, runner: Runner) -> Scorer:
-        if name not in self._scorers:
-            self._scorers[name] = Scorer(self.suite, name, self.vocabulary, self.robot, runner.built)
-        return self._scorers[name]
+    def _scorer(self, name: str, task: SuiteTask, seed: int, runner: Runner) -> Scorer:
+        turn = seed % max(1, len(self.suite.tasks[name].instances))
+        if (name, turn) not in self._scorers:
+            suite = replace(self.suite, tasks={name: task})
+            self._scorers[name, turn] = Scorer(suite, name, self.vocabulary, self.robot, runner.built)
+        return self._scorers[name, turn]
 
     def _begin(self, runner: Runner, task: SuiteTask, seed: int) -> None:
         rng = np.random.default_rng(seed)
         built, noise = runner.built, self.suite.start.joint_noise_rad
         qpos = built.home_qpos.copy()
         qpos[built.joint_qpos] += rng.uniform(-noise, noise, len(built.joint_qpos))
-        low, high = task.start_yaw_deg
-        yaw = math.radians(rng.uniform(low, high))
-        qpos[built.base_qpos + 3 : built.base_qpos + 7] = math.cos(yaw / 2), 0.0, 0.0, math.sin(yaw / 2)
+        if built.base_qpos >= 0:
+            low, high = task.start_yaw_deg
+            yaw = math.radians(rng.uniform(low, high))
+            qpos[built.base_qpos + 3 : built.base_qpos + 7] = math.cos(yaw / 2), 0.0, 0.0, math.sin(yaw / 2)
+        place_things(built.model, qpos, self.suite.start, task.lies, rng)
         runner.reset(qpos)

@@ -49,7 +49,8 @@ class CostTemplate(Struct, frozen=True, forbid_unknown_fields=True):
     """A residual and the cost of it, an expression in `r`; reached where no entry of the residual is beyond `tol`.
 
     `{name}` in expressions is the parameter or `let` of that name, `{I}` and `{i}` the instance as written and in
-    lower case. `on` says that it counts from the start. Words need no residual, planners do.
+    lower case, `{a}` and `{b}` the two parts of an instance `a-b`. `on` says that it counts from the start. Words need no
+    residual, planners do.
     """
 
     cost: str
@@ -86,8 +87,51 @@ class BehaviourStage(Struct, frozen=True, forbid_unknown_fields=True):
     on_fail: str = "abort"
 
 
+class Hand(Struct, frozen=True, forbid_unknown_fields=True):
+    """A hand that planners move as one: its `site` and the arm's `joints` (a pattern) that carry it.
+
+    Candidates differ by `metres` and `radians` of the site along and about each axis, and by the vocabulary's
+    synergies, times the planner's spread. `shapes` are postures of the hand: joint pattern = radians. Arms go to what
+    they are shown at `speed` rad/s, over it by `above` m first.
+    """
+
+    site: str
+    joints: str
+    shapes: dict[str, dict[str, float]]
+    metres: float = 0.1
+    radians: float = 0.3
+    speed: float = 1.5
+    above: float = 0.12
+
+
+class WayStage(Struct, frozen=True, forbid_unknown_fields=True):
+    """A stage on the way to what is asked for: its edits, with what is asked for itself where `asked`, and when it
+    ends; `on_fail` as in `BehaviourStage`. `{i}` is the term's instance.
+    """
+
+    name: str
+    edits: dict[str, float] = field(default_factory=dict)
+    asked: bool = False
+    until: str = ""
+    hold_s: float = 0.2
+    timeout_s: float = 4.0
+    on_fail: str = "abort"
+
+
+class Way(Struct, frozen=True, forbid_unknown_fields=True):
+    """How to get at what cannot be had at once: a request for one of the templates `when` goes through stages, by a
+    planner, if the term `beside` of another instance is asked for too; `{j}` in it is that other. Of several that fit,
+    the first counts.
+    """
+
+    when: tuple[str, ...]
+    stages: tuple[WayStage, ...]
+    planner: str = ""
+    beside: str = ""
+
+
 class Vocabulary(Struct, frozen=True, forbid_unknown_fields=True):
-    """The templates of a task folder, its exclusive groups and presets (address = value).
+    """The templates of a task folder, its exclusive groups and presets (address = value), and the ways to some of them.
 
     `synergies` are movements of several joints that planners try as one: joint pattern = radians. `skills` are the
     stages of behaviours that are not done in one go; their edits come on top of what was asked for.
@@ -99,6 +143,8 @@ class Vocabulary(Struct, frozen=True, forbid_unknown_fields=True):
     presets: dict[str, dict[str, float]] = field(default_factory=dict)
     synergies: dict[str, dict[str, float]] = field(default_factory=dict)
     skills: dict[str, tuple[BehaviourStage, ...]] = field(default_factory=dict)
+    ways: tuple[Way, ...] = ()
+    hand: Hand | None = None
     folder: str = ""
 
     def addresses(self) -> dict[str, TemplateParameter]:
@@ -158,7 +204,7 @@ def flat_name(address: str) -> str:
     >>> flat_name("foot_height.FL.height")
     'foot_height_fl_height'
     """
-    return address.replace(".", "_").lower()
+    return address.replace(".", "_").replace("-", "_").lower()
 
 
 def parameter_name(address: str) -> str:
@@ -186,7 +232,7 @@ def make_task(vocabulary: Vocabulary, name: str, only: Collection[str] | None = 
         template, stem = vocabulary.templates[template_name], flat_name(address)
         if not template.residual:
             raise SpecError(f"{vocabulary.folder}: {template_name}.residual: expected an expression, got none")
-        words = {"i": instance.lower(), "I": instance}
+        words = {"i": instance.lower(), "I": instance} | dict(zip("ab", instance.split("-"), strict=False))
         words |= {p: f"{stem}_{p}" for p in (*template.parameters, *template.let)}
         for parameter_key, p in template.parameters.items():
             params[f"{stem}_{parameter_key}"] = Parameter(p.default, p.unit or "1", p.low, p.high, p.doc)
