@@ -9,6 +9,7 @@ from .. import _core
 from ..envs.model import BuiltModel
 from ..program import compile_task
 from ..spec.robot import Robot
+from ..spec.signal import Signal
 from ..spec.vocabulary import Vocabulary, make_task
 from .behaviour import MAX_RETRIES, Behaviour, parameters, stage_rows
 from .signals import behaviour_signals
@@ -28,6 +29,8 @@ class StageWatch:
         self.behaviour, self.dt, self.index, self.failed = behaviour, dt, 0, False
         self._time = np.zeros((1, 1))
         self._entered = [0] * len(behaviour.stages)
+        self.inputs: tuple[Signal, ...] = ()
+        """What the stages' expressions read."""
         if len(behaviour.stages) < 2:
             return
         task = make_task(vocabulary, "stages", stages=stage_rows(behaviour))

@@ -6,7 +6,7 @@ from msgspec import Struct, field
 
 from ..spec.errors import unknown
 from ..spec.files import read_toml
-from ..spec.load import convert, find_folder
+from ..spec.load import convert, data_folder, find_folder
 from ..spec.vocabulary import Vocabulary
 from .behaviour import Behaviour, BehaviourStage, merge
 from .planner import PlannerSettings
@@ -61,6 +61,11 @@ class Suite(Struct, frozen=True, forbid_unknown_fields=True):
     let: dict[str, str] = field(default_factory=dict)
     fall: dict[str, str] = field(default_factory=dict)
     start: StartNoise = StartNoise()
+
+
+def list_suites() -> list[str]:
+    """Return the names of all shipped task folders that have a suite."""
+    return sorted(path.parent.name for path in data_folder("tasks").glob("*/suite.toml"))
 
 
 def load_suite(name: str = "quadruped") -> Suite:
