@@ -85,9 +85,8 @@ def go_on(run: Path) -> int:
     if settings.seeds:
         print("scoring ...", flush=True)
         Console().print(score_table(score(run, _scored)))
-    first = settings.tasks[0]
     print(f"policy: {run}")
-    print(f'next: pyembody do "..." --policy {run}   or   pyembody view {run}   or   pyembody eval {run} ({first} alone)')
+    print(f'next: pyembody do "..." --policy {run}   or, {settings.tasks[0]} alone: pyembody view|eval {run}')
     return 0
 
 

@@ -194,7 +194,8 @@ def recording_of_watch(watch: Watch) -> Recording:
             k = names.index(term.term)
             raw[step, k], weighted[step, k] = term.off, term.cost
     signals = behaviour_signals(runner.robot, runner.built)
-    arrays = signal_arrays(runner.built, *runner.trace.arrays(), [signals[n] for n in SEEN if n in runner.built.sources])
+    seen = [signals[name] for name in SEEN if name in runner.built.sources]
+    arrays = signal_arrays(runner.built, *runner.trace.arrays(), seen)
     return replace(
         recording_of(runner.robot, runner.trace, "do"), raw=raw, weighted=weighted, term_names=names,
         signals={name: values.astype(np.float32) for name, values in arrays.items()},

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..plan import Runner
-    from ..plan.terms import TermValue
+    from ..plan.terms import TermValue, TermWatch
 
 REFRESH_S, LINE_S = 0.25, 1.0
 SETTLED_S = 1.0
@@ -23,7 +23,7 @@ SETTLED_S = 1.0
 
 @dataclass
 class Watch:
-    """Goes on with a behaviour and keeps each control step's terms: `rows` by term's address, `times` of the steps."""
+    """Goes on with a behaviour and keeps the terms of each control step in `rows`; `see` is told of each, too."""
 
     runner: Runner
     seconds: float
@@ -31,69 +31,68 @@ class Watch:
     rows: list[list[TermValue]] = field(default_factory=list)
     wall_s: float = 0.0
     units: dict[str, str] = field(default_factory=dict)
+    _terms: TermWatch | None = None
+    _stage: int = -1
 
     def run(self) -> None:
         """Go on until the last stage has had its seconds, a stage has failed, or the simulation diverges."""
         from rich.console import Console
         from rich.live import Live
 
+        console = Console()
+        if not console.is_terminal:
+            self._go_on(LINE_S, lambda: print(self.line(), flush=True))
+            return
+        with Live(console=console, auto_refresh=False) as live:
+            self._go_on(REFRESH_S, lambda: live.update(self.table(), refresh=True))
+            live.update(self.table(), refresh=True)
+
+    def _go_on(self, pause_s: float, show: Callable[[], None]) -> None:
+        """Step to the end, and show the present state every so many seconds of the wall."""
         from ..envs.quiet import quiet
 
-        console = Console()
-        live = Live(console=console, auto_refresh=False) if console.is_terminal else None
-        began, shown, left = time.perf_counter(), 0.0, round(self.seconds / self.runner.control_dt)
-        if live is not None:
-            live.start()
-        try:
-            while left > 0 and not self._over():
-                with quiet():
-                    self._step()
-                left -= self._last_stage()
-                self.wall_s = time.perf_counter() - began
-                if self.wall_s - shown >= (LINE_S if live is None else REFRESH_S):
-                    shown = self.wall_s
-                    if live is None:
-                        print(self.line(), flush=True)
-                    else:
-                        live.update(self.table(), refresh=True)
-            if live is not None and self.rows:
-                live.update(self.table(), refresh=True)
-        finally:
-            if live is not None:
-                live.stop()
-
-    def _over(self) -> bool:
-        return self.runner.diverged or self.runner.watch.failed
-
-    def _last_stage(self) -> bool:
-        return self.runner.watch.index >= len(self.runner.behaviour.stages) - 1
+        runner, began, shown_s = self.runner, time.perf_counter(), 0.0
+        left = round(self.seconds / runner.control_dt)
+        while left > 0 and not (runner.diverged or runner.watch.failed):
+            with quiet():
+                self._step()
+            left -= runner.watch.index >= len(runner.behaviour.stages) - 1
+            self.wall_s = time.perf_counter() - began
+            if self.wall_s - shown_s >= pause_s:
+                shown_s = self.wall_s
+                show()
 
     def _step(self) -> None:
         from ..plan.terms import TermWatch
 
         runner = self.runner
-        if not self.rows or runner.watch.index != self._stage:
+        terms = self._terms
+        if terms is None or runner.watch.index != self._stage:
             self._stage = runner.watch.index
             edits = runner.watch.edits()
-            self._terms = TermWatch(runner.vocabulary, runner.robot, runner.built, edits, runner.control_dt)
-            self.units |= self._terms.units
+            self._terms = terms = TermWatch(runner.vocabulary, runner.robot, runner.built, edits, runner.control_dt)
+            self.units |= terms.units
         runner.step()
-        self.rows.append(self._terms(runner.signals(self._terms.inputs)))
+        self.rows.append(terms(runner.signals(terms.inputs)))
         if self.see is not None:
             self.see(runner, self.rows[-1])
 
+    def time(self) -> float:
+        """Return the seconds that were simulated."""
+        return len(self.rows) * self.runner.control_dt
+
     def factor(self) -> float:
         """Return simulated seconds a second of the wall."""
-        return len(self.rows) * self.runner.control_dt / max(self.wall_s, 1e-9)
+        return self.time() / max(self.wall_s, 1e-9)
 
     def line(self) -> str:
         """Return the present state in one line."""
         cost = sum(term.cost for term in self.rows[-1])
-        return f"{len(self.rows) * self.runner.control_dt:.1f} s  {self._head()}cost {cost:.3f}  real time x {self.factor():.2f}"
+        return f"{self.time():.1f} s  {self._head()}cost {cost:.3f}  real time x {self.factor():.2f}"
 
     def table(self) -> Table:
         """Return the terms of the present state, the dearest first."""
-        title = f"{len(self.rows) * self.runner.control_dt:.1f} s   {self._head()}real time x {self.factor():.2f}"
+        title = f"{self.time():.1f} s   {self._head()}real time x {self.factor():.2f}"
         table = make_table(title, ["term"], ["off", "cost"], "target")
         for term in sorted(self.rows[-1], key=lambda t: -t.cost):
             table.add_row(term.term, shown(term.off, self.units[term.term]), f"{term.cost:.3f}",

@@ -26,8 +26,10 @@ from ..normaliser import ObservationNormaliser, ValueNormaliser
 from .lessons import Distill
 
 Array = npt.NDArray[Any]
-HUBER = 0.5
-"""In units of actions: errors beyond it count linearly, as a planner sometimes jumps."""
+HUBER, MIN_STD = 1.0, 0.1
+"""In deviations of an action: errors beyond it count linearly, as a planner sometimes jumps; and the least deviation,
+in units of actions, so that a joint that hardly moves is not learnt more exactly than the others.
+"""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Fitted:
 def fit(observations: Array, actions: Array, config: Train, settings: Distill, part: int) -> Fitted:
     """Return a policy fitted to actions `[B, A]` for observations `[B, O]`, from scratch; equal data give equal bits.
 
-    Rates fall from `settings.rate` to 0 along a cosine. The critic is left as it is drawn, with a last layer of zeros.
+    Actions are learnt in deviations from their mean, which the last layer then undoes. Rates fall from `settings.rate` to 0 along a cosine. The critic is left as it is drawn, with a last layer of zeros.
     """
     width, outputs = observations.shape[1], actions.shape[1]
     networks = ActorCritic(config, width, width, outputs, ("cost",), settings.seed + part)
@@ -49,13 +51,23 @@ def fit(observations: Array, actions: Array, config: Train, settings: Distill, p
     rows = torch.from_numpy(np.ascontiguousarray(observations, np.float32))
     normaliser.update(rows, Group())
     inputs = normaliser(rows, torch.empty_like(rows))
-    loss = _descend(networks, as_array(inputs), np.ascontiguousarray(actions[:, None]), settings, part)
+    mean, std = actions.mean(0), np.maximum(actions.std(0), MIN_STD)
+    targets = np.ascontiguousarray(((actions - mean) / std)[:, None], np.float32)
+    loss = _descend(networks, as_array(inputs), targets, settings, part)
+    _undo(networks, torch.from_numpy(mean), torch.from_numpy(std))
     for parameter in (networks.critic.weights[-1], networks.critic.biases[-1]):
         parameter.data.zero_()
     arrays = {k: v.numpy().copy() for k, v in networks.parameters().items()}
     for name, state in (("observations", normaliser.state()), ("values", ValueNormaliser(1).state())):
         arrays |= {f"{name}.{k}": v.numpy().copy() for k, v in state.items()}
     return Fitted(arrays, loss)
+
+
+def _undo(networks: ActorCritic, mean: torch.Tensor, std: torch.Tensor) -> None:
+    """Let the last layer give actions instead of deviations from their mean."""
+    weight, bias = networks.actor.weights[-1].data, networks.actor.biases[-1].data
+    weight.mul_(std)
+    bias.mul_(std).add_(mean)
 
 
 def _descend(networks: ActorCritic, inputs: Array, targets: Array, settings: Distill, part: int) -> float:

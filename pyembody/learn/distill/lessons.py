@@ -47,12 +47,12 @@ class Distill(Struct, frozen=True, forbid_unknown_fields=True):
     planners: Count = 4
     steps: Count = 4000
     minibatch: Count = 256
-    rate: Positive = 1e-3
+    rate: Positive = 3e-3
     seeds: Annotated[int, Meta(ge=0)] = 10
     seed: int = 0
 
     def share(self, part: int) -> float:
-        """Return how often the policy acts in round `part`, 0 being the planner's own: 0.2 in the first, 1 in the last."""
+        """Return how often the policy acts in round `part`: 0 in the planner's own, 0.2 in the first, 1 in the last."""
         if part == 0:
             return 0.0
         return 1.0 if self.rounds == 1 else 0.2 + 0.8 * (part - 1) / (self.rounds - 1)

@@ -84,7 +84,7 @@ def distil(run: Path, say: Callable[[Said], None], stop: threading.Event | None 
     return checkpoint.latest(run)
 
 
-def _nobody(observations: Array) -> Array:
+def _nobody(_: Array) -> Array:
     raise RuntimeError("policy: expected none to act in the planner's own round")
 
 
@@ -94,6 +94,7 @@ def _policy(run: Path, spec: RunSpec, settings: Distill, part: int, say: Callabl
         return None
     folder = run / "checkpoints" / f"{part:06d}"
     if not folder.is_dir():
+        assert isinstance(spec.train, Train)
         observations, actions = _rows(run, settings, part)
         fitted = fit(observations, actions, spec.train, settings, part)
         meta = checkpoint.Meta(
