@@ -14,7 +14,7 @@ from pyembody.envs import VectorEnv
 from pyembody.learn import Interrupted, load_policy
 from pyembody.learn.distill import Distill, Said, create_distillation, distil, load_pilot, read_settings, rounds
 from pyembody.learn.distill.episodes import Episode, read_episode, run_episode
-from pyembody.learn.distill.expert import Expert
+from pyembody.learn.distill.expert import Expert, Teaching
 from pyembody.learn.distill.fit import fit
 from pyembody.learn.distill.lessons import HELD_FROM, HELD_TO, load_student, taught
 from pyembody.learn.distill.pilot import Observer, PolicyPilot, action_of, control_of
@@ -176,6 +176,22 @@ def test_an_episode_writes_down_what_the_expert_says_whoever_acts() -> None:
         assert not episode.success
         assert episode.kept == (part > 0)
         assert np.abs(episode.actions).max() > 0.0
+
+
+def test_disturbances_change_what_is_done_and_never_what_is_learnt() -> None:
+    task, asked = student_task(VOCABULARY, SUITE, STUDENT, TINY.tasks), behaviours(VOCABULARY, SUITE.tasks["Q6"])[0]
+    taught_by = {}
+    for jitter in (0.0, 0.5):
+        runner = Runner(VOCABULARY, ROBOT, quick_stage().suite.planners)
+        teaching = Teaching(Expert(1, 0), PolicyPilot(task, still), 0.0, np.random.default_rng(3), jitter)
+        runner.pilot = teaching
+        runner.say(asked)
+        runner.step()
+        taught_by[jitter] = teaching.labels[0], action_of(runner, runner.trace.controls[0])
+    label, done = taught_by[0.5]
+    assert (label == taught_by[0.0][0]).all()
+    assert taught_by[0.0][1] == pytest.approx(label, abs=1e-6)
+    assert 0.1 < np.abs(done - label).mean() < 1.0
 
 
 # ---- the whole of it --------------------------------------------------------------------------------------------

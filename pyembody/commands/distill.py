@@ -39,6 +39,8 @@ class DistillCommand:
     """Episodes of each task in each of these rounds."""
     planners: int = 4
     """Planners whose mean is what is learnt: one alone is noisy."""
+    jitter: float = 0.25
+    """Deviation of what disturbs the planner's own controls, in a policy's actions: it teaches how to get back."""
     steps: int = 4000
     """Gradient steps after each round."""
     seeds: int = 10
@@ -55,7 +57,7 @@ class DistillCommand:
         from .checks import at_least
 
         for name, low in (("episodes", 1), ("rounds", 0), ("episodes_again", 1), ("planners", 1), ("steps", 1),
-                          ("seeds", 0), ("seed", 0)):
+                          ("jitter", 0), ("seeds", 0), ("seed", 0)):
             at_least(name.replace("_", "-"), getattr(self, name), low)
         own = load_suite(self.suite).robot
         if self.robot != own:
@@ -64,7 +66,7 @@ class DistillCommand:
         if not tasks:
             raise CommandError(f"--tasks: expected names such as Q3,Q6, got '{self.tasks}'")
         settings = Distill(
-            self.suite, tasks, self.episodes, self.rounds, self.episodes_again, self.planners, self.steps,
+            self.suite, tasks, self.episodes, self.rounds, self.episodes_again, self.planners, self.jitter, self.steps,
             seeds=self.seeds, seed=self.seed,
         )
         run = create_distillation(settings, self.out)

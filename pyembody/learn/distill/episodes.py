@@ -51,7 +51,7 @@ def run_episode(
     rng = np.random.default_rng([settings.seed, part, place, number])
     seed = int(rng.integers(1 << 31))
     wanted = taught(stage.vocabulary, stage.suite, student, name, rng)
-    teaching = Teaching(Expert(settings.planners, seed), pilot, settings.share(part), rng)
+    teaching = Teaching(Expert(settings.planners, seed), pilot, settings.share(part), rng, settings.jitter)
     trial = stage.run(name, seed, lambda _: wanted, teaching)
     failed = trial.score.reason in ("diverged", *stage.suite.fall)
     end = len(trial.trace) - round((LOST_S if failed else 0.0) / stage.robot.control.control_dt)

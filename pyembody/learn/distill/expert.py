@@ -16,6 +16,8 @@ from .pilot import PolicyPilot, action_of, control_of
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 SEEDS_APART = 1_000_003
+KEPT_STEPS = 5
+"""Control steps for which a disturbance stays as it is: joints follow what lasts."""
 
 
 class Expert:
@@ -51,16 +53,20 @@ class Expert:
 @dataclass
 class Teaching:
     """A pilot that writes down observations and what the expert says of them, and lets the policy act in a `share` of
-    the control steps.
+    the control steps. Half of the time the expert's own controls are disturbed by normal numbers of deviation `jitter`
+    in actions: else where a joint is would say where it is to go, and the policy would learn to stay (noise injection:
+    Laskey et al., DART, 2017).
     """
 
     expert: Expert
     student: PolicyPilot
     share: float
     rng: np.random.Generator
+    jitter: float = 0.0
     observations: list[Array] = field(default_factory=list)
     labels: list[Array] = field(default_factory=list)
     ticks: list[int] = field(default_factory=list)
+    _noise: Array = field(default_factory=lambda: np.zeros(0, np.float32))
 
     def __call__(self, runner: Runner) -> Floats:
         """Return the control `[A]` of whoever's turn it is."""
@@ -72,4 +78,10 @@ class Teaching:
             self.ticks.append(len(runner.trace))
         if self.share and self.rng.random() < self.share:
             return control_of(runner, self.student.act(observation)[0])
-        return control
+        return control_of(runner, action_of(runner, control) + self._disturbance(runner)) if self.jitter else control
+
+    def _disturbance(self, runner: Runner) -> Array:
+        if len(runner.trace) % KEPT_STEPS == 0:
+            size = self.jitter * float(self.rng.random() < 0.5)
+            self._noise = (size * self.rng.standard_normal(len(runner.control))).astype(np.float32)
+        return self._noise

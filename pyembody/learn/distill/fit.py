@@ -43,7 +43,8 @@ class Fitted:
 def fit(observations: Array, actions: Array, config: Train, settings: Distill, part: int) -> Fitted:
     """Return a policy fitted to actions `[B, A]` for observations `[B, O]`, from scratch; equal data give equal bits.
 
-    Actions are learnt in deviations from their mean, which the last layer then undoes. Rates fall from `settings.rate` to 0 along a cosine. The critic is left as it is drawn, with a last layer of zeros.
+    Actions are learnt in deviations from their mean, which the last layer then undoes. Rates fall from `settings.rate`
+    to 0 along a cosine. The critic is left as it is drawn, with a last layer of zeros.
     """
     width, outputs = observations.shape[1], actions.shape[1]
     networks = ActorCritic(config, width, width, outputs, ("cost",), settings.seed + part)
@@ -77,12 +78,13 @@ def _descend(networks: ActorCritic, inputs: Array, targets: Array, settings: Dis
     gradient = _core.RegressionGradient(describe(networks.actor), size, "huber", 0, threads)
     message = np.zeros(size + 1, np.float32)
     optimiser = Adam(networks.flat, settings.rate)
-    rng = np.random.default_rng([settings.seed, part])
+    rng, index = np.random.default_rng([settings.seed, part]), np.arange(settings.minibatch)
     last, count = 0.0, max(1, settings.steps // 10)
     for step in range(settings.steps):
         optimiser.rate = settings.rate * 0.5 * (1.0 + math.cos(math.pi * step / settings.steps))
-        index = rng.integers(len(inputs), size=settings.minibatch)
-        gradient.run(as_array(networks.flat), inputs, targets, index, message, HUBER)
+        rows = rng.integers(len(inputs), size=settings.minibatch)
+        blurred = inputs[rows] + settings.blur * rng.standard_normal((len(rows), inputs.shape[1]), np.float32)
+        gradient.run(as_array(networks.flat), blurred, targets[rows], index, message, HUBER)
         optimiser.step(torch.from_numpy(message[:size]))
         if step >= settings.steps - count:
             last += float(message[size]) / count

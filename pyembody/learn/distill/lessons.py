@@ -13,7 +13,7 @@ from pyembody.plan.behaviour import Behaviour
 from pyembody.plan.suite import Suite, behaviours
 from pyembody.spec import SpecError, convert, decode, find_folder
 from pyembody.spec.files import read_toml, write_atomic
-from pyembody.spec.robot import Positive
+from pyembody.spec.robot import NonNegative, Positive
 from pyembody.spec.train import Count
 from pyembody.spec.vocabulary import Vocabulary
 
@@ -35,8 +35,9 @@ class Student(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Distill(Struct, frozen=True, forbid_unknown_fields=True):
     """One distillation: `episodes` of each task by the planner alone, then `rounds` in which the policy acts more and
-    more (`episodes_again` of each task each) and the planner says what it would have done; a label is the mean of
-    `planners` planners. `steps` gradient steps follow each round. `seeds` seeds of each task are scored at the end.
+    more (`episodes_again` of each task each) and the planner says what it would have done. A label is the mean of
+    `planners` planners, whose own controls are disturbed by `jitter` (in actions). `steps` gradient steps of
+    `minibatch` rows follow each round, on observations blurred by `blur` of their deviation. `seeds` seeds of each task are scored at the end.
     """
 
     suite: str
@@ -45,8 +46,10 @@ class Distill(Struct, frozen=True, forbid_unknown_fields=True):
     rounds: Annotated[int, Meta(ge=0, le=99)] = 5
     episodes_again: Count = 6
     planners: Count = 4
+    jitter: NonNegative = 0.25
     steps: Count = 4000
     minibatch: Count = 256
+    blur: NonNegative = 0.1
     rate: Positive = 3e-3
     seeds: Annotated[int, Meta(ge=0)] = 10
     seed: int = 0
