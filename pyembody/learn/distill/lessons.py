@@ -37,7 +37,8 @@ class Distill(Struct, frozen=True, forbid_unknown_fields=True):
     """One distillation: `episodes` of each task by the planner alone, then `rounds` in which the policy acts more and
     more (`episodes_again` of each task each) and the planner says what it would have done. A label is the mean of
     `planners` planners, whose own controls are disturbed by `jitter` (in actions). `steps` gradient steps of
-    `minibatch` rows follow each round, on observations blurred by `blur` of their deviation. `seeds` seeds of each task are scored at the end.
+    `minibatch` rows follow each round, on observations blurred by `blur` of their deviation. `seeds` seeds of each
+    task are scored at the end.
     """
 
     suite: str
