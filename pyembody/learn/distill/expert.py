@@ -18,6 +18,8 @@ Floats = npt.NDArray[np.float64]
 SEEDS_APART = 1_000_003
 KEPT_STEPS = 5
 """Control steps for which a disturbance stays as it is: joints follow what lasts."""
+DISTURBED_STEPS, QUIET_STEPS = 50, 75
+"""Disturbances come and go, as an episode has to succeed to be learnt from and many tasks are done by being still."""
 
 
 class Expert:
@@ -53,7 +55,7 @@ class Expert:
 @dataclass
 class Teaching:
     """A pilot that writes down observations and what the expert says of them, and lets the policy act in a `share` of
-    the control steps. Half of the time the expert's own controls are disturbed by normal numbers of deviation `jitter`
+    the control steps. Now and then the expert's own controls are disturbed by normal numbers of deviation `jitter`
     in actions: else where a joint is would say where it is to go, and the policy would learn to stay (noise injection:
     Laskey et al., DART, 2017).
     """
@@ -81,7 +83,8 @@ class Teaching:
         return control_of(runner, action_of(runner, control) + self._disturbance(runner)) if self.jitter else control
 
     def _disturbance(self, runner: Runner) -> Array:
-        if len(runner.trace) % KEPT_STEPS == 0:
-            size = self.jitter * float(self.rng.random() < 0.5)
+        tick = len(runner.trace)
+        if tick % KEPT_STEPS == 0:
+            size = self.jitter * (tick % (DISTURBED_STEPS + QUIET_STEPS) < DISTURBED_STEPS)
             self._noise = (size * self.rng.standard_normal(len(runner.control))).astype(np.float32)
         return self._noise

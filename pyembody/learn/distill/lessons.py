@@ -50,7 +50,7 @@ class Distill(Struct, frozen=True, forbid_unknown_fields=True):
     jitter: NonNegative = 0.25
     steps: Count = 4000
     minibatch: Count = 256
-    blur: NonNegative = 0.1
+    blur: NonNegative = 0.05
     rate: Positive = 3e-3
     seeds: Annotated[int, Meta(ge=0)] = 10
     seed: int = 0
