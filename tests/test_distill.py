@@ -146,7 +146,7 @@ def test_a_fit_finds_a_function_of_the_observations_and_equal_data_give_equal_bi
     observations = (5 + 3 * rng.standard_normal((600, 4))).astype(np.float32)
     actions = np.stack([np.tanh(observations[:, 0] - 5), 0.2 * observations[:, 1]], 1)
     config = Train(actor_hidden=(64, 64), critic_hidden=(1,))
-    settings = Distill("quadruped", ("Q3",), steps=400, minibatch=64, rate=0.01)
+    settings = Distill("quadruped", ("Q3",), steps=400, minibatch=64, rate=0.01, blur=0.0)
     first = fit(observations, actions, config, settings, 1)
     assert first.loss < 5e-3
     again = fit(observations, actions, config, settings, 1)
@@ -176,6 +176,19 @@ def test_an_episode_writes_down_what_the_expert_says_whoever_acts() -> None:
         assert not episode.success
         assert episode.kept == (part > 0)
         assert np.abs(episode.actions).max() > 0.0
+
+
+def test_a_disturbance_may_begin_in_the_middle_of_its_steps() -> None:
+    runner = Runner(VOCABULARY, ROBOT, quick_stage().suite.planners)
+    task = student_task(VOCABULARY, SUITE, STUDENT, TINY.tasks)
+    teaching = Teaching(Expert(1, 0), PolicyPilot(task, still), 1.0, np.random.default_rng(3), 0.5)
+    runner.pilot = teaching
+    runner.say(behaviours(VOCABULARY, SUITE.tasks["Q6"])[0])
+    runner.step()
+    teaching.share = 0.0
+    runner.step()
+    assert runner.trace.controls[0] == pytest.approx(ROBOT.default_pose, abs=1e-6)
+    assert np.abs(action_of(runner, runner.trace.controls[1]) - teaching.labels[1]).mean() > 0.1
 
 
 def test_disturbances_change_what_is_done_and_never_what_is_learnt() -> None:

@@ -69,6 +69,7 @@ class Teaching:
     labels: list[Array] = field(default_factory=list)
     ticks: list[int] = field(default_factory=list)
     _noise: Array = field(default_factory=lambda: np.zeros(0, np.float32))
+    _block: int = -1
 
     def __call__(self, runner: Runner) -> Floats:
         """Return the control `[A]` of whoever's turn it is."""
@@ -84,7 +85,8 @@ class Teaching:
 
     def _disturbance(self, runner: Runner) -> Array:
         tick = len(runner.trace)
-        if tick % KEPT_STEPS == 0:
+        if tick // KEPT_STEPS != self._block:  # the policy may have had the block's first steps
+            self._block = tick // KEPT_STEPS
             size = self.jitter * (tick % (DISTURBED_STEPS + QUIET_STEPS) < DISTURBED_STEPS)
             self._noise = (size * self.rng.standard_normal(len(runner.control))).astype(np.float32)
         return self._noise
