@@ -232,7 +232,9 @@ class Runner:
             "prev_ctrl": (trace.controls[-2] if len(trace) > 1 else self.control)[None],
             "action": ((self.control - law.offset) / law.scale)[None],
             "gait_cycles": self.cycles[None],
-            "floor_contact": floor_contacts(self.built, self.data)[None],
             "time_in_stage": np.zeros((1, 1)),
         }
-        return signal_arrays(self.built, fields, own, inputs)
+        wanted = tuple(inputs)
+        if any(signal.name == "floor_contact" for signal in wanted):
+            own["floor_contact"] = floor_contacts(self.built, self.data)[None]
+        return signal_arrays(self.built, fields, own, wanted)
