@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .watch import Target, Watch
 
 VIDEO, RECORDING, OUTCOME = "video.mp4", "recording.rrd", "outcome.json"
+USUAL_S = 4.0
 SEEN = ("joint_pos", "joint_vel", "joint_torque", "foot_force")
 
 
@@ -35,8 +36,8 @@ class Do:
     """What to do, such as "sit down low with the torso flat"; "then" between two things does one after the other."""
     robot: Name = "go2"
     """Which robot."""
-    seconds: float = 4.0
-    """Simulated seconds, counted from the last of several things."""
+    seconds: Annotated[float, tyro.conf.arg(metavar="S", help_behavior_hint="")] = 0.0
+    """Simulated seconds, counted from the last of several things (0: as long as the suite gives it, else 4)."""
     seed: int = 0
     """Seed of the planner."""
     threads: Count = 0
@@ -59,9 +60,9 @@ class Do:
     def run(self) -> int:
         """Translate, show the edits, do it, write what there is to see, and say what came of it."""
         from ..plan.said import planned
-        from .checks import at_least, positive
+        from .checks import at_least
 
-        positive("seconds", self.seconds)
+        at_least("seconds", self.seconds, 0)
         at_least("threads", self.threads, 0)
         suite = suite_of(self.robot)
         turn, language = self._understood(suite)
@@ -72,7 +73,8 @@ class Do:
             runner.pilot = load_pilot(self.policy)
         try:
             runner.say(planned(turn.behaviour, language))
-            watch = self._watch(runner)
+            task = suite_task(runner, suite)
+            watch = self._watch(runner, self.seconds or (suite.tasks[task].turns[0].limit_s if task else USUAL_S))
             watch.run()
         finally:
             runner.close()
@@ -96,15 +98,15 @@ class Do:
             print(f"note: {note}")
         return state.turns[-1], language
 
-    def _watch(self, runner: Runner) -> Watch:
+    def _watch(self, runner: Runner, seconds: float) -> Watch:
         from .watch import Watch
 
         if not self.live:
-            return Watch(runner, self.seconds)
+            return Watch(runner, seconds)
         from ..viz.live import LiveView
 
         view = LiveView.spawn(motion_model(runner.robot))
-        return Watch(runner, self.seconds, lambda r, terms: view.show(
+        return Watch(runner, seconds, lambda r, terms: view.show(
             float(r.data.time), r.data.qpos, {f"terms/{t.term.replace('.', '/')}": t.cost for t in terms}))
 
     def _tell(self, turn: Turn, language: Language, watch: Watch, suite: Suite) -> int:
@@ -149,20 +151,28 @@ def suite_of(robot: str) -> Suite:
     return suites[robot]
 
 
+def suite_task(runner: Runner, suite: Suite) -> str:
+    """Return the suite's task of one sentence that means what the runner is doing; empty if there is none."""
+    from ..plan.suite import behaviours
+
+    single = [name for name, task in suite.tasks.items() if len(task.turns) == 1]
+    meant = (n for n in single if behaviours(runner.vocabulary, suite.tasks[n])[0] == runner.behaviour)
+    return next(meant, "")
+
+
 def judge_task(watch: Watch, suite: Suite) -> tuple[str, int] | None:
     """Return what a task of the suite says of it, if its sentence means the same; None if there is none."""
     from ..plan.score import Scorer
-    from ..plan.suite import behaviours
 
     runner = watch.runner
-    for name, task in suite.tasks.items():
-        if runner.diverged or len(task.turns) > 1 or behaviours(runner.vocabulary, task)[0] != runner.behaviour:
-            continue
-        found = Scorer(suite, name, runner.vocabulary, runner.robot, runner.built).score(runner.trace, [0])
-        if found.success:
-            return f"done: {task.title} ({name}), as the suite demands, after {found.at_s:.1f} s", 0
-        return f"not done: {task.title} ({name}), as the suite demands it: {found.reason}", 1
-    return None
+    name = suite_task(runner, suite)
+    if not name or runner.diverged:
+        return None
+    found = Scorer(suite, name, runner.vocabulary, runner.robot, runner.built).score(runner.trace, [0])
+    title = f"{suite.tasks[name].title} ({name})"
+    if found.success:
+        return f"done: {title}, as the suite demands, after {found.at_s:.1f} s", 0
+    return f"not done: {title}, as the suite demands it: {found.reason}", 1
 
 
 def judge(watch: Watch, found: list[Target]) -> tuple[str, int]:
