@@ -20,6 +20,8 @@ from . import __version__
 from .commands.bench import Bench
 from .commands.chat import Chat
 from .commands.dataset import DatasetCommand
+from .commands.distill import DistillCommand
+from .commands.do import Do
 from .commands.doctor import Doctor
 from .commands.eval import Eval
 from .commands.failure import CommandError
@@ -38,8 +40,8 @@ from .spec.errors import nearest
 EXIT_FAILURE, EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 130, 143
 HELP_INDENT = " " * 9  # in a box that tells what is missing, the help text of each option
 COMMANDS = (
-    "train", "resume", "eval", "view", "report", "list", "doctor", "robot", "reward", "l2r", "chat", "bench", "study",
-    "dataset", "world",
+    "train", "resume", "eval", "view", "report", "list", "doctor", "robot", "reward", "l2r", "do", "chat",
+    "distill", "bench", "study", "dataset", "world",
 )
 
 Command = OmitSubcommandPrefixes[
@@ -53,7 +55,9 @@ Command = OmitSubcommandPrefixes[
     | Annotated[RobotCommand, subcommand("robot")]
     | Annotated[Reward, subcommand("reward")]
     | Annotated[L2r, subcommand("l2r")]
+    | Annotated[Do, subcommand("do")]
     | Annotated[Chat, subcommand("chat")]
+    | Annotated[DistillCommand, subcommand("distill")]
     | Annotated[Bench, subcommand("bench")]
     | Annotated[StudyCommand, subcommand("study")]
     | Annotated[DatasetCommand, subcommand("dataset")]

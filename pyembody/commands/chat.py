@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .options import Count, OptionalPath
-from .tables import make_table
+from .planning import Mode, Translator, edit_table, make_runner, make_translate, motion_model, suite_language
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rich.table import Table
-
-    from ..language.dialogue import Behaviour, Dialogue, Patch, Unsupported
+    from ..language.dialogue import Dialogue
     from ..plan import Runner
-    from ..plan.suite import Suite
-
-    Translate = Callable[[str, Dialogue], Patch | Unsupported]
+    from .planning import Translate
 
 LEAVE = ("quit", "exit", "bye")
 HINT = "Say what to do; an empty line goes on, 'undo' takes back, 'quit' ends."
@@ -37,9 +32,9 @@ class Chat:
     """Seed of the planner."""
     threads: Count = 0
     """Threads of the planner (0: all usable cores)."""
-    mode: Literal["paused", "live"] = "paused"
+    mode: Mode = "paused"
     """paused: the simulation waits for each plan; live: it goes on in real time meanwhile."""
-    translator: Literal["offline", "llm"] = "offline"
+    translator: Translator = "offline"
     """offline: the package's own words; llm: a language model (set PYEMBODY_LLM_BASE_URL and PYEMBODY_LLM_MODEL)."""
     llm: OptionalPath = None
     """Settings of the language model: a TOML file with a table llm."""
@@ -48,10 +43,8 @@ class Chat:
 
     def run(self) -> int:
         """Read lines from standard input until `quit` or its end."""
-        from ..language import load_language
         from ..language.dialogue import Dialogue
         from ..plan.suite import load_suite
-        from ..spec.load import find_folder
         from .checks import at_least, positive
         from .files import check_writable
 
@@ -60,27 +53,19 @@ class Chat:
         if self.video is not None:
             check_writable(self.video)
         suite = load_suite(self.suite)
-        state = Dialogue(load_language(find_folder("task", suite.vocabulary, "templates.toml")))
-        conversation = Conversation(state, self._translate(), _runner(self, suite), self.seconds)
+        translate = make_translate(self.translator, self.llm)
+        runner = make_runner(suite, seed=self.seed, threads=self.threads, mode=self.mode)
+        conversation = Conversation(Dialogue(suite_language(suite)), translate, runner, self.seconds)
         if sys.stdin.isatty():
             print(HINT)
         try:
             for line in _lines():
                 conversation.hear(line)
         finally:
-            conversation.runner.close()
-        if self.video is not None and len(conversation.runner.trace):
-            _film(conversation.runner, self)
-        return int(conversation.runner.diverged)
-
-    def _translate(self) -> Translate:
-        from ..language.dialogue import translate
-
-        if self.translator == "offline":
-            return translate
-        from ..language.llm import LLMTranslator, load_llm_config
-
-        return LLMTranslator(load_llm_config(self.llm)).translate
+            runner.close()
+        if self.video is not None and len(runner.trace):
+            _film(runner, self.video)
+        return int(runner.diverged)
 
 
 class Conversation:
@@ -116,25 +101,6 @@ class Conversation:
         print("the simulation diverged" if self.runner.diverged else status(self.runner))
 
 
-def edit_table(title: str, before: Behaviour, after: Behaviour) -> Table:
-    """Return what a sentence changed, one row a parameter; stages one after the other."""
-    table = make_table(f'"{title}"', ["parameter"], ["was", "becomes"])
-    old: Mapping[str, float] = before.stages[-1].values
-    for place, stage in enumerate(after.stages):
-        if len(after.stages) > 1:
-            table.add_row(f"stage {place + 1}", "", "")
-        for address in sorted({*old, *stage.values}):
-            was, becomes = (_shown(values.get(address)) for values in (old, stage.values))
-            if was != becomes:
-                table.add_row(address, was, becomes)
-        old = stage.values
-    return table
-
-
-def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
-
-
 def status(runner: Runner) -> str:
     """Return where the robot is and how fast it plans, in one line."""
     import math
@@ -164,27 +130,9 @@ def _lines() -> Iterator[str]:
         yield line
 
 
-def _runner(chat: Chat, suite: Suite) -> Runner:
-    import os
-
-    from ..plan import Runner
-    from ..plan.trial import VARIANT
-    from ..spec.load import load_robot
-    from ..spec.vocabulary import load_vocabulary
-
-    threads = chat.threads or len(os.sched_getaffinity(0))
-    robot = load_robot(suite.robot, VARIANT)
-    vocabulary = load_vocabulary(suite.vocabulary)
-    return Runner(vocabulary, robot, suite.planners, seed=chat.seed, threads=threads, mode=chat.mode)
-
-
-def _film(runner: Runner, chat: Chat) -> None:
-    from ..envs.model import build_model
-    from ..plan.signals import FLAT
+def _film(runner: Runner, video: Path) -> None:
     from ..viz import render_video
     from .l2r import recording_of
 
-    model = build_model(runner.robot, FLAT, execution=True, visual=True).model
-    assert chat.video is not None
-    print(render_video(recording_of(runner.robot, runner.trace, "chat"), model, chat.video, overlay=False))
-
+    recording = recording_of(runner.robot, runner.trace, "chat")
+    print(render_video(recording, motion_model(runner.robot), video, overlay=False))

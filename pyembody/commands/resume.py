@@ -9,6 +9,9 @@ from .checks import at_least
 from .locate import locate, newest_iteration
 from .options import Count, RunPath
 
+DISTILLATION = "distill.json"
+"""What only a run of distill has."""
+
 
 @dataclass(frozen=True)
 class Resume:
@@ -31,6 +34,10 @@ class Resume:
         """Train on; print where the results are and what to run next."""
         at_least("iterations", self.iterations, 0)
         folder = locate(self.path, self.out).folder
+        if (folder / DISTILLATION).is_file():
+            from .distill import go_on
+
+            return go_on(folder)
 
         from ..learn import resume
         from .finish import finish, forget_evaluation

@@ -65,7 +65,7 @@ def create_run(
         tuple(dict(msgspec.to_builtins(e)) for e in edits),
         sentence,
     )
-    run = _new_folder(Path(out) / task.name)
+    run = new_folder(Path(out) / task.name)
     write_spec(run, spec)
     return run
 
@@ -97,7 +97,8 @@ def write_spec(run: Path, spec: RunSpec) -> None:
     write_atomic(Path(run) / "spec.json", msgspec.json.format(msgspec.json.encode(spec)))
 
 
-def _new_folder(parent: Path) -> Path:
+def new_folder(parent: Path) -> Path:
+    """Make a folder in `parent` that is named after the present time and return it. Raises SpecError."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
     try:
         for n in range(MAX_STAMPS):

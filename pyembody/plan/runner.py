@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Literal
 
@@ -17,6 +17,7 @@ from ..envs.quiet import quiet
 from ..program import compile_task
 from ..spec.errors import unknown
 from ..spec.robot import Robot
+from ..spec.signal import Signal
 from ..spec.vocabulary import Vocabulary, make_task
 from .behaviour import Behaviour, counting, parameters
 from .cost import CostProgram
@@ -28,13 +29,15 @@ from .samplers import Plan
 from .signals import FLAT, behaviour_signals, signal_arrays, synergy_rows
 from .staging import StageWatch
 from .things import freeze, unnamed
-from .trace import FIELDS, Trace
+from .trace import FIELDS, Trace, floor_contacts
 from .ways import with_ways
 
 Floats = NDArray[np.float64]
 WARM_UP = 3
 """Plans made for a new behaviour before its first command."""
 Mode = Literal["paused", "live"]
+Pilot = Callable[["Runner"], Floats]
+"""What steers in the planner's place: called before each control step, it returns the control `[A]` held in it."""
 
 
 class Runner:
@@ -69,6 +72,8 @@ class Runner:
         self._costs: dict[tuple[PlannerSettings, frozenset[str]], CostProgram] = {}
         self._home = np.asarray(robot.default_pose, np.float64)
         self._pool = ThreadPoolExecutor(1) if mode == "live" else None
+        self.pilot: Pilot | None = None
+        self._held: Floats | None = None
         self.reset(self.built.home_qpos)
 
     def reset(self, qpos: Floats) -> None:
@@ -96,20 +101,23 @@ class Runner:
             knots = np.tile(self.control, (self.planner.settings.knots, 1))
             self.planner.plan = Plan(knots, np.full_like(knots, np.inf), knots, index=self.planner.plan.index)
         with quiet():
-            for _ in range(WARM_UP):
+            for _ in range(WARM_UP if self.pilot is None else 0):
                 self._timed_plan(self.start(), 0.0)
         self._plan, self._since = self.planner.plan, 0.0
 
     def step(self) -> None:
         """Go on for one control step."""
-        if self._pool is None:
+        if self.pilot is not None:
+            began = time.perf_counter()
+            self._held = self.pilot(self)
+            self.trace.plan_s.append(time.perf_counter() - began)
+        elif self._pool is None:
             self._timed_plan(self.start(), self.control_dt if len(self.trace) else 0.0)
             self._plan, self._since = self.planner.plan, 0.0
         else:
             self._plan_beside()
         self._simulate()
-        arrays = self._arrays()
-        if self.watch.step(arrays):
+        if self.watch.step(self.signals(self.watch.inputs)):
             self._aim()
 
     def run(self, seconds: float) -> None:
@@ -233,7 +241,8 @@ class Runner:
         # a part of a control step need not be a whole number of physics steps, the control step is
         edges = np.linspace(0, self.control_dt / model.opt.timestep, parts + 1).round().astype(int)
         for k, substeps in enumerate(np.diff(edges)):
-            self.control = self.planner.control(self._since + k * dt, self._plan)
+            held = self._held
+            self.control = self.planner.control(self._since + k * dt, self._plan) if held is None else held
             data.ctrl[self.built.control.actuators] = self.control
             mujoco.mj_step(model, data, nstep=int(substeps))
         mujoco.mj_forward(model, data)
@@ -243,15 +252,18 @@ class Runner:
         if self.mode == "live":
             time.sleep(max(0.0, self.control_dt - (time.perf_counter() - began)))
 
-    def _arrays(self) -> dict[str, NDArray[np.float64]]:
-        inputs = getattr(self.watch, "inputs", ())
-        if not inputs:
-            return {}
+    def signals(self, inputs: Iterable[Signal]) -> dict[str, NDArray[np.float64]]:
+        """Return arrays `[1, lanes]` of signals in the present state; `action` is the control in a policy's units."""
         fields = {name: np.asarray(getattr(self.data, name))[None] for name in FIELDS}
-        trace = self.trace
+        trace, law = self.trace, self.built.control
         own = {
-            "ctrl": trace.controls[-1][None], "prev_ctrl": trace.controls[-2 if len(trace) > 1 else -1][None],
-            "gait_cycles": self.cycles[None], "floor_contact": trace.floor[-1][None],
+            "ctrl": self.control[None],
+            "prev_ctrl": (trace.controls[-2] if len(trace) > 1 else self.control)[None],
+            "action": ((self.control - law.offset) / law.scale)[None],
+            "gait_cycles": self.cycles[None],
             "time_in_stage": np.zeros((1, 1)),
         }
-        return signal_arrays(self.built, fields, own, inputs)
+        wanted = tuple(inputs)
+        if any(signal.name == "floor_contact" for signal in wanted):
+            own["floor_contact"] = floor_contacts(self.built, self.data)[None]
+        return signal_arrays(self.built, fields, own, wanted)

@@ -9,6 +9,7 @@ from .. import _core
 from ..envs.model import BuiltModel
 from ..program import compile_task
 from ..spec.robot import Robot
+from ..spec.signal import Signal
 from ..spec.vocabulary import Vocabulary, make_task
 from .behaviour import Behaviour, parameters
 from .signals import behaviour_signals
@@ -28,6 +29,8 @@ class StageWatch:
     ) -> None:
         self.behaviour, self.dt, self.index, self.failed = behaviour, dt, 0, False
         self._time = np.zeros((1, 1))
+        self.inputs: tuple[Signal, ...] = ()
+        """What the stages' expressions read."""
         if len(behaviour.stages) < 2:
             return
         self._machine, self._state = stage_machine(behaviour), 0

@@ -90,12 +90,14 @@ class Suite(Struct, frozen=True, forbid_unknown_fields=True):
     start: StartNoise = StartNoise()
 
 
+def list_suites() -> list[str]:
+    """Return the names of all shipped task folders that have a suite."""
+    return sorted(path.parent.name for path in data_folder("tasks").glob("*/suite.toml"))
+
+
 def suite_of(task: str) -> str:
     """Return the name of the shipped suite that has a task, the quadruped's if none has."""
-    for path in sorted(data_folder("tasks").glob("*/suite.toml")):
-        if task in load_suite(path.parent.name).tasks:
-            return path.parent.name
-    return "quadruped"
+    return next((name for name in list_suites() if task in load_suite(name).tasks), "quadruped")
 
 
 def load_suite(name: str = "quadruped") -> Suite:

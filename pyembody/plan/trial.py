@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from ..spec.load import load_robot
 from ..spec.vocabulary import load_vocabulary
 from .behaviour import Behaviour
-from .runner import Mode, Runner
+from .runner import Mode, Pilot, Runner
 from .score import Score, Scorer
 from .start import place_things
 from .suite import Suite, SuiteTask, behaviours, instance_of
@@ -47,14 +47,21 @@ class Stage:
         self._scorers: dict[tuple[str, int], Scorer] = {}
 
     def run(
-        self, name: str, seed: int, translate: Callable[[SuiteTask], list[Behaviour]] | None = None
+        self,
+        name: str,
+        seed: int,
+        translate: Callable[[SuiteTask], list[Behaviour]] | None = None,
+        pilot: Pilot | None = None,
     ) -> Trial:
-        """Run a task with a seed; `translate` gives the behaviours of its sentences, by default the suite's own."""
+        """Run a task with a seed; `translate` gives the behaviours of its sentences, by default the suite's own. With
+        a `pilot`, that steers instead of the planner.
+        """
         task = instance_of(self.suite.tasks[name], seed)
         wanted = translate(task) if translate else behaviours(self.vocabulary, task)
         runner = Runner(
             self.vocabulary, self.robot, self.suite.planners, seed=seed, threads=self.threads, mode=self.mode
         )
+        runner.pilot = pilot
         scorer = self._scorer(name, task, seed, runner)
         self._begin(runner, task, seed)
         wall, cpu = time.perf_counter(), time.process_time()

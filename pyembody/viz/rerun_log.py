@@ -45,7 +45,7 @@ def write_rrd(
     with atomic_path(path) as temporary:
         try:
             stream.save(temporary, default_blueprint=_blueprint(recording))
-            _log_shapes(stream, model)
+            log_shapes(stream, model)
             _log_poses(stream, recording, model, progress)
             _log_curves(stream, recording, progress)
             stream.flush()
@@ -60,7 +60,7 @@ def curves(recording: Recording) -> dict[str, Array]:
 
     def add(group: str, names: Sequence[str], values: Array | None) -> None:
         if values is not None and values.ndim == 2 and values.shape[1] == len(names):
-            found.update({f"{group}/{_entity(name)}": values[:, k] for k, name in enumerate(names)})
+            found.update({f"{group}/{entity_name(name)}": values[:, k] for k, name in enumerate(names)})
 
     add("velocity/command", VELOCITY, recording.command)
     add("velocity/measured", VELOCITY, recording.measured())
@@ -76,7 +76,7 @@ def curves(recording: Recording) -> dict[str, Array]:
     return found
 
 
-def _entity(name: str) -> str:
+def entity_name(name: str) -> str:
     """Return a name that is safe as a part of an entity path."""
     return re.sub(r"[^A-Za-z0-9_/-]", "_", name)
 
@@ -108,7 +108,7 @@ def _log_poses(stream: Any, recording: Recording, model: mujoco.MjModel, progres
     for body in range(1, model.nbody):
         # rerun's quaternions are x, y, z, w
         columns = rr.Transform3D.columns(translation=position[:, body], quaternion=quat[:, body][:, [1, 2, 3, 0]])
-        rr.send_columns(_body(model, body), _times(rr, recording), columns, recording=stream)
+        rr.send_columns(body_path(model, body), _times(rr, recording), columns, recording=stream)
         if progress is not None:
             progress("rerun", 0.5 * body / model.nbody)
 
@@ -118,7 +118,7 @@ def _times(rr: Any, recording: Recording) -> list[Any]:
     return [rr.TimeColumn("time", duration=recording.time), rr.TimeColumn("step", sequence=steps)]
 
 
-def _log_shapes(stream: Any, model: mujoco.MjModel) -> None:
+def log_shapes(stream: Any, model: mujoco.MjModel) -> None:
     """Log every visible geom once, in its body's frame."""
     from .scene import geom_rgba, make_scene
 
@@ -129,8 +129,8 @@ def _log_shapes(stream: Any, model: mujoco.MjModel) -> None:
     for geom in range(model.ngeom):
         shape = _shape(rr, model, geom, (rgba[geom] * 255).astype(np.uint8), geom in seen)
         if shape is not None:
-            name = _entity(model.geom(geom).name or f"geom_{geom}")
-            stream.log(f"{_body(model, int(model.geom_bodyid[geom]))}/{name}", shape, static=True)
+            name = entity_name(model.geom(geom).name or f"geom_{geom}")
+            stream.log(f"{body_path(model, int(model.geom_bodyid[geom]))}/{name}", shape, static=True)
 
 
 def _shape(rr: Any, model: mujoco.MjModel, geom: int, colour: Array, seen: bool) -> Any:
@@ -211,8 +211,9 @@ def _z_axis(quat: Array) -> Array:
     return axis
 
 
-def _body(model: mujoco.MjModel, body: int) -> str:
-    return "world/static" if body == 0 else f"world/{_entity(model.body(body).name or f'body_{body}')}"
+def body_path(model: mujoco.MjModel, body: int) -> str:
+    """Return the entity path of a body."""
+    return "world/static" if body == 0 else f"world/{entity_name(model.body(body).name or f'body_{body}')}"
 
 
 def _blueprint(recording: Recording) -> Any:
