@@ -103,8 +103,8 @@ def sb3(seed: int, every: int) -> Iterator[Stage]:
     yield from _timed(lambda: learner.learn(SAMPLES * every, reset_num_timesteps=False), act)
 
 
-def envpool_torch(seed: int, every: int) -> Iterator[Stage]:
-    """The torch loop on EnvPool, on one torch thread."""
+def cleanrl_envpool(seed: int, every: int) -> Iterator[Stage]:
+    """The CleanRL-style torch loop on EnvPool, on one torch thread."""
     loop = EnvpoolLoop(cheetah_train(ENVIRONMENTS, SAMPLES), seed)
 
     def learn() -> None:
@@ -127,7 +127,7 @@ def _timed(learn: Callable[[], object], policy: Policy) -> Iterator[Stage]:
 SIDES: dict[str, Callable[[int, int], Iterator[Stage]]] = {
     "pyembody": ours,
     "sb3": sb3,
-    "envpool-torch": envpool_torch,
+    "cleanrl-envpool": cleanrl_envpool,
 }
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ FAMILY, CASE, UNIT = "train", "ppo/go2", "env-steps/s"
 CHEETAH, CHEETAHS = "ppo/halfcheetah", 8
 CHEETAH_PEERS: tuple[tuple[str, str, str, Callable[[Train], Callable[[], int]]], ...] = (
     ("sb3", "stable_baselines3", "stable-baselines3", sb3_cheetah),
-    ("envpool-torch", "envpool", "envpool", envpool_cheetah),
+    ("cleanrl-envpool", "envpool", "envpool", envpool_cheetah),
 )
 SB3_ITERATIONS = 3
 WARM = 2
