@@ -186,6 +186,11 @@ def test_being_dead_is_as_bad_as_bad_living_whatever_living_costs() -> None:
     torch.testing.assert_close(learner._dead(), torch.tensor([-4.0 / 0.03, -6.5 / 0.05]))
 
 
+def test_a_gamma_of_the_settings_is_that_of_all_channels() -> None:
+    gammas = [SacLearner(PointMass(1), toy_task(), sac(gamma=g), 0, Group()).gamma.tolist() for g in (None, 0.5)]
+    assert gammas == [pytest.approx([0.97, 0.95]), [0.5, 0.5]]
+
+
 def deaths_of_tenants(out: Path, death: float | None) -> float:
     """Share of episodes that a policy ends itself where every place costs more than it pays."""
     run = new_run(out, death=death, iterations=40)

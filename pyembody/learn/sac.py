@@ -93,7 +93,8 @@ class SacLearner(RankLearner):
         self.action_scale = np.array(min(config.action_range, limit), np.float32)
         self.collector: Collector = SacCollector(env, self.rollout, float(self.action_scale))
         self.value_normaliser = ValueNormaliser(len(channels))
-        self.gamma, self.weights = (torch.tensor([getattr(c, k) for c in channels]) for k in ("gamma", "weight"))
+        self.weights = torch.tensor([c.weight for c in channels])
+        self.gamma = torch.tensor([c.gamma if config.gamma is None else config.gamma for c in channels])
         self.target_entropy = config.entropy * self.actions
         self.target_std, self.dead = torch.ones(len(channels)), torch.zeros(len(channels))
 
