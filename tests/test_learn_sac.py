@@ -26,7 +26,7 @@ from pyembody.learn.sac_networks import SacNetworks
 from pyembody.learn.snapshot import load_learner
 from pyembody.spec import Sac, SpecError, Train, load_learning, load_sac, load_train
 from test_learn_run import Poisoned, arrays, toy, without_times
-from test_learn_toy import PointMass, toy_robot, toy_task
+from test_learn_toy import DT, PointMass, toy_robot, toy_task
 
 SOLVED = 3.3
 """Reward of 40 steps from random starts: 4.0 at rest in the middle, 0.9 for doing nothing."""
@@ -58,9 +58,9 @@ def rollout_of(t: int, envs: int, rewards: list[list[float]], ends: dict[tuple[i
     return rollout
 
 
-def drawn_by_start(replay: Replay, steps: int) -> dict[float, tuple[float, float, float]]:
+def drawn_by_start(replay: Replay, steps: int, dead: float = 0.0) -> dict[float, tuple[float, float, float]]:
     """(reward, discount, successor) by observation."""
-    drawn = replay.sample(400, steps, torch.tensor([0.5]), torch.Generator().manual_seed(0))
+    drawn = replay.sample(400, steps, torch.tensor([0.5]), torch.Generator().manual_seed(0), torch.tensor([dead]))
     columns = (drawn.observations, drawn.rewards, drawn.discount, drawn.successors)
     return {row[0]: (row[1], row[2], row[3]) for row in torch.cat(columns, 1).tolist()}
 
@@ -86,6 +86,17 @@ def test_truncated_steps_bootstrap_from_the_true_successor_and_terminated_ones_n
     assert drawn[0.0] == (1 + 2 / 2, 0.25, 101.0)
     assert drawn[1.0] == (2.0, 0.5, 101.0)
     assert drawn[2.0][:2] == (4 + 8 / 2, 0.0) and drawn[3.0][:2] == (8.0, 0.0)
+
+
+def test_what_comes_after_a_termination_is_worth_what_being_dead_is() -> None:
+    rollout = rollout_of(4, 1, [[1.0], [2.0], [4.0], [8.0]], {(1, 0): "truncated", (3, 0): "terminated"})
+    replay = Replay(4, rollout)
+    replay.add(rollout)
+    drawn = drawn_by_start(replay, 3, dead=-16.0)
+    assert drawn[0.0][:2] == (1 + 2 / 2, 0.25)
+    assert drawn[3.0][:2] == (8 - 16 / 2, 0.0)
+    mean, std = replay.reward_moments()[:, 0].tolist()
+    assert mean == pytest.approx(7 / 3) and std == pytest.approx(math.sqrt(21 / 3 - 49 / 9))
 
 
 def test_a_full_replay_forgets_the_oldest_iteration() -> None:
@@ -163,6 +174,49 @@ def test_values_weigh_relative_to_their_size_not_their_spread() -> None:
     usual = normaliser.normalise(normaliser.mean)
     gain = learner._weights() * (ended - usual)
     torch.testing.assert_close(gain, torch.tensor([-1.0 / 2.0**0.5, 0.3 * 2.0 / 4.01**0.5]), rtol=1e-4, atol=1e-5)
+
+
+def test_being_dead_is_as_bad_as_bad_living_whatever_living_costs() -> None:
+    """Steps that cost 1 to 3, then a termination that costs 9: `death` deviations below the mean of the former."""
+    learner = SacLearner(PointMass(1), toy_task(), sac(num_envs=1, horizon=5, death=2.0), 0, Group())
+    learner.rollout.rewards[:, 0, 0] = (-1.0, -3.0, -1.0, -3.0, -9.0)
+    learner.rollout.rewards[:, 0, 1] = (-5.0, -6.0, -5.0, -6.0, -9.0)
+    learner.rollout.terminated[4] = True
+    learner.replay.add(learner.rollout)
+    torch.testing.assert_close(learner._dead(), torch.tensor([-4.0 / 0.03, -6.5 / 0.05]))
+
+
+def test_a_gamma_of_the_settings_is_that_of_all_channels() -> None:
+    gammas = [SacLearner(PointMass(1), toy_task(), sac(gamma=g), 0, Group()).gamma.tolist() for g in (None, 0.5)]
+    assert gammas == [pytest.approx([0.97, 0.95]), [0.5, 0.5]]
+
+
+def deaths_of_tenants(out: Path, death: float | None) -> float:
+    """Share of episodes that a policy ends itself where every place costs more than it pays."""
+    run = new_run(out, death=death, iterations=40)
+    train(run, progress=False, make_env=lambda _s, n, _t, f: Tenants(n, seed=f))
+    env, policy = Tenants(256, seed=9), load_policy(run)
+    observations, _ = env.reset()
+    died = np.zeros(env.num_envs, np.bool_)
+    for _ in range(env.max_steps - 1):
+        observations, _, terminated, _, _ = env.step(policy(observations))
+        died |= terminated
+    return float(died.mean())
+
+
+class Tenants(PointMass):
+    """The point mass pays rent."""
+
+    def step(self, actions: np.ndarray) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """Step, and charge 20 times what the best place pays."""
+        *found, info = super().step(actions)
+        info["channels"][:, 0] -= 20.0 * DT
+        return *found, info  # type: ignore[return-value]
+
+
+def test_a_policy_flees_into_death_where_living_costs_unless_being_dead_costs_too(tmp_path: Path) -> None:
+    assert deaths_of_tenants(tmp_path, None) > 0.3
+    assert deaths_of_tenants(tmp_path, 1.0) < 0.05
 
 
 def test_the_toy_is_solved_whatever_the_scale_of_its_rewards(tmp_path: Path) -> None:

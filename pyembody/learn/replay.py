@@ -70,13 +70,16 @@ class Replay:
         self.ended[rows] = torch.from_numpy(rollout.terminated | rollout.truncated)
         self.counts[:] = (rows.stop % self.capacity, min(self.filled + rollout.horizon, self.capacity))
 
-    def sample(self, count: int, steps: int, gamma: Tensor, generator: torch.Generator) -> Transitions:
-        """Return `count` transitions drawn with replacement, each over at most `steps` steps; gamma `[C]`."""
+    def sample(self, count: int, steps: int, gamma: Tensor, generator: torch.Generator, dead: Tensor) -> Transitions:
+        """Return `count` transitions drawn with replacement, each over at most `steps` steps; gamma `[C]`.
+
+        Their rewards count a value of `dead [C]` after a termination.
+        """
         envs = self.ended.shape[1]
         drawn = torch.randint(self.filled * envs, (count,), generator=generator)
         age, env = drawn // envs, drawn % envs  # 0: the oldest step
         first = (age + self.head - self.filled) % self.capacity
-        rewards, discount, last = self._walk(first, age, env, steps, gamma)
+        rewards, discount, last = self._walk(first, age, env, steps, gamma, dead)
         start, end = first * envs + env, last * envs + env
         kind = "critic" if "critic_observations" in self.arrays else "policy"
         return Transitions(
@@ -88,6 +91,14 @@ class Replay:
             self._rows("policy_successors", end),
             self._rows(f"{kind}_successors", end),
         )
+
+    def reward_moments(self) -> Tensor:
+        """Return mean and standard deviation `[2, C]` of rewards, of steps that ended in no termination."""
+        alive = ~self.terminated[: self.filled, :, None]
+        rewards, count = self.arrays["rewards"][: self.filled], alive.sum().clamp_min(1)
+        mean = (rewards * alive).sum((0, 1)) / count
+        square = ((rewards - mean) * alive).square().sum((0, 1)) / count
+        return torch.stack([mean, square.sqrt()])
 
     def state(self) -> dict[str, Array]:
         """Return counts and the filled part of every array, live, by name."""
@@ -102,7 +113,7 @@ class Replay:
         self.counts[:] = counts
 
     def _walk(
-        self, first: Tensor, age: Tensor, env: Tensor, steps: int, gamma: Tensor
+        self, first: Tensor, age: Tensor, env: Tensor, steps: int, gamma: Tensor, dead: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Sum rewards from `first [B]` on until the episode or the ring ends, or `steps` are done."""
         envs = self.ended.shape[1]
@@ -114,9 +125,11 @@ class Replay:
             going = going & (age + k < self.filled)
             row = (first + k) % self.capacity
             flat = row * envs + env
-            # R <- R + D r;  D <- gamma D, and 0 once terminated, for rows whose episode still runs
-            rewards += torch.where(going[:, None], discount * self._rows("rewards", flat), 0.0)
-            factor = gamma * (~terminated[flat])[:, None]
+            over = terminated[flat][:, None]
+            # R <- R + D (r + gamma dead);  D <- gamma D, and 0 once terminated, for rows whose episode still runs
+            paid = self._rows("rewards", flat) + torch.where(over, gamma * dead, 0.0)
+            rewards += torch.where(going[:, None], discount * paid, 0.0)
+            factor = gamma * ~over
             discount = torch.where(going[:, None], discount * factor, discount)
             last = torch.where(going, row, last)
             going = going & ~ended[flat]

@@ -32,6 +32,9 @@ from .sac_networks import SacNetworks
 
 Array = npt.NDArray[Any]
 
+LEAST_RATE = 1e-3
+"""A channel that does not discount counts a thousand steps of death."""
+
 
 class Learning:
     """Sums over the gradient steps of one iteration: critic losses `[C]`, loss and entropy of the actor, norms."""
@@ -90,9 +93,10 @@ class SacLearner(RankLearner):
         self.action_scale = np.array(min(config.action_range, limit), np.float32)
         self.collector: Collector = SacCollector(env, self.rollout, float(self.action_scale))
         self.value_normaliser = ValueNormaliser(len(channels))
-        self.gamma, self.weights = (torch.tensor([getattr(c, k) for c in channels]) for k in ("gamma", "weight"))
+        self.weights = torch.tensor([c.weight for c in channels])
+        self.gamma = torch.tensor([c.gamma if config.gamma is None else config.gamma for c in channels])
         self.target_entropy = config.entropy * self.actions
-        self.target_std = torch.ones(len(channels))
+        self.target_std, self.dead = torch.ones(len(channels)), torch.zeros(len(channels))
 
     def shared(self) -> dict[str, Array]:
         """Return live arrays by name, the same on all ranks; a policy is squashed if it has an `action_scale`."""
@@ -122,7 +126,9 @@ class SacLearner(RankLearner):
     def _learn(self) -> Learning:
         """Take the iteration's gradient steps on rows drawn from the replay."""
         config = self.config
-        drawn = self.replay.sample(config.updates * config.minibatch, config.steps, self.gamma, self.generator)
+        self.dead = self._dead()
+        count = config.updates * config.minibatch
+        drawn = self.replay.sample(count, config.steps, self.gamma, self.generator, self.dead)
         rows = self._normalised(drawn)
         noise = torch.randn(2, *rows.actions.shape, generator=self.generator)
         targets = torch.empty_like(rows.rewards)
@@ -181,14 +187,27 @@ class SacLearner(RankLearner):
         sums.norms[:1] += norms
         sums.actor_steps += 1
 
+    def _dead(self) -> Tensor:
+        """Value `[C]` of being terminated: 0, or that of earning `death` deviations less than the mean step for ever.
+
+        While living costs more than it pays, nothing would be the best there is: the policy would learn to fall.
+        """
+        if self.config.death is None:
+            return torch.zeros_like(self.gamma)
+        moments = self.replay.reward_moments()
+        self.group.average(moments)
+        return (moments[0] - self.config.death * moments[1]) / (1.0 - self.gamma).clamp_min(LEAST_RATE)
+
     def _weights(self) -> Tensor:
-        """Weights `[C]` of the critics' outputs: those of the channels, of values relative to their root mean square.
+        """Weights `[C]` of the critics' outputs: those of the channels, of values relative to their root mean square
+        distance from being terminated.
 
         Relative to their spread alone, a channel that always costs nearly the same would pay most for dying, which ends
         the cost.
         """
         normaliser = self.value_normaliser
-        return self.weights * (normaliser.std / normaliser.square.clamp_min(1e-16).sqrt()).float()
+        square = normaliser.square - (2.0 * normaliser.mean - self.dead) * self.dead  # mean of (V - dead)^2
+        return self.weights * (normaliser.std / square.clamp_min(1e-16).sqrt()).float()
 
     def _clip(self, message: Tensor, gradients: Tensor) -> Tensor:
         """Average a message over ranks and clip each network's gradient; return the norms before."""

@@ -93,7 +93,12 @@ class Sac(Learning, frozen=True, tag="sac", kw_only=True):
 
     Actions are squashed into `action_range` (in the robot's own units, at most its limit) around zero; the temperature
     follows the policy's entropy to `entropy` nats for each action component in (-1, 1). Targets are sums of `steps`
-    rewards and the value after them; target networks move by `polyak` a step, the actor every `actor_every` steps.
+    rewards and the value after them, with `gamma` in place of each channel's own if there is one: one action shows in
+    a critic that looks less far. Target networks move by `polyak` a step, the actor every `actor_every` steps.
+
+    Nothing is paid after a termination, which is the best there is while living costs more than it pays. With `death`
+    a terminated state is worth what earning that many standard deviations less than the mean step for ever is, in
+    every channel: for tasks whose terminations are failures.
     """
 
     num_envs: Count = 16
@@ -111,6 +116,8 @@ class Sac(Learning, frozen=True, tag="sac", kw_only=True):
     polyak: Fraction = 0.01
     actor_every: Count = 1
     action_range: Positive = 1.0
+    death: NonNegative | None = None
+    gamma: Fraction | None = None
     layer_norm: bool = True
     initial_std: Positive = 0.3
     max_grad_norm: Positive = 10.0
