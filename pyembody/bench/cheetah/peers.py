@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ...learn.losses import log_prob, policy_loss
 from ...spec import Train
+from ..stepping import usable_cores
 from . import NAME
 
 GAMMA, LAM = 0.99, 0.95
@@ -58,7 +59,7 @@ class EnvpoolLoop:
 
         self._config = config
         self._env: Any = envpool.make(
-            "HalfCheetah-v4", env_type="gymnasium", num_envs=config.num_envs, num_threads=config.num_envs, seed=seed
+            "HalfCheetah-v4", env_type="gymnasium", num_envs=config.num_envs, num_threads=usable_cores(), seed=seed
         )
         features, actions = self._env.observation_space.shape[0], self._env.action_space.shape[0]
         self._actor = _mlp(features, config.actor_hidden, actions)

@@ -24,6 +24,7 @@ from ..policy_peers import policy_peers
 from ..row import LIMIT, Result, Settings, compare
 from ..stepping import Sampler, usable_cores
 from ..timing import Case, interleave
+from ..torch_threads import use_threads, with_threads
 
 FAMILY = "learn"
 OBSERVATIONS, ACTIONS, CHANNELS = 48, 12, ("task", "style", "safety")
@@ -70,11 +71,11 @@ def update_samplers(count: int, width: int, threads: int, compiled: bool) -> dic
     samplers = {
         "ours": _repeated(partial(gradient, CoreEngine(networks, threads)), threads),
         LIMIT: _arithmetic(per_row, threads),
-        "torch-eager": _with_threads(_repeated(partial(gradient, TorchEngine(networks)), threads), threads),
+        "torch-eager": with_threads(_repeated(partial(gradient, TorchEngine(networks)), threads), threads),
     }
     if compiled:
         compiled_gradient = _repeated(_compiled_gradient(networks, batch, index, config), threads)
-        samplers["torch-compile"] = _with_threads(compiled_gradient, threads)
+        samplers["torch-compile"] = with_threads(compiled_gradient, threads)
     return samplers
 
 
@@ -111,12 +112,8 @@ def policy_rows(seconds: float, compiled: bool) -> Result:
     ]
     peers, left_out = policy_peers(layers, row, compiled)
     calls = {"ours": lambda: mlp.forward(row, out), **peers}
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with use_threads(1):
         found = latencies(calls, seconds)
-    finally:
-        torch.set_num_threads(before)
     case = f"policy/{'-'.join(map(str, (OBSERVATIONS, *POLICY, ACTIONS)))}"
     rows = []
     for quantile, rates in found.items():
@@ -153,17 +150,3 @@ def _repeated(run: Callable[[], int], threads: int) -> Sampler:
     run()
     repeats = max(1, int(SECONDS * Case(run, clock=clock).sample() / run()))
     return Case(lambda: sum(run() for _ in range(repeats)), clock=clock).sample
-
-
-def _with_threads(sample: Sampler, threads: int) -> Sampler:
-    """Return the sampler under `threads` of torch's threads, which would spin beside the others' samples."""
-
-    def measured() -> float:
-        before = torch.get_num_threads()
-        torch.set_num_threads(threads)
-        try:
-            return sample()
-        finally:
-            torch.set_num_threads(before)
-
-    return measured

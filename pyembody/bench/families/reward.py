@@ -17,9 +17,10 @@ from ..reward.limit import HandFused
 from ..reward.numba_peer import NumbaTerms
 from ..reward.numpy_peers import CallableTerms, NumpyTerms, numpy_signals
 from ..reward.sets import ParameterSets
-from ..reward.torch_peers import TorchTerms, use_threads
+from ..reward.torch_peers import TorchTerms
 from ..row import LIMIT, Result, Row, Settings, compare
 from ..timing import Case, interleave
+from ..torch_threads import use_threads
 
 FAMILY, ROWS, PROGRAMS = "reward", "rows/s", "programs/s"
 ROWS_A_SAMPLE = 1 << 16

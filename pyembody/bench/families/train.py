@@ -21,6 +21,7 @@ from ..peers import installed
 from ..row import LIMIT, Result, Settings, compare
 from ..stepping import Sampler, draw_actions, stepping_samplers, usable_cores
 from ..timing import Case, interleave
+from ..torch_threads import with_threads
 
 FAMILY, CASE, UNIT = "train", "ppo/go2", "env-steps/s"
 CHEETAH, CHEETAHS = "ppo/halfcheetah", 8
@@ -29,6 +30,8 @@ CHEETAH_PEERS: tuple[tuple[str, str, str, Callable[[Train], Callable[[], int]]],
     ("cleanrl-envpool", "envpool", "envpool", envpool_cheetah),
 )
 SB3_ITERATIONS = 3
+PEER_THREADS = 1
+"""Of torch in the peers: more slow these small networks down, and the physics beside them."""
 WARM = 2
 """Iterations of each training that are not counted: the first ones find memory and caches cold."""
 
@@ -67,7 +70,7 @@ def run_cheetah(settings: Settings) -> Result:
         samplers: dict[str, Sampler] = {"ours": training.sample}
         for name, module, package, make in CHEETAH_PEERS:
             if installed(module):
-                samplers[name] = Case(make(config)).sample
+                samplers[name] = with_threads(Case(make(config)).sample, PEER_THREADS)
             else:
                 left_out.append(f"train/{CHEETAH} {name}: not installed (pip install {package})")
         rates = interleave(samplers, settings.seconds)
@@ -118,7 +121,7 @@ def _sb3(config: Train, cores: int) -> Sampler:
         learner.learn(steps, reset_num_timesteps=False)
         return steps
 
-    return Case(run).sample
+    return with_threads(Case(run).sample, PEER_THREADS)
 
 
 def _mean_times(rows: list[dict[str, dict[str, float]]]) -> dict[str, float]:

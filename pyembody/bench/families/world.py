@@ -12,10 +12,10 @@ from functools import partial
 import numpy as np
 
 from ... import _core
-from ..reward.torch_peers import use_threads
 from ..row import LIMIT, Result, Row, Settings, compare
 from ..stepping import Sampler, usable_cores
 from ..timing import Case, interleave, nothing
+from ..torch_threads import use_threads
 from ..world.problem import JOINTS, Problem, draw_problem
 from ..world.torch_peers import TorchRollout
 

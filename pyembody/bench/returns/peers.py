@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..peers import installed
+from ..torch_threads import use_threads
 from . import GAMMA, LAM, Case
 
 Step = Callable[[], object]
@@ -74,14 +75,12 @@ def torch_gae(case: Case, threads: int) -> Step:
     alive, going = GAMMA * (~dead[..., None]).float(), GAMMA * LAM * (~(dead | cut)[..., None]).float()
 
     def step() -> None:
-        before = torch.get_num_threads()
-        torch.set_num_threads(threads)
-        carry = torch.zeros_like(rewards[0])
-        for t in range(len(rewards) - 1, -1, -1):
-            carry = rewards[t] + alive[t] * following[t] - values[t] + going[t] * carry
-            advantages[t] = carry
-        torch.add(advantages, values, out=returns)
-        torch.set_num_threads(before)
+        with use_threads(threads):
+            carry = torch.zeros_like(rewards[0])
+            for t in range(len(rewards) - 1, -1, -1):
+                carry = rewards[t] + alive[t] * following[t] - values[t] + going[t] * carry
+                advantages[t] = carry
+            torch.add(advantages, values, out=returns)
 
     return step
 

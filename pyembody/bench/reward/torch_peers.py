@@ -4,8 +4,6 @@ it best.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -35,19 +33,6 @@ def torch_signals(signals: Signals) -> Signals:
         name: torch.from_numpy(np.ascontiguousarray(x)) if isinstance(x, np.ndarray) else x
         for name, x in signals.items()
     }
-
-
-@contextmanager
-def use_threads(threads: int) -> Iterator[None]:
-    """Let torch use as many threads as all others while the block runs."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class TorchTerms:
