@@ -50,7 +50,13 @@ def main() -> None:
         for seed in arguments.seeds:
             for side in arguments.sides:
                 rows.append({"seed": seed, "side": side, "curve": curve(side, seed, arguments, judge)})
-                table = {"steps": arguments.steps, "cores": len(os.sched_getaffinity(0)), "rows": rows}
+                table = {
+                    "command": f"python benchmarks/half_cheetah.py --seeds {' '.join(map(str, arguments.seeds))}",
+                    "columns": ["steps", "seconds", "processor seconds", "return"],
+                    "steps": arguments.steps,
+                    "cores": len(os.sched_getaffinity(0)),
+                    "rows": rows,
+                }
                 Path(arguments.json).write_text(json.dumps(table) + "\n")
 
 
