@@ -4,8 +4,9 @@
 
 All sides learn with Stable-Baselines3's defaults on 8 environments (see pyembody/bench/cheetah). Ours, as always,
 normalises observations and the targets of values, clips gradients network by network and halves the squared error of
-values. All are judged alike: the mean of the action, 10 episodes of HalfCheetah-v5 as `VectorEnv` steps it. Seconds are those of training alone, start-up included for
-ours and left out for the others; `cpu` counts those of all cores. A side is run after the other, seed by seed.
+values. All are judged alike: the mean of the action, 10 episodes of HalfCheetah-v5 as `VectorEnv` steps it. Seconds are
+those of training alone, start-up included for ours and left out for the others; `cpu` counts those of all cores. A side
+is run after the other, seed by seed.
 """
 
 from __future__ import annotations

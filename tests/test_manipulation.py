@@ -75,18 +75,18 @@ def test_a_grasp_goes_through_stages_and_what_was_asked_counts_in_the_last() -> 
     led = with_ways(VOCABULARY, HOLD)
     assert [s.name for s in led.stages] == ["asked_over", "asked_down", "asked_close", "asked_asked", "asked_end"]
     assert ["height.box.z" in s.edits for s in led.stages] == [False, False, False, True, True]
-    assert led.stages[0].on_fail == "asked_down"
-    assert led.stages[3].on_fail == "asked_over"
+    assert led.stages[0].on_fail == "next"
+    assert led.stages[3].on_fail == "retry:asked_over"
     assert led.planner == "hand"
 
 
 def test_stages_that_were_said_keep_their_ends() -> None:
-    first = BehaviourStage("first", {"grasp.box.weight": 3.0}, "time_in_stage > 1", on_fail="second")
-    said = (first, BehaviourStage("second"))
+    first = BehaviourStage("first", {"grasp.box.weight": 3.0}, "time_in_stage > 1", on_fail="next")
+    said = (first, BehaviourStage("second", on_fail="retry:first"))
     led = with_ways(VOCABULARY, Behaviour({}, said))
     assert [s.name for s in led.stages] == ["first_over", "first_down", "first_close", "first_asked", "second"]
     assert led.stages[3].until == "time_in_stage > 1"
-    assert led.stages[3].on_fail == "second"
+    assert [s.on_fail for s in led.stages[3:]] == ["next", "retry:first_over"]
 
 
 def test_what_needs_no_way_stays_as_it_is() -> None:

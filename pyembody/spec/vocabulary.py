@@ -49,8 +49,8 @@ class CostTemplate(Struct, frozen=True, forbid_unknown_fields=True):
     """A residual and the cost of it, an expression in `r`; reached where no entry of the residual is beyond `tol`.
 
     `{name}` in expressions is the parameter or `let` of that name, `{I}` and `{i}` the instance as written and in
-    lower case, `{a}` and `{b}` the two parts of an instance `a-b`. `on` says that it counts from the start. Words need no
-    residual, planners do.
+    lower case, `{a}` and `{b}` the two parts of an instance `a-b`. `on` says that it counts from the start. Words need
+    no residual, planners do.
     """
 
     cost: str
