@@ -341,6 +341,19 @@ class Actor:
         squashed: float,
     ) -> None: ...
 
+class Discriminators:
+    def __init__(
+        self,
+        network: _Network,
+        flat: _Floats,
+        state: int,
+        mean: _Floats,
+        inverse_std: _Floats,
+        data: _Floats,
+        made: _Floats,
+        clip: float,
+    ) -> None: ...
+
 def rollout(
     ensemble: Ensemble,
     actor: Actor | None,
@@ -359,4 +372,5 @@ def rollout(
     noise: bool,
     penalty: str,
     threads: int = 1,
+    candidates: tuple[Discriminators, int, float, int, str] | None = None,
 ) -> int: ...

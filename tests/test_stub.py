@@ -23,7 +23,9 @@ def module_arguments(function: object) -> list[tuple[str, bool]]:
     """The same from the signature that the module writes into the docstring's first line."""
     line = (inspect.getdoc(function) or "").splitlines()[0]
     inside = line[line.index("(") + 1 : line.rindex(")")]
-    parts = re.findall(r"(\w+): [^=,]*?(?:\[[^\]]*\])?[^=,]*(=[^,]*)?(?:,|$)", inside)
+    while "[" in inside:  # commas within types
+        inside = re.sub(r"\[[^\[\]]*\]", "", inside)
+    parts = re.findall(r"(\w+): [^=,]*(=[^,]*)?(?:,|$)", inside)
     return [(name, bool(default)) for name, default in parts if name != "self"]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from pyembody.program.reward_program import RewardProgram
 from pyembody.spec import Signal
 from pyembody.world import Actor, Ensemble, EnsembleModel, Imagined, ModelState, RolloutReference
+from pyembody.world.reward import DynamicsReward
 
 STATE = ModelState(
     (
@@ -83,6 +84,30 @@ def make_actor(observation: int, squashed: float = 0.0) -> Actor:
     )
 
 
+def make_reward(activation: str = "relu", judges: int = 5, clip: float = 0.95) -> DynamicsReward:
+    """Discriminators that find some transitions credible, and others not."""
+    rng = np.random.default_rng(3)
+    sizes = (2 * STATES + ACTIONS, 24, 16, 1)
+
+    def normal(*shape: int, scale: float = 1.0) -> np.ndarray:
+        return (scale * rng.normal(size=shape)).astype(np.float32)
+
+    return DynamicsReward(
+        weights=[normal(judges, a, b, scale=a**-0.5) for a, b in pairwise(sizes)],
+        biases=[normal(judges, 1, b, scale=0.1) for b in sizes[1:]],
+        logit_data=np.abs(normal(judges)) + np.float32(0.3),
+        logit_made=-np.abs(normal(judges)) - np.float32(0.3),
+        state_mean=normal(STATES),
+        state_std=np.exp(normal(STATES, scale=0.5)),
+        action_mean=normal(ACTIONS, scale=0.1),
+        action_std=np.exp(normal(ACTIONS, scale=0.2)),
+        change_mean=normal(STATES, scale=0.1),
+        change_std=np.exp(normal(STATES, scale=0.5)),
+        activation=activation,
+        clip=clip,
+    )
+
+
 def draw_rows(rows: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Start states `[B, S]`, proper ones, and goals `[B, K]`."""
     rng = np.random.default_rng(seed)
@@ -105,8 +130,8 @@ def assert_twins(model: EnsembleModel, rows: int, steps: int, actor: Actor, **op
     got = model.rollout(states, steps, actor=actor, carried=goals, **options)
     twin = RolloutReference(model.ensemble, model.state, model.program, actor=actor, **options)
     want = twin.run(states, steps, carried=goals, forced=got.next_states)
-    for name in ("valid", "terminated", "member"):
+    for name in ("valid", "terminated", "member", "rejected"):
         np.testing.assert_array_equal(got.arrays[name], want.arrays[name], err_msg=name)
-    for name in ("observations", "actions", "next_states", "channels", "penalty", "final_observations"):
+    for name in ("observations", "actions", "next_states", "channels", "penalty", "credible", "final_observations"):
         assert_near(got.arrays[name], want.arrays[name], name)
     return got

@@ -1,6 +1,7 @@
 // Imagined rollouts: shapes are checked, the GIL is released, the core is called.
 #include <array>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "base/check.h"
@@ -11,11 +12,16 @@
 namespace embody::bind {
 namespace {
 
-constexpr std::array<std::string_view, 3> kPropagations = {"sampled", "elite", "mean"};
+constexpr std::array<std::string_view, 5> kPropagations = {"sampled", "elite", "mean", "select",
+                                                           "softmax"};
+constexpr std::array<std::string_view, 2> kOnReject = {"truncate", "terminate"};
 constexpr std::array<std::string_view, 3> kPenalties = {"none", "aleatoric", "disagreement"};
 constexpr std::array<std::string_view, 3> kSources = {"state", "action", "carried"};
 
 using InputTuple = std::tuple<std::string, std::int64_t>;
+// Judges, resamples, threshold, after, on_reject.
+using FilterTuple = std::tuple<std::shared_ptr<Discriminators>, std::int64_t, float, std::int64_t,
+                               std::string>;
 
 // The flat parameters of a network, and the network itself, checked.
 std::pair<Network, const float*> read_parameters(const NetworkTuple& given,
@@ -58,6 +64,40 @@ std::shared_ptr<Actor> make_actor(const NetworkTuple& given, const py::object& f
     arrays.clip = clip;
     arrays.std.assign(std_array, std_array + drawn);
     return std::make_shared<Actor>(network, arrays, actions, squashed);
+}
+
+std::shared_ptr<Discriminators> make_discriminators(
+    const NetworkTuple& given, const py::object& flat, std::int64_t state, const py::object& mean,
+    const py::object& inverse_std, const py::object& data, const py::object& made, float clip) {
+    const auto [network, f] = read_parameters(given, flat);
+    return std::make_shared<Discriminators>(
+        network, state,
+        DiscriminatorArrays{f, floats(mean, "mean", {network.inputs()}),
+                            floats(inverse_std, "inverse_std", {network.inputs()}),
+                            floats(data, "data", {network.groups}),
+                            floats(made, "made", {network.groups}), clip});
+}
+
+Filter read_filter(const std::optional<FilterTuple>& given, const Ensemble& ensemble,
+                   Propagation propagation) {
+    const bool judged =
+        propagation == Propagation::select || propagation == Propagation::softmax;
+    if (judged != given.has_value()) {
+        fail("candidates: expected some for 'select' and 'softmax', and none otherwise");
+    }
+    if (!judged) {
+        return {};
+    }
+    const auto& [judges, resamples, threshold, after, on_reject] = *given;
+    if (resamples < 1 || resamples > 1024) {
+        fail("resamples: expected 1 to 1024, got ", resamples);
+    }
+    if (judges->state() != ensemble.state() || judges->action() != ensemble.action()) {
+        fail("candidates: expected ", ensemble.state(), " numbers of state and ", ensemble.action(),
+             " of action, got ", judges->state(), " and ", judges->action());
+    }
+    return {judges, resamples, threshold, after,
+            static_cast<OnReject>(choice("on_reject", on_reject, kOnReject))};
 }
 
 std::int64_t group_named(const Program& program, std::string_view name) {
@@ -126,6 +166,8 @@ void read_outputs(const py::dict& outputs, Imagination& rollout) {
     arrays.valid = wanted<std::uint8_t>(outputs, "valid", "bool", {l, b});
     arrays.penalty = wanted<float>(outputs, "penalty", "float32", {l, b});
     arrays.member = wanted<std::int8_t>(outputs, "member", "int8", {l, b});
+    arrays.credible = wanted<float>(outputs, "credible", "float32", {l, b});
+    arrays.rejected = wanted<std::uint8_t>(outputs, "rejected", "bool", {b});
 }
 
 // Start states, what is carried, actions if there is no actor, and the keys of random numbers.
@@ -164,16 +206,21 @@ std::int64_t bind_rollout(const std::shared_ptr<Ensemble>& ensemble,
                           const py::object& carried, const py::object& actions,
                           const py::object& ids, const py::dict& outputs, std::int64_t steps,
                           std::uint64_t seed, const std::string& propagation, bool noise,
-                          const std::string& penalty, int threads) {
+                          const std::string& penalty, int threads,
+                          const std::optional<FilterTuple>& filter) {
     Imagination rollout;
     rollout.ensemble = ensemble;
     rollout.actor = actor;
     if (steps < 1 || steps > std::int64_t{1} << 20) {
         fail("steps: expected 1 to 2^20, got ", steps);
     }
-    rollout.settings = {seed, steps,
-                        static_cast<Propagation>(choice("propagation", propagation, kPropagations)),
-                        static_cast<Penalty>(choice("penalty", penalty, kPenalties)), noise};
+    const auto how = static_cast<Propagation>(choice("propagation", propagation, kPropagations));
+    rollout.settings = {seed,
+                        steps,
+                        how,
+                        static_cast<Penalty>(choice("penalty", penalty, kPenalties)),
+                        noise,
+                        read_filter(filter, *ensemble, how)};
     read_rows(states, carried, actions, ids, rollout);
     rollout.program =
         read_program(program, inputs, observations, *ensemble, rollout.arrays.carried);
@@ -203,12 +250,20 @@ void register_world(py::module_& module) {
         "squashed: what the tanh of its outputs is multiplied by, 0 for none.")
         .def(py::init(&make_actor), py::arg("network"), py::arg("flat"), py::arg("mean"),
              py::arg("inverse_std"), py::arg("clip"), py::arg("std"), py::arg("squashed"));
+    py::class_<Discriminators, std::shared_ptr<Discriminators>>(
+        module, "Discriminators",
+        "Networks that judge normalised [s, a, s' - s] [S + A + S], packed; immutable. data, made "
+        "[G]: their mean logits of data and of what was made up.")
+        .def(py::init(&make_discriminators), py::arg("network"), py::arg("flat"), py::arg("state"),
+             py::arg("mean"), py::arg("inverse_std"), py::arg("data"), py::arg("made"),
+             py::arg("clip"));
     module.def(
         "rollout", &bind_rollout, py::arg("ensemble").none(false), py::arg("actor"),
         py::arg("program"), py::arg("inputs"), py::arg("observations"), py::arg("params"),
         py::arg("states"), py::arg("carried"), py::arg("actions"), py::arg("ids"),
         py::arg("outputs"), py::arg("steps"), py::arg("seed"), py::arg("propagation"),
         py::arg("noise"), py::arg("penalty"), py::arg("threads") = 1,
+        py::arg("candidates") = py::none(),
         "Imagines rows from states [B, S] through `steps` steps, writes the outputs that are asked "
         "for by name, and gives back how many rows left the finite numbers.");
 }

@@ -8,6 +8,8 @@
 namespace embody {
 namespace {
 
+constexpr float kFar = 25.0F;  // deviations
+
 void check_columns(const StateColumns& columns, std::int64_t outputs, std::int64_t inputs) {
     const std::int64_t s = columns.width;
     if (s < 1 || outputs != 2 * s || inputs <= s) {
@@ -67,6 +69,29 @@ void Ensemble::inputs(const float* state_row, const float* action_row, float* ou
     for (std::int64_t i = 0; i < action(); ++i) {
         const auto c = static_cast<std::size_t>(s + i);
         out[s + i] = (action_row[i] - mean_[c]) * inverse_std_[c];
+    }
+}
+
+void Ensemble::repair(float* state_row) const {
+    for (const std::int64_t first : columns_.quaternions) {
+        float* q = state_row + first;
+        const float length = std::sqrt(q[0] * q[0] + q[1] * q[1] + q[2] * q[2] + q[3] * q[3]);
+        for (int i = 0; i < 4 && length > 0.0F; ++i) {
+            q[i] /= length;
+        }
+    }
+    for (const std::int64_t column : columns_.truths) {
+        state_row[column] = state_row[column] > 0.5F ? 1.0F : 0.0F;
+    }
+}
+
+void Ensemble::keep_near(float* state_row) const {
+    for (std::size_t c = 0; c < static_cast<std::size_t>(state()); ++c) {
+        const float most = kFar / inverse_std_[c];
+        const float apart = state_row[c] - mean_[c];
+        state_row[c] = apart > most    ? mean_[c] + most
+                       : apart < -most ? mean_[c] - most
+                                       : state_row[c];
     }
 }
 

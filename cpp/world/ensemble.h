@@ -47,6 +47,11 @@ class Ensemble {
     // is large beside its deviation, which a first layer with both folded into it would lose.
     void inputs(const float* state, const float* action, float* out) const;
 
+    // Makes quaternions of a state have length 1, and truth values be 0 or 1.
+    void repair(float* state) const;
+    // Cuts a state where it is far, 25 deviations, from the mean; a NaN stays.
+    void keep_near(float* state) const;
+
   private:
     Network network_;
     StateColumns columns_;

@@ -14,7 +14,7 @@ enum class Stream : std::uint32_t { member, state, action, choice };
 constexpr std::int64_t drawn_columns(std::int64_t count) { return (count + 3) / 4 * 4; }
 
 // Standard normal numbers [rows, drawn_columns(columns)]: of row r, columns 4 j to 4 j + 3 come
-// from the counter (ids[r], step, stream, j) by Box and Muller's transform.
+// from the counter (ids[r], step, stream, first + j) by Box and Muller's transform.
 struct Normals {
     PhiloxKey key;
     Stream stream = Stream::state;
@@ -23,6 +23,7 @@ struct Normals {
     std::int64_t rows = 0;
     std::int64_t columns = 0;
     float* out = nullptr;
+    std::uint32_t first = 0;  // added to j
 };
 
 // out[rows, columns] = the variances that raw log variances, `stride` floats from row to row, stand

@@ -15,21 +15,24 @@ Members::Members(const Ensemble& ensemble, const RolloutSettings& settings, std:
       noisy_(settings.noise && settings.propagation != Propagation::mean),
       pass_(ensemble.network(), false),
       means_(ensemble.state()),
-      elite_(static_cast<std::size_t>(ensemble.members())),
+      place_(static_cast<std::size_t>(ensemble.members()), -1),
       inputs_(kBlockRows * row_stride(ensemble.network().inputs())),
       noise_(kBlockRows * drawn_columns(ensemble.state())),
       variances_(kBlockRows * ensemble.state()),
       ids_(static_cast<std::size_t>(kBlockRows)),
       order_(static_cast<std::size_t>(rows)),
       ends_(static_cast<std::size_t>(ensemble.members() + 1)) {
-    for (const std::int32_t elite : ensemble.elites()) {
-        elite_[static_cast<std::size_t>(elite)] = true;
+    for (std::size_t i = 0; i < ensemble.elites().size(); ++i) {
+        place_[static_cast<std::size_t>(ensemble.elites()[i])] = static_cast<std::int64_t>(i);
+    }
+    if (settings.filter.judges != nullptr) {
+        candidates_.emplace(ensemble, settings);
     }
 }
 
 void Members::step(const LiveRows& rows, std::uint32_t step) {
     choose(rows, step);
-    if (settings_.propagation != Propagation::mean && settings_.penalty == Penalty::none) {
+    if (settings_.alone()) {
         chosen(rows, step);
     } else {
         std::iota(order_.begin(), order_.begin() + rows.count, 0);
@@ -38,13 +41,13 @@ void Members::step(const LiveRows& rows, std::uint32_t step) {
             everyone(rows, {order_.data() + first, static_cast<std::size_t>(count)}, step);
         }
     }
-    for (std::int64_t row = 0; row < rows.count; ++row) {
-        repair(rows.next + row * state_);
+    for (std::int64_t row = 0; row < rows.count && !candidates_; ++row) {
+        ensemble_.repair(rows.next + row * state_);
     }
 }
 
 void Members::choose(const LiveRows& rows, std::uint32_t step) {
-    if (settings_.propagation == Propagation::mean) {
+    if (settings_.propagation == Propagation::mean || candidates_) {
         std::fill_n(rows.member, rows.count, std::int8_t{-1});
         return;
     }
@@ -94,16 +97,23 @@ void Members::chosen(const LiveRows& rows, std::uint32_t step) {
 void Members::everyone(const LiveRows& rows, Index index, std::uint32_t step) {
     const auto count = static_cast<std::int64_t>(index.size());
     gather(rows, index);
-    draw(rows, index, step);
+    if (candidates_) {
+        candidates_->begin(rows, index, step);
+    } else {
+        draw(rows, index, step);
+    }
     means_.clear(count);
     std::fill_n(rows.penalty + index.front(), count, 0.0F);
     for (std::int64_t member = 0; member < ensemble_.members(); ++member) {
-        const bool elite = elite_[static_cast<std::size_t>(member)];
-        if (settings_.penalty == Penalty::none && !elite) {
+        const std::int64_t place = place_[static_cast<std::size_t>(member)];
+        if (settings_.penalty == Penalty::none && place < 0) {
             continue;
         }
         const Rows outputs = forward(member, count);
-        means_.add(outputs, elite);
+        means_.add(outputs, place >= 0);
+        if (candidates_ && place >= 0) {
+            candidates_->add(place, outputs, variances_.data());
+        }
         if (settings_.penalty == Penalty::aleatoric) {
             largest_spread(rows, index);
         }
@@ -113,6 +123,9 @@ void Members::everyone(const LiveRows& rows, Index index, std::uint32_t step) {
                 move(rows, row, outputs, i);
             }
         }
+    }
+    if (candidates_) {
+        candidates_->choose();
     }
     for (std::int64_t i = 0; i < count; ++i) {
         const std::int64_t row = index[static_cast<std::size_t>(i)];
@@ -177,20 +190,6 @@ void Members::move(const LiveRows& rows, std::int64_t row, Rows outputs, std::in
     for (std::int64_t c = 0; c < state_; ++c) {
         const float change = noisy_ ? mean[c] + std::sqrt(variance[c]) * noise[c] : mean[c];
         next[c] = state[c] + change;
-    }
-}
-
-// Quaternions of length 1, truth values of 0 or 1.
-void Members::repair(float* state) const {
-    for (const std::int64_t first : ensemble_.columns().quaternions) {
-        float* q = state + first;
-        const float length = std::sqrt(q[0] * q[0] + q[1] * q[1] + q[2] * q[2] + q[3] * q[3]);
-        for (int i = 0; i < 4 && length > 0.0F; ++i) {
-            q[i] /= length;
-        }
-    }
-    for (const std::int64_t column : ensemble_.columns().truths) {
-        state[column] = state[column] > 0.5F ? 1.0F : 0.0F;
     }
 }
 

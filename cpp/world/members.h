@@ -2,26 +2,18 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "nn/buffer.h"
 #include "nn/pass.h"
+#include "world/candidates.h"
+#include "world/live_rows.h"
 #include "world/member_means.h"
 #include "world/rollout.h"
 
 namespace embody {
-
-// Rows 0 to count - 1 of a block.
-struct LiveRows {
-    std::int64_t count = 0;
-    const std::uint32_t* ids = nullptr;
-    const float* state = nullptr;   // [R, S]
-    const float* action = nullptr;  // [R, A]
-    float* next = nullptr;          // [R, S]
-    std::int8_t* member = nullptr;  // [R]
-    float* penalty = nullptr;       // [R]
-};
 
 class Members {
   public:
@@ -44,7 +36,6 @@ class Members {
     Rows forward(std::int64_t member, std::int64_t count);
     void largest_spread(const LiveRows& rows, Index index) const;
     void move(const LiveRows& rows, std::int64_t row, Rows outputs, std::int64_t place) const;
-    void repair(float* state) const;
 
     const Ensemble& ensemble_;
     const RolloutSettings& settings_;
@@ -52,7 +43,8 @@ class Members {
     bool noisy_;
     Pass pass_;
     MemberMeans means_;
-    std::vector<bool> elite_;          // [E]
+    std::vector<std::int64_t> place_;  // [E], of a member among the elites, -1: it is none
+    std::optional<Candidates> candidates_;
     Buffer inputs_;                    // [kBlockRows, S + A]
     Buffer noise_;                     // [kBlockRows, drawn S]
     Buffer variances_;                 // [kBlockRows, S]

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "program/program.h"
+#include "world/discriminators.h"
 #include "world/ensemble.h"
 
 namespace embody {
@@ -14,6 +15,8 @@ enum class Propagation : std::uint8_t {
     sampled,  // another elite for every row and step
     elite,    // one elite for a whole row
     mean,     // the mean of the elites' means, without noise
+    select,   // the most credible of several candidates
+    softmax,  // one of them by exp(dynamics reward / 0.1)
 };
 enum class Penalty : std::uint8_t {
     none,
@@ -38,12 +41,35 @@ struct RolloutProgram {
     std::int64_t terminated = -1;
 };
 
+// What happens to a row whose next state is not credible.
+enum class OnReject : std::uint8_t {
+    truncate,   // it ends before that step
+    terminate,  // it ends with that step, as terminated
+};
+
+// Candidates of each row and step, `resamples` of every elite, judged by the dynamics reward. From
+// step `after` on a reward below `threshold` rejects the row.
+struct Filter {
+    std::shared_ptr<const Discriminators> judges;  // null: there is no filter
+    std::int64_t resamples = 2;
+    float threshold = 0.0F;
+    std::int64_t after = 0;
+    OnReject on_reject = OnReject::truncate;
+};
+
 struct RolloutSettings {
     std::uint64_t seed = 0;
     std::int64_t steps = 0;  // L
     Propagation propagation = Propagation::sampled;
     Penalty penalty = Penalty::none;
     bool noise = true;  // of the members and the policy
+    Filter filter;
+
+    // Whether a row's own member says all that is asked for.
+    bool alone() const {
+        return propagation != Propagation::mean && penalty == Penalty::none &&
+               filter.judges == nullptr;
+    }
 };
 
 // Rows of the caller; what is null is not given, or not asked for. At and after the step at which a
@@ -65,6 +91,8 @@ struct RolloutArrays {
     std::uint8_t* valid = nullptr;        // [L, B]
     float* penalty = nullptr;             // [L, B]
     std::int8_t* member = nullptr;        // [L, B]
+    float* credible = nullptr;            // [L, B], the dynamics reward of the step
+    std::uint8_t* rejected = nullptr;     // [B], rows that ended as not credible
     float* final_observations = nullptr;  // [B, O], after the last valid step
 };
 

@@ -49,6 +49,8 @@ RolloutBlock::RolloutBlock(const Imagination& rollout, std::int64_t rows)
       carried_(made<float>(rows * arrays_.carried)),
       penalty_(made<float>(rows)),
       member_(made<std::int8_t>(rows)),
+      credible_(made<float>(rows)),
+      rejected_(made<std::uint8_t>(rows)),
       members_(*rollout.ensemble, rollout.settings, rows) {
     if (rollout.actor != nullptr) {
         acting_.emplace(*rollout.actor, rollout.settings);
@@ -78,7 +80,9 @@ void RolloutBlock::start(std::int64_t begin, std::int64_t end) {
     count_ = end - begin;
     for (std::int64_t row = 0; row < count_; ++row) {
         origin_[static_cast<std::size_t>(row)] = begin + row;
+        clear(arrays_.rejected, arrays_, 0, begin + row, 1, std::uint8_t{0});
     }
+    std::fill(rejected_.begin(), rejected_.end(), std::uint8_t{0});
     std::copy_n(arrays_.ids + begin, count_, ids_.begin());
     std::copy_n(arrays_.states + begin * state_, count_ * state_, states_.begin());
     std::copy_n(arrays_.carried_rows + begin * arrays_.carried, count_ * arrays_.carried,
@@ -92,16 +96,17 @@ void RolloutBlock::start(std::int64_t begin, std::int64_t end) {
 std::int64_t RolloutBlock::step(std::int64_t step) {
     act(step);
     members_.step({count_, ids_.data(), states_.data(), actions_.data(), next_.data(),
-                   member_.data(), penalty_.data()},
+                   member_.data(), penalty_.data(), credible_.data()},
                   static_cast<std::uint32_t>(step));
     const std::int64_t diverged = drop_diverged(step);
+    reject(step);
     store_before(step);
     std::copy_n(next_.begin(), count_ * state_, states_.begin());
     if (program_) {
         program_->step(count_);
     }
     store_after(step);
-    retire_terminated(step);
+    retire_ended(step);
     return diverged;
 }
 
@@ -130,6 +135,24 @@ std::int64_t RolloutBlock::drop_diverged(std::int64_t step) {
     return diverged;
 }
 
+void RolloutBlock::reject(std::int64_t step) {
+    const Filter& filter = rollout_.settings.filter;
+    if (filter.judges == nullptr || step < filter.after) {
+        return;
+    }
+    for (std::int64_t row = count_ - 1; row >= 0; --row) {
+        const auto at = static_cast<std::size_t>(row);
+        rejected_[at] = credible_[at] < filter.threshold ? 1 : 0;
+        if (rejected_[at] == 0) {
+            continue;
+        }
+        put(arrays_.rejected, arrays_, 0, origin_[at], &rejected_[at], 1);
+        if (filter.on_reject == OnReject::truncate) {
+            end(row, step);
+        }
+    }
+}
+
 bool RolloutBlock::finite(std::int64_t row) const {
     float zero = 0.0F;  // or a NaN
     for (std::int64_t i = row * state_; i < (row + 1) * state_; ++i) {
@@ -156,27 +179,28 @@ void RolloutBlock::store_after(std::int64_t step) {
         put(arrays_.valid, arrays_, step, to, &valid, 1);
         put(arrays_.penalty, arrays_, step, to, &penalty_[at], 1);
         put(arrays_.member, arrays_, step, to, &member_[at], 1);
+        put(arrays_.credible, arrays_, step, to, &credible_[at], 1);
         if (channels > 0) {
             put(arrays_.channels, arrays_, step, to, program_->channels() + row * channels,
                 channels);
         }
-        if (program_ && program_->terminated() != nullptr) {
-            put(arrays_.terminated, arrays_, step, to, program_->terminated() + row, 1);
-        } else {
-            clear(arrays_.terminated, arrays_, step, to, 1, std::uint8_t{0});
+        const std::uint8_t ended = terminated(row) ? 1 : 0;
+        put(arrays_.terminated, arrays_, step, to, &ended, 1);
+    }
+}
+
+void RolloutBlock::retire_ended(std::int64_t step) {
+    for (std::int64_t row = count_ - 1; row >= 0; --row) {
+        if (terminated(row)) {
+            end(row, step + 1);
         }
     }
 }
 
-void RolloutBlock::retire_terminated(std::int64_t step) {
-    if (!program_ || program_->terminated() == nullptr) {
-        return;
-    }
-    for (std::int64_t row = count_ - 1; row >= 0; --row) {
-        if (program_->terminated()[row] != 0) {
-            end(row, step + 1);
-        }
-    }
+bool RolloutBlock::terminated(std::int64_t row) const {
+    const bool ended =
+        program_ && program_->terminated() != nullptr && program_->terminated()[row] != 0;
+    return ended || rejected_[static_cast<std::size_t>(row)] != 0;
 }
 
 void RolloutBlock::end(std::int64_t row, std::int64_t step) {
@@ -192,6 +216,7 @@ void RolloutBlock::end(std::int64_t row, std::int64_t step) {
         clear(arrays_.valid, arrays_, t, from, 1, std::uint8_t{0});
         clear(arrays_.penalty, arrays_, t, from, 1, 0.0F);
         clear(arrays_.member, arrays_, t, from, 1, std::int8_t{-1});
+        clear(arrays_.credible, arrays_, t, from, 1, 0.0F);
     }
     const std::int64_t last = --count_;
     if (last == row) {
@@ -202,6 +227,8 @@ void RolloutBlock::end(std::int64_t row, std::int64_t step) {
     ids_[at] = ids_[other];
     member_[at] = member_[other];
     penalty_[at] = penalty_[other];
+    credible_[at] = credible_[other];
+    rejected_[at] = rejected_[other];
     std::copy_n(states_.begin() + last * state_, state_, states_.begin() + row * state_);
     std::copy_n(next_.begin() + last * state_, state_, next_.begin() + row * state_);
     std::copy_n(actions_.begin() + last * action_, action_, actions_.begin() + row * action_);

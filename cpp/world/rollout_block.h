@@ -24,9 +24,11 @@ class RolloutBlock {
     std::int64_t step(std::int64_t step);
     void act(std::int64_t step);
     std::int64_t drop_diverged(std::int64_t step);
+    void reject(std::int64_t step);
     void store_before(std::int64_t step) const;
     void store_after(std::int64_t step);
-    void retire_terminated(std::int64_t step);
+    void retire_ended(std::int64_t step);
+    bool terminated(std::int64_t row) const;
     bool finite(std::int64_t row) const;
     // The row ends: nothing is valid from `step` on, and the last live row takes its place.
     void end(std::int64_t row, std::int64_t step);
@@ -46,6 +48,8 @@ class RolloutBlock {
     std::vector<float> carried_;  // [R, K]
     std::vector<float> penalty_;
     std::vector<std::int8_t> member_;
+    std::vector<float> credible_;
+    std::vector<std::uint8_t> rejected_;
     Members members_;
     std::optional<Acting> acting_;
     std::optional<ImaginedProgram> program_;

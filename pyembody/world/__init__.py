@@ -1,6 +1,7 @@
 """World models: ensembles fitted to datasets, what they imagine, and how far they can be trusted."""
 
 from .actor import Actor
+from .candidates import Candidates
 from .ensemble import Ensemble
 from .fit import Fit, FitSettings
 from .fitting import fit_model
@@ -13,6 +14,7 @@ from .rollout_reference import RolloutReference
 
 __all__ = [
     "Actor",
+    "Candidates",
     "Ensemble",
     "EnsembleModel",
     "Fit",

@@ -19,6 +19,7 @@ class Imagined:
     `channels [L, B, C]` and `terminated [L, B]` are the program's for the state after the step. Where `valid [L, B]` is
     false the row had ended: all else is 0, and `member [L, B]` int8, who predicted the step (-1: all), is -1.
     `penalty [L, B]` is the uncertainty that was asked for. `final_observations [B, O]` follow a row's last valid step.
+    `credible [L, B]` is the dynamics reward of a filtered step, and `rejected [B]` tells the rows that a filter ended.
     `diverged` rows left the finite numbers, and ended before that step.
     """
 
@@ -30,6 +31,8 @@ class Imagined:
     valid: Bools
     penalty: Floats
     member: NDArray[np.int8]
+    credible: Floats
+    rejected: Bools
     final_observations: Floats
     diverged: int = 0
 
@@ -55,5 +58,7 @@ def empty(steps: int, rows: int, *, observation: int, action: int, state: int, c
         valid=np.empty(shape, np.bool_),
         penalty=floats(*shape),
         member=np.empty(shape, np.int8),
+        credible=floats(*shape),
+        rejected=np.empty(rows, np.bool_),
         final_observations=floats(rows, observation),
     )

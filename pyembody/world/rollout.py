@@ -13,13 +13,14 @@ from pyembody import _core
 from ..program import CompiledTask
 from ..spec.errors import SpecError, unknown
 from .actor import Actor
+from .candidates import Candidates
 from .ensemble import Ensemble
 from .imagined import Imagined, empty
 from .model_state import ModelState, own_columns
 from .packing import flatten_layers, inverse
 
 Floats = NDArray[np.float32]
-Propagation: TypeAlias = Literal["sampled", "elite", "mean"]
+Propagation: TypeAlias = Literal["sampled", "elite", "mean", "select", "softmax"]
 Penalty: TypeAlias = Literal["none", "aleatoric", "disagreement"]
 
 
@@ -74,6 +75,7 @@ class EnsembleModel:
         propagation: Propagation = "sampled",
         noise: bool = True,
         penalty: Penalty = "none",
+        candidates: Candidates | None = None,
         out: Imagined | None = None,
     ) -> Imagined:
         """Return what is imagined.
@@ -88,10 +90,11 @@ class EnsembleModel:
             ids: `[B]`, the rows' random keys, by default 0 to B - 1: a row gives the same bits whatever others do.
             seed: of the random numbers.
             propagation: `sampled` draws an elite for every row and step, `elite` one for each row, `mean` takes the
-                mean of the elites' means without noise.
+                mean of the elites' means without noise; `select` and `softmax` take one of `candidates`.
             noise: whether members and actor draw around their means.
             penalty: `aleatoric` is the largest of the members' norms of standard deviations (MOPO, Yu et al. 2020),
                 `disagreement` the norm of the standard deviation of their means; both evaluate all members.
+            candidates: what judges the candidates of `select` and `softmax`, and ends rows that are not credible.
             out: arrays of an earlier rollout to write again.
 
         Raises ValueError naming the array that does not fit.
@@ -120,6 +123,7 @@ class EnsembleModel:
             noise,
             penalty,
             self.threads,
+            None if candidates is None else candidates.packed,
         )
         return replace(result, diverged=diverged)
 

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from ..program import CompiledTask
 from . import random_reference as random
 from .actor import Actor
+from .candidates import Candidates
 from .ensemble import Ensemble
 from .imagined import Imagined, empty
 from .model_state import ACTION, TRUNCATED, ModelState, columns_of
+from .reward import TEMPERATURE, DynamicsReward, combined
 
 Array = NDArray[Any]
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
@@ -22,6 +24,10 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
     "silu": lambda x: x / (1 + np.exp(-x)),
 }
+
+
+FAR = 25.0
+"""Where candidates are cut, in deviations of the states."""
 
 
 def softplus(x: Array) -> Array:
@@ -51,6 +57,14 @@ def predict(ensemble: Ensemble, states: Array, actions: Array) -> tuple[Array, A
     return mean, low + softplus(log_var - low)
 
 
+def dynamics_reward(reward: DynamicsReward, state: Array, action: Array, successor: Array) -> Array:
+    """Return how credible transitions `[N, S]`, `[N, A]`, `[N, S]` are `[N]`."""
+    scaled = ((state, "state"), (action, "action"), (successor - state, "change"))
+    rows = [(x - getattr(reward, f"{n}_mean")) / getattr(reward, f"{n}_std").astype(np.float64) for x, n in scaled]
+    logits = forward(reward.weights, reward.biases, reward.activation, np.concatenate(rows, 1))
+    return combined(logits[..., 0].T, reward)
+
+
 class RolloutReference:
     """Arguments as those of `EnsembleModel` and its rollouts, but for one call: `run` gives what a rollout gives."""
 
@@ -66,10 +80,11 @@ class RolloutReference:
         propagation: str = "sampled",
         noise: bool = True,
         penalty: str = "none",
+        candidates: Candidates | None = None,
     ) -> None:
         self.ensemble, self.state, self.program, self.actor = ensemble, state, program, actor
         self.observations, self.seed, self.propagation = observations, seed, propagation
-        self.noise, self.penalty = noise, penalty
+        self.noise, self.penalty, self.candidates = noise, penalty, candidates
 
     def run(
         self,
@@ -96,14 +111,19 @@ class RolloutReference:
         final = np.array(seen, np.float64)
         for t in range(steps):
             action = self._act(seen, ids, t) if actions is None else actions[:, t]
-            member, successor, penalty = self._step(state, action, ids, t)
+            member, successor, penalty, credible = self._step(state, action, ids, t)
             alive &= np.isfinite(successor).all(1)
+            rejected = alive & self._rejects(credible, t)
+            out.rejected[rejected] = True
+            ends = self.candidates is not None and self.candidates.on_reject == "terminate"
+            alive &= ends | ~rejected
             after = successor if forced is None else np.where(alive[:, None], forced[t], successor)
             groups = {} if twin is None else twin.step(self._signals(after, action, carried))
             values = {"observations": seen, "actions": action, "next_states": successor, "penalty": penalty}
-            values |= {"member": member, "valid": alive}
+            values |= {"member": member, "valid": alive, "credible": credible}
             values |= {n: groups[n] for n in ("channels", "terminated") if n in groups}
             self._store(out, t, alive, values)
+            out.terminated[t] |= rejected & alive
             state, seen = after, groups.get(self.observations, np.zeros((rows, 0))) if twin else after
             final[alive] = seen[alive]
             alive = alive & ~out.terminated[t]
@@ -139,11 +159,14 @@ class RolloutReference:
             outputs = outputs + actor.action_std * random.normals(ids, step, random.ACTION, actor.actions, self.seed)
         return np.tanh(outputs) * actor.squashed if actor.squashed else outputs
 
-    def _step(self, state: Array, action: Array, ids: NDArray[np.uint32], step: int) -> tuple[Array, Array, Array]:
-        """Who predicts, the next state, and the penalty."""
+    def _step(self, state: Array, action: Array, ids: NDArray[np.uint32], step: int) -> tuple[Array, ...]:
+        """Who predicts, the next state, the penalty, and the dynamics reward."""
         ensemble, rows = self.ensemble, np.arange(len(state))
         means, log_vars = predict(ensemble, state, action)
-        if self.propagation == "mean":
+        credible = np.zeros(len(state))
+        if self.candidates is not None:
+            member, successor, credible = self._chosen(self.candidates, state, action, means, log_vars, ids, step)
+        elif self.propagation == "mean":
             member = np.full(len(state), -1)
             change = means[list(ensemble.elites)].mean(0)
         else:
@@ -159,7 +182,39 @@ class RolloutReference:
             "aleatoric": np.sqrt(np.exp(log_vars).sum(2)).max(0),
             "disagreement": np.sqrt(means.var(0).sum(1)),
         }
-        return member, self._repaired(state + change), penalty[self.penalty]
+        if self.candidates is None:
+            successor = self._repaired(state + change)
+        return member, successor, penalty[self.penalty], credible
+
+    def _rejects(self, credible: Array, step: int) -> Array:
+        if self.candidates is None or step < self.candidates.after:
+            return np.zeros(len(credible), np.bool_)
+        below: Array = credible < self.candidates.threshold
+        return below
+
+    def _chosen(
+        self, asked: Candidates, state: Array, action: Array, means: Array, log_vars: Array, ids: NDArray[np.uint32],
+        step: int,
+    ) -> tuple[Array, Array, Array]:
+        """Who predicts, the candidate, and its dynamics reward; candidates go elite by elite."""
+        own, rows = self.ensemble, np.arange(len(state))
+        elites = np.repeat(own.elites, asked.resamples)
+        change, std = means[elites], np.exp(log_vars[elites] / 2)
+        if self.noise:
+            drawn = -(-own.states // 4) * 4  # whole draws of four
+            z = random.normals(ids, step, random.STATE, len(elites) * drawn, self.seed).reshape(len(rows), -1, drawn)
+            change = change + std * z[:, :, : own.states].transpose(1, 0, 2)
+        far = FAR * own.state_std.astype(np.float64)
+        candidates = np.clip(state + change, own.state_mean - far, own.state_mean + far)
+        candidates = np.stack([self._repaired(c) for c in candidates])
+        rewards = np.stack([dynamics_reward(asked.reward, state, action, c) for c in candidates])
+        scores = rewards
+        if self.propagation == "softmax":
+            words = random.philox(random.counters(ids, step, random.CHOICE, -(-len(elites) // 4)), self.seed)
+            gumbel = -np.log(-np.log(random.uniforms(words.reshape(len(rows), -1)[:, : len(elites)])))
+            scores = rewards / TEMPERATURE + gumbel.T
+        best = scores.argmax(0)
+        return elites[best], candidates[best, rows], rewards[best, rows]
 
     def _repaired(self, states: Array) -> Array:
         """Quaternions of length 1, truth values of 0 or 1."""

@@ -12,12 +12,13 @@ from functools import partial
 import numpy as np
 
 from ... import _core
+from ...world import Candidates
 from ..row import LIMIT, Result, Row, Settings, compare
 from ..stepping import Sampler, usable_cores
 from ..timing import Case, interleave, nothing
 from ..torch_threads import use_threads
 from ..world.problem import JOINTS, Problem, draw_problem
-from ..world.torch_peers import TorchRollout
+from ..world.torch_peers import TorchCandidates, TorchRollout
 
 FAMILY, UNIT = "world", "steps/s"
 COMPILED = ((200, 200, 200, 200),)
@@ -25,6 +26,9 @@ COMPILED = ((200, 200, 200, 200),)
 EVERYONE = 10_000
 """Rows up to which torch is also measured with all members for every row."""
 REPEATS = 4_000_000
+RESAMPLES = 2
+GOAL, GOAL_NAME = 1e6, "1e6"
+"""Of candidates a second, a limit of our own."""
 REST = 0.1
 """Seconds after which torch's threads, which wait for more work by spinning, have gone to sleep."""
 
@@ -42,6 +46,10 @@ def run(settings: Settings) -> Result:
             rows += compare(FAMILY, name, UNIT, interleave(samplers, settings.seconds))
             dense = interleave(dense_samplers(problem, steps, threads), settings.seconds / 4)
             rows += compare(FAMILY, f"dense/{name}", UNIT, dense)
+            if len(problem.states) <= EVERYONE:
+                judged = interleave(candidate_samplers(problem, threads), settings.seconds / 4)
+                judged[GOAL_NAME] = [GOAL]
+                rows += compare(FAMILY, f"candidates/{name}", "candidates/s", judged)
     left_out = [] if compiled else ["world torch-compile: needs a C++ compiler, and `compiled` peers"]
     notes = [f"world: {threads} threads; steps of a row; {LIMIT} is the time of the networks' multiply-adds alone"]
     return Result(rows, left_out, notes)
@@ -77,6 +85,27 @@ def dense_samplers(problem: Problem, steps: int, threads: int) -> dict[str, Samp
         return steps * len(states)
 
     return {"ours": Case(ours).sample, LIMIT: _arithmetic(problem.member_multiply_adds, threads)}
+
+
+def candidate_samplers(problem: Problem, threads: int) -> dict[str, Sampler]:
+    """Return candidates per second of one filtered step: drawn from every elite, judged, the best one taken."""
+    model, states = problem.model(threads, paid=False), problem.states
+    candidates = Candidates(problem.reward, RESAMPLES)
+    actions = np.zeros((len(states), 1, JOINTS), np.float32)
+    imagine = partial(model.rollout, states, 1, actions=actions, propagation="select", candidates=candidates)
+    out, count = imagine(), len(problem.ensemble.elites) * RESAMPLES * len(states)
+
+    def ours() -> int:
+        imagine(out=out)
+        return count
+
+    per_candidate = problem.judge_multiply_adds + problem.member_multiply_adds // RESAMPLES
+    peer = TorchCandidates(problem, RESAMPLES)
+    return {
+        "ours": Case(ours, rest).sample,
+        LIMIT: _arithmetic(per_candidate, threads, rest),
+        "torch-eager": Case(peer.run).sample,
+    }
 
 
 def rest() -> None:

@@ -12,10 +12,12 @@ from ...program import CompiledTask
 from ...program.reward_program import RewardProgram
 from ...spec.signal import Signal
 from ...world import Actor, Ensemble, EnsembleModel, ModelState
+from ...world.reward import DynamicsReward
 
 Floats = NDArray[np.float32]
 DT, JOINTS, FEET = 0.02, 12, 4
 MEMBERS, ELITES = 7, (0, 2, 3, 5, 6)
+JUDGES, JUDGES_HIDDEN = 10, (64, 64)
 POLICY = (256, 256)
 STD = 0.2
 """Of the policy's actions."""
@@ -59,6 +61,7 @@ class Problem:
     hidden: tuple[int, ...]
     ensemble: Ensemble
     actor: Actor
+    reward: DynamicsReward
     states: Floats
     commands: Floats
 
@@ -71,6 +74,11 @@ class Problem:
     def member_multiply_adds(self) -> int:
         """Of one row through one member."""
         return multiply_adds((STATES + JOINTS, *self.hidden, 2 * STATES))
+
+    @property
+    def judge_multiply_adds(self) -> int:
+        """Of one candidate through all judges."""
+        return JUDGES * multiply_adds((2 * STATES + JOINTS, *JUDGES_HIDDEN, 1))
 
     @property
     def policy_multiply_adds(self) -> int:
@@ -122,4 +130,17 @@ def draw_problem(hidden: tuple[int, ...], rows: int) -> Problem:
         std=np.ones(STATES, np.float32),
         action_std=np.full(JOINTS, STD, np.float32),
     )
-    return Problem(hidden, ensemble, actor, normal(rows, STATES), normal(rows, 3, scale=0.5))
+    judges = (2 * STATES + JOINTS, *JUDGES_HIDDEN, 1)
+    reward = DynamicsReward(
+        weights=layers(judges, JUDGES, 1.0),
+        biases=[np.zeros((JUDGES, 1, b), np.float32) for b in judges[1:]],
+        logit_data=np.full(JUDGES, 2.0, np.float32),
+        logit_made=np.full(JUDGES, -2.0, np.float32),
+        state_mean=ensemble.state_mean,
+        state_std=ensemble.state_std,
+        action_mean=ensemble.action_mean,
+        action_std=ensemble.action_std,
+        change_mean=np.zeros(STATES, np.float32),
+        change_std=np.full(STATES, 0.05, np.float32),
+    )
+    return Problem(hidden, ensemble, actor, reward, normal(rows, STATES), normal(rows, 3, scale=0.5))

@@ -87,17 +87,27 @@ class Members:
         self.std = torch.cat([torch.from_numpy(ensemble.state_std), torch.from_numpy(ensemble.action_std)])
 
     def __call__(self, states: Tensor, actions: Tensor, order: Tensor) -> Tensor:
-        rows = (torch.cat([states, actions], 1) - self.mean) / self.std
+        rows = self._normalised(states, actions)
         if self.everyone:
             outputs = self._forward(rows.expand(MEMBERS, *rows.shape))
             chosen = self.elites[torch.randint(len(self.elites), (len(rows),))]
             outputs = outputs[chosen, torch.arange(len(rows))]
         else:
             outputs = self._shuffled(rows, order)
-        mean, raw = outputs.chunk(2, 1)
+        mean, std = self._split(outputs)
+        return states + mean + std * torch.randn_like(mean)
+
+    def moments(self, states: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """Return means of the change and standard deviations `[E, B, S]` of the members that there are layers of."""
+        return self._split(self._forward(self._normalised(states, actions).expand(len(self.layers[0][0]), -1, -1)))
+
+    def _normalised(self, states: Tensor, actions: Tensor) -> Tensor:
+        return (torch.cat([states, actions], 1) - self.mean) / self.std
+
+    def _split(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
+        mean, raw = outputs.chunk(2, -1)
         log_var = self.high - softplus(self.high - raw)
-        log_var = self.low + softplus(log_var - self.low)
-        return states + mean + torch.exp(0.5 * log_var) * torch.randn_like(mean)
+        return mean, torch.exp(0.5 * (self.low + softplus(log_var - self.low)))
 
     def _shuffled(self, rows: Tensor, order: Tensor) -> Tensor:
         """Each elite takes an equal part of the rows in a random order, the last rows twice if parts are unequal."""
@@ -113,6 +123,46 @@ class Members:
         for weight, bias in self.layers[:-1]:
             hidden = silu(torch.baddbmm(bias, hidden, weight))
         return torch.baddbmm(self.layers[-1][1], hidden, self.layers[-1][0])
+
+
+class TorchCandidates:
+    """One filtered step: every elite's draws for all rows, judged by all discriminators at once, the best one taken."""
+
+    def __init__(self, problem: Problem, resamples: int) -> None:
+        self.states, self.resamples = torch.from_numpy(problem.states), resamples
+        self.actions = torch.zeros(len(self.states), JOINTS)
+        self.members, self.reward = Members(problem.ensemble, everyone=False), problem.reward
+        own = problem.reward
+        self.layers = [tuple(map(torch.from_numpy, layer)) for layer in zip(own.weights, own.biases, strict=True)]
+        names = ("state", "action", "change")
+        self.mean, self.std = (
+            torch.cat([torch.from_numpy(getattr(own, f"{n}_{k}")) for n in names]) for k in ("mean", "std")
+        )
+        self.data, self.made = (torch.from_numpy(x)[:, None] for x in (own.logit_data, own.logit_made))
+        self.radius = float(max(self.data.max().abs(), self.made.min().abs()))
+
+    def run(self) -> int:
+        """Return how many candidates were judged."""
+        states, rows = self.states, len(self.states)
+        with torch.inference_mode():
+            mean, std = self.members.moments(states, self.actions)
+            drawn = mean[:, None] + std[:, None] * torch.randn(len(mean), self.resamples, *states.shape)
+            found = (states + drawn).flatten(0, 1)
+            rewards = self._rewards(found)
+            best = rewards.argmax(0)
+            self.next = found[best, torch.arange(rows)]
+        return len(found) * rows
+
+    def _rewards(self, found: Tensor) -> Tensor:
+        before = torch.cat([self.states, self.actions], 1).expand(len(found), -1, -1)
+        rows = (torch.cat([before, found - self.states], 2).flatten(0, 1) - self.mean) / self.std
+        hidden = rows.expand(len(self.layers[0][0]), *rows.shape)
+        for weight, bias in self.layers[:-1]:
+            hidden = torch.relu(torch.baddbmm(bias, hidden, weight))
+        logits = torch.baddbmm(self.layers[-1][1], hidden, self.layers[-1][0])[..., 0]
+        place = (logits.clamp(self.made, self.data) - self.made) / (self.data - self.made)
+        votes = torch.sigmoid((2 * place - 1) * self.radius).clamp(max=self.reward.clip)
+        return -torch.log(1 - votes.mean(0) + 1e-9).view(len(found), -1)
 
 
 def pay(states: Tensor, commands: Tensor, actions: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,59 @@
+// The dynamics reward: how credible a transition is, by a history of discriminators that all vote.
+// Paper: Luo et al., Reward-consistent dynamics models are strongly generalizable for offline
+// reinforcement learning (2024).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "nn/network.h"
+#include "nn/panels.h"
+
+namespace embody {
+
+struct DiscriminatorArrays {
+    const float* flat = nullptr;  // of the networks
+    const float* mean = nullptr;  // [S + A + S], and 1 / standard deviation, of [s, a, s' - s]
+    const float* inverse_std = nullptr;
+    const float* data = nullptr;  // [G], mean logits of data, and of what was made up
+    const float* made = nullptr;
+    float clip = 1.0F;  // of a vote
+};
+
+// G networks that give one logit each for a normalised [s, a, s' - s]; immutable.
+class Discriminators {
+  public:
+    // Throws std::invalid_argument naming what does not fit.
+    Discriminators(const Network& network, std::int64_t state, const DiscriminatorArrays& arrays);
+
+    const Network& network() const { return network_; }
+    const Panels& panels() const { return panels_; }
+    std::int64_t count() const { return network_.groups; }
+    std::int64_t state() const { return state_; }
+    std::int64_t action() const { return network_.inputs() - 2 * state_; }
+
+    // The inputs for a state and an action, which all candidates share, and for where one leads.
+    void before(const float* state, const float* action, float* out) const;
+    void change(const float* state, const float* next, float* out) const;
+
+    // A logit placed between what its discriminator gave to made-up transitions and to data, on the
+    // scale on which all vote.
+    float place(std::int64_t discriminator, float logit) const;
+
+    // -log(1 - mean of the votes), votes being sigmoids of the places.
+    float reward(const float* votes) const;
+
+  private:
+    Network network_;
+    Panels panels_;
+    std::int64_t state_;
+    std::vector<float> mean_;
+    std::vector<float> inverse_std_;
+    std::vector<float> low_;  // [G], of logits
+    std::vector<float> high_;
+    std::vector<float> scale_;
+    float radius_ = 0.0F;
+    float clip_;
+};
+
+}  // namespace embody
