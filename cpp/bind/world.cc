@@ -20,8 +20,8 @@ constexpr std::array<std::string_view, 3> kSources = {"state", "action", "carrie
 
 using InputTuple = std::tuple<std::string, std::int64_t>;
 // Judges, resamples, threshold, after, on_reject.
-using FilterTuple = std::tuple<std::shared_ptr<Discriminators>, std::int64_t, float, std::int64_t,
-                               std::string>;
+using FilterTuple =
+    std::tuple<std::shared_ptr<Discriminators>, std::int64_t, float, std::int64_t, std::string>;
 
 // The flat parameters of a network, and the network itself, checked.
 std::pair<Network, const float*> read_parameters(const NetworkTuple& given,
@@ -80,8 +80,7 @@ std::shared_ptr<Discriminators> make_discriminators(
 
 Filter read_filter(const std::optional<FilterTuple>& given, const Ensemble& ensemble,
                    Propagation propagation) {
-    const bool judged =
-        propagation == Propagation::select || propagation == Propagation::softmax;
+    const bool judged = propagation == Propagation::select || propagation == Propagation::softmax;
     if (judged != given.has_value()) {
         fail("candidates: expected some for 'select' and 'softmax', and none otherwise");
     }
@@ -198,16 +197,13 @@ void check_actor(const Imagination& rollout) {
     }
 }
 
-std::int64_t bind_rollout(const std::shared_ptr<Ensemble>& ensemble,
-                          const std::shared_ptr<Actor>& actor,
-                          const std::shared_ptr<Program>& program,
-                          const std::vector<InputTuple>& inputs, const std::string& observations,
-                          const py::object& params, const py::object& states,
-                          const py::object& carried, const py::object& actions,
-                          const py::object& ids, const py::dict& outputs, std::int64_t steps,
-                          std::uint64_t seed, const std::string& propagation, bool noise,
-                          const std::string& penalty, int threads,
-                          const std::optional<FilterTuple>& filter) {
+std::int64_t bind_rollout(
+    const std::shared_ptr<Ensemble>& ensemble, const std::shared_ptr<Actor>& actor,
+    const std::shared_ptr<Program>& program, const std::vector<InputTuple>& inputs,
+    const std::string& observations, const py::object& params, const py::object& states,
+    const py::object& carried, const py::object& actions, const py::object& ids,
+    const py::dict& outputs, std::int64_t steps, std::uint64_t seed, const std::string& propagation,
+    bool noise, const std::string& penalty, int threads, const std::optional<FilterTuple>& filter) {
     Imagination rollout;
     rollout.ensemble = ensemble;
     rollout.actor = actor;
@@ -215,12 +211,9 @@ std::int64_t bind_rollout(const std::shared_ptr<Ensemble>& ensemble,
         fail("steps: expected 1 to 2^20, got ", steps);
     }
     const auto how = static_cast<Propagation>(choice("propagation", propagation, kPropagations));
-    rollout.settings = {seed,
-                        steps,
-                        how,
-                        static_cast<Penalty>(choice("penalty", penalty, kPenalties)),
-                        noise,
-                        read_filter(filter, *ensemble, how)};
+    rollout.settings = {seed,  steps,
+                        how,   static_cast<Penalty>(choice("penalty", penalty, kPenalties)),
+                        noise, read_filter(filter, *ensemble, how)};
     read_rows(states, carried, actions, ids, rollout);
     rollout.program =
         read_program(program, inputs, observations, *ensemble, rollout.arrays.carried);

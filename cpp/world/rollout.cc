@@ -21,16 +21,16 @@ std::int64_t group_width(const RolloutProgram& program, std::int64_t group) {
 
 double nanoseconds(const Imagination& rollout) {
     const Network& members = rollout.ensemble->network();
-    const double own =
-        members.nanoseconds() /
-        (rollout.settings.alone() ? static_cast<double>(members.groups) : 1.0);
+    const double own = members.nanoseconds() /
+                       (rollout.settings.alone() ? static_cast<double>(members.groups) : 1.0);
     const Filter& filter = rollout.settings.filter;
     const auto candidates = static_cast<double>(rollout.ensemble->elites().size()) *
                             static_cast<double>(filter.resamples);
     const double judges =
         filter.judges == nullptr ? 0.0 : filter.judges->network().nanoseconds() * candidates;
     const double policy = rollout.actor == nullptr ? 0.0 : rollout.actor->network().nanoseconds();
-    return (own + judges + policy) * static_cast<double>(rollout.arrays.rows * rollout.settings.steps);
+    return (own + judges + policy) *
+           static_cast<double>(rollout.arrays.rows * rollout.settings.steps);
 }
 
 // Rows of a block: as many blocks for every thread, each with enough rows for every elite.
