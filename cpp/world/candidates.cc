@@ -1,5 +1,7 @@
 #include "world/candidates.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "world/kernels.h"
