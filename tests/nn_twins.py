@@ -15,8 +15,9 @@ import torch
 from hypothesis import strategies as st
 
 from pyembody import _core
+from pyembody.data.flat import padded
 from pyembody.learn.core_engine import describe
-from pyembody.learn.networks import GroupedMLP, padded, rebind
+from pyembody.learn.networks import GroupedMLP, rebind
 
 ACTIVATIONS = ("tanh", "relu", "elu", "silu")
 TOLERANCE = 1e-5

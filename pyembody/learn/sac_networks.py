@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from pyembody.data.flat import padded
 from pyembody.spec import Sac
 
-from .networks import GroupedMLP, padded, rebind
+from .networks import GroupedMLP, rebind
 from .sac_losses import raw_spread
 
 
