@@ -31,8 +31,8 @@ class Adam:
     def step(self, grads: Tensor) -> None:
         """Move the parameters against `grads [P]`, in place; `adam_reference.adam_step` has the formula."""
         self.count += 1
-        arrays = (x.numpy() for x in (self.parameters, grads, self.mean, self.square))
-        _core.adam_step(*arrays, self.rate, int(self.count), self.decay)
+        parameters, gradient, mean, square = (x.numpy() for x in (self.parameters, grads, self.mean, self.square))
+        _core.adam_step(parameters, gradient, mean, square, self.rate, int(self.count), self.decay)
 
     def state(self) -> dict[str, Tensor]:
         """Return the live moments and step count by name."""
