@@ -11,10 +11,17 @@ namespace {
 
 std::atomic<std::int64_t> count{0};
 
-void* allocate(std::size_t size, std::size_t alignment) {
+constexpr std::size_t kUsual = alignof(std::max_align_t);
+
+// Null where there is no memory.
+void* attempt(std::size_t size, std::size_t alignment) noexcept {
     count.fetch_add(1, std::memory_order_relaxed);
     // whole multiples of the alignment, and never nothing
-    void* memory = std::aligned_alloc(alignment, (size / alignment + 1) * alignment);
+    return std::aligned_alloc(alignment, (size / alignment + 1) * alignment);
+}
+
+void* allocate(std::size_t size, std::size_t alignment) {
+    void* memory = attempt(size, alignment);
     if (memory == nullptr) {
         throw std::bad_alloc();
     }
@@ -29,8 +36,14 @@ std::int64_t allocations() { return count.load(); }
 
 }  // namespace embody::testing
 
-void* operator new(std::size_t size) { return allocate(size, alignof(std::max_align_t)); }
-void* operator new[](std::size_t size) { return allocate(size, alignof(std::max_align_t)); }
+void* operator new(std::size_t size) { return allocate(size, kUsual); }
+void* operator new[](std::size_t size) { return allocate(size, kUsual); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+    return attempt(size, kUsual);
+}
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
+    return attempt(size, kUsual);
+}
 void* operator new(std::size_t size, std::align_val_t alignment) {
     return allocate(size, static_cast<std::size_t>(alignment));
 }
