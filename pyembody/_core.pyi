@@ -284,7 +284,6 @@ class SacGradient:
         noise: _Floats,
         rewards: _Floats,
         discount: _Floats,
-        temperature: _Floats,
         out: _Floats,
     ) -> None: ...
     def actor(
@@ -307,11 +306,11 @@ def adam_step(
     mean: _Floats,
     square: _Floats,
     rate: float,
-    scale: float,
-    beta1: float,
-    beta2: float,
-    epsilon: float,
-    keep: float,
+    number: int,
+    decay: float = 0.0,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
 ) -> None: ...
 def polyak(target: _Floats, source: _Floats, rate: float) -> None: ...
 

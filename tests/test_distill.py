@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pyembody.envs import VectorEnv
-from pyembody.learn import Interrupted, load_policy
+from pyembody.learn import Interrupted, NotFiniteError, load_policy
 from pyembody.learn.distill import Distill, Said, create_distillation, distil, load_pilot, read_settings, rounds
 from pyembody.learn.distill.episodes import Episode, read_episode, run_episode
 from pyembody.learn.distill.expert import Expert, Teaching
@@ -139,6 +139,18 @@ def test_actions_and_controls_are_each_others_inverse() -> None:
 
 
 # ---- what is learnt ---------------------------------------------------------------------------------------------
+
+
+def test_a_fit_whose_step_is_no_number_is_named() -> None:
+    rng = np.random.default_rng(0)
+    observations, actions = (rng.standard_normal((50, n)).astype(np.float32) for n in (4, 2))
+    config = Train(actor_hidden=(8,), critic_hidden=(1,))
+    wild = msgspec.structs.replace(TINY, rate=1e38)
+    with pytest.raises(NotFiniteError, match=r"round 2, step 2 of 20: .* of the policy; lower rate \(1e\+38\)"):
+        fit(observations, actions, config, wild, 2)
+    actions[3, 1] = np.nan
+    with pytest.raises(NotFiniteError, match="round 2: not finite: actions of the lessons"):
+        fit(observations, actions, config, TINY, 2)
 
 
 def test_a_fit_finds_a_function_of_the_observations_and_equal_data_give_equal_bits() -> None:

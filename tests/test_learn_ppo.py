@@ -144,6 +144,20 @@ def test_the_minibatch_of_a_loss_that_is_not_finite_is_named(engine: str) -> Non
     assert all(torch.isfinite(x).all() for x in learner.optimiser.state().values())
 
 
+def test_weight_decay_shrinks_the_parameters() -> None:
+    sizes = []
+    for decay in (0.0, 5.0):
+        env = PointMass(16)
+        env.reset()
+        config = toy_train(num_envs=16, weight_decay=decay, kl_target=0.0)
+        learner = Learner(env, toy_task(), config, 0, Group())
+        for _ in range(3):
+            learner.iterate()
+        sizes.append(float(learner.networks.flat.norm()))
+    steps = 3 * config.epochs * config.minibatches
+    assert sizes[1] / sizes[0] == pytest.approx((1 - 5.0 * config.learning_rate) ** steps, rel=0.05)
+
+
 def test_environments_are_shared_out_evenly() -> None:
     assert worker_count(256, 2) == 2
     assert worker_count(256, 64) == 8

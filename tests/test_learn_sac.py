@@ -288,9 +288,31 @@ def test_a_critic_that_is_not_finite_is_named_and_changes_nothing() -> None:
     learner.networks.critic.weights[0].data[2] = math.nan  # the first critic of `effort`
     before = learner.networks.critic_flat.clone()
     learner.iterate()  # the first that learns is the second
-    with pytest.raises(NotFiniteError, match="critic of channel 'effort'"):
+    with pytest.raises(NotFiniteError, match=r"update 1 of 16: .* critic of channel 'effort'; that step was not taken"):
         learner.iterate()
     torch.testing.assert_close(learner.networks.critic_flat, before, equal_nan=True)
+
+
+@pytest.mark.parametrize("engine", ["core", "torch"])
+def test_an_actor_that_is_not_finite_is_named_with_its_update_and_is_not_moved(engine: str) -> None:
+    env = PointMass(16)
+    env.reset()
+    learner = SacLearner(env, toy_task(), sac(engine=engine), 0, Group())
+    learner.iterate()
+    weights, calls = learner._weights(), []
+
+    def broken() -> torch.Tensor:
+        calls.append(0)
+        return weights * (math.nan if len(calls) == 3 else 1.0)
+
+    learner._weights = broken
+    moved = []
+    learner.optimisers["actor_optimiser"].step = lambda grads: moved.append(grads)
+    critics = learner.networks.critic_flat.clone()
+    with pytest.raises(NotFiniteError, match="update 3 of 16: not finite: loss or gradient of actor; that step was"):
+        learner.iterate()
+    assert len(moved) == 2
+    assert not torch.equal(learner.networks.critic_flat, critics)
 
 
 def test_a_replay_of_another_size_is_refused() -> None:

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from nn_twins import ACTIVATIONS, Stack, assert_near, assert_other_level_passes, make_stack, stacks
+from nn_twins import (
+    ACTIVATIONS,
+    Stack,
+    assert_gradient,
+    assert_near,
+    assert_other_level_passes,
+    by_rows,
+    make_stack,
+    stacks,
+)
 from pyembody import _core
 from pyembody.learn import adam_reference as reference
+from pyembody.learn.adam import Adam
 from pyembody.learn.batch import Batch
 from pyembody.learn.core_engine import CoreEngine, describe
 from pyembody.learn.distributed import Group
-from pyembody.learn.losses import log_prob
+from pyembody.learn.losses import Outputs, gaussian_kl, log_prob, surrogate_loss, value_losses, weighted_loss
 from pyembody.learn.networks import ActorCritic
 from pyembody.learn.normaliser import ObservationNormaliser
-from pyembody.learn.torch_engine import TorchEngine
 from pyembody.spec import Train
 
 
@@ -79,36 +91,60 @@ def problem(
     return config, networks, batch, index
 
 
-def message(engine: CoreEngine | TorchEngine, batch: Batch, index: torch.Tensor, config: Train) -> torch.Tensor:
+def message(engine: CoreEngine, batch: Batch, index: torch.Tensor, config: Train) -> torch.Tensor:
     engine.networks.message.zero_()
     engine.gradients(batch, index, config)
     return engine.networks.message.clone()
+
+
+def doubled(batch: Batch) -> Batch:
+    tensors = {f.name: getattr(batch, f.name) for f in fields(batch)}
+    return replace(batch, **{k: x.double() for k, x in tensors.items() if isinstance(x, torch.Tensor)})
+
+
+def away_from_edges(networks: ActorCritic, batch: Batch, index: torch.Tensor, config: Train) -> torch.Tensor:
+    """The rows whose ratio is not so near to a clip that rounding decides on which side of it they are."""
+    rows = doubled(batch)
+    mean = copy.deepcopy(networks.actor).double()(rows.observations)[0]
+    log_ratio = (log_prob(rows.actions, mean, networks.log_std.double()) - rows.log_probs).detach()
+    most = config.log_ratio_clip
+    edges = torch.tensor([-most, np.log1p(-config.clip), np.log1p(config.clip), most], dtype=torch.float64)
+    apart = (log_ratio[:, None] - edges).abs().amin(1)
+    return index[apart[index] > 1e-4]
 
 
 @given(problems())
 @settings(max_examples=25, deadline=None)
 def test_gradients_and_statistics_equal_automatic_differentiation(drawn) -> None:
     config, networks, batch, index = drawn
-    theirs = message(TorchEngine(networks), batch, index, config)
-    mine = message(CoreEngine(networks, 1), batch, index, config)
-    assert torch.isfinite(theirs).all()
-    size = networks.flat.numel()
-    assert_near(mine[size:], theirs[size:])
-    for leaf in networks.leaves:
-        first, stride = int(leaf.storage_offset()), leaf.stride(0)
-        for g in range(leaf.shape[0]):
-            own = slice(first + g * stride, first + g * stride + leaf[0].numel())
-            assert_near(mine[own], theirs[own])
+    index = away_from_edges(networks, batch, index, config)
+    assume(len(index))
+    mine, rows = message(CoreEngine(networks, 1), batch, index, config), doubled(batch).rows(index)
+    actor, critic = by_rows(networks.actor, len(index)), by_rows(networks.critic, len(index))
+    log_std = networks.log_std.detach().double().requires_grad_()
+    out = Outputs(actor(rows.observations)[0], networks.by_channel(critic(rows.critic_observations)), log_std)
+    surrogate = surrogate_loss(out, rows, config)
+    loss = weighted_loss(surrogate, out, rows, config)
+    added = assert_gradient(mine, networks.actor, loss, actor)
+    assert_gradient(mine, networks.critic, loss, critic)
+    first = int(networks.log_std.storage_offset())
+    assert_near(mine[first : first + len(log_std)], torch.autograd.grad(loss, log_std, retain_graph=True)[0], added[0])
+    assert_near(mine[-len(networks.statistics)], gaussian_kl(rows.mean, rows.log_std, out.mean, log_std).detach())
+    paid = surrogate_loss(out, replace(rows, advantages=rows.advantages.abs()), config)
+    assert_near(mine[1 - len(networks.statistics)], surrogate.detach(), paid.detach().abs())
+    for found, wanted in zip(mine[2 - len(networks.statistics) :], value_losses(out.values, rows.targets), strict=True):
+        assert_near(found, wanted.detach())
 
 
 @given(problems())
 @settings(max_examples=15, deadline=None)
 def test_means_and_values_equal_torch(drawn) -> None:
     _, networks, batch, _ = drawn
-    core = CoreEngine(networks, 2)
+    core, rows = CoreEngine(networks, 2), doubled(batch)
+    actor, critic = (copy.deepcopy(x).double() for x in (networks.actor, networks.critic))
     with torch.no_grad():
-        assert_near(core.mean(batch.observations), networks.mean(batch.observations))
-        assert_near(core.values(batch.critic_observations), networks.values(batch.critic_observations))
+        assert_near(core.mean(batch.observations), actor(rows.observations)[0])
+        assert_near(core.values(batch.critic_observations), networks.by_channel(critic(rows.critic_observations)))
 
 
 @pytest.mark.parametrize("critics", ["separate", "heads"])
@@ -159,7 +195,7 @@ def test_layer_norms_are_those_of_torch(stack: Stack, rows: int) -> None:
     mlp.load(stack.flat.numpy())
     mlp.forward(x.numpy(), out)
     wanted = stack.double()(x.double()).transpose(0, 1).reshape(rows, 6).detach()
-    assert_near(torch.from_numpy(out).double(), wanted)
+    assert_near(torch.from_numpy(out), wanted)
 
 
 def test_a_folded_normaliser_gives_the_bits_of_normalised_rows() -> None:
@@ -191,8 +227,8 @@ def test_a_single_nan_reaches_the_outputs_of_its_row_only() -> None:
         assert bad.nonzero().tolist() == [[150]], activation
 
 
-# rate, sqrt(1 - beta2^t), the betas, epsilon, what the decay of weights keeps
-STEPS = ((1e-3, 0.3, 0.9, 0.999, 1e-8, 1.0), (1e-2, 1.0, 0.5, 0.99, 1e-5, 0.98))
+# rate, number, decay, and betas and epsilon if not the usual ones
+STEPS = ((1e-3, 1), (1e-3, 123_456, 0.01), (1e-2, 90, 2.0, 0.5, 0.99, 1e-5))
 
 
 @given(
@@ -221,6 +257,41 @@ def test_clipping_and_adam_equal_their_definition_bit_for_bit(
     reference.adam_step(theirs[0], flat, theirs[1], theirs[2], *step)
     for x, y in zip(mine, theirs, strict=True):
         np.testing.assert_array_equal(x, y)
+
+
+@given(st.integers(1, 40), st.sampled_from([1e-3, 1.0, 1e3]), st.sampled_from([0.0, 0.1]), st.integers(0, 99))
+@settings(max_examples=20, deadline=None)
+def test_clipping_and_adam_are_those_of_torch(columns: int, size: float, decay: float, seed: int) -> None:
+    g = torch.Generator().manual_seed(seed)
+    mine = torch.randn(3, columns, generator=g)
+    theirs = mine.double()
+    kind = torch.optim.AdamW if decay else torch.optim.Adam
+    optimisers = Adam(mine.view(-1), 0.01, decay), kind([theirs], lr=0.01, weight_decay=decay)
+    for _ in range(5):
+        gradient = size * torch.randn(3, columns, generator=g)
+        theirs.grad = gradient.double()
+        lengths = [torch.nn.utils.clip_grad_norm_(row, 0.5) for row in alone(theirs.grad)]
+        norms = torch.empty(3)
+        _core.clip_rows(gradient.numpy(), 0.5, norms.numpy())
+        assert_near(norms, torch.stack(lengths))
+        optimisers[0].step(gradient.view(-1))
+        optimisers[1].step()
+        assert_near(mine, theirs)
+
+
+def alone(gradients: torch.Tensor) -> list[torch.Tensor]:
+    """Parameters whose gradients are the rows of `gradients`, in the same memory."""
+    rows = []
+    for gradient in gradients:
+        rows.append(torch.zeros_like(gradient))
+        rows[-1].grad = gradient
+    return rows
+
+
+def test_a_step_without_a_number_is_refused() -> None:
+    arrays = [np.zeros(3, np.float32) for _ in range(4)]
+    with pytest.raises(ValueError, match="number: expected that of a step, from 1 on, got 0"):
+        _core.adam_step(*arrays, 0.1, 0)
 
 
 def test_gradients_are_clipped_row_by_row() -> None:

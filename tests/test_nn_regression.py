@@ -11,7 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import gaussian_nll_loss, huber_loss, mse_loss, softplus
 
-from nn_twins import Stack, assert_near, assert_other_level_passes, make_stack, message_of, stacks
+from nn_twins import (
+    Stack,
+    assert_gradient,
+    assert_near,
+    assert_other_level_passes,
+    by_rows,
+    make_stack,
+    message_of,
+    stacks,
+)
 from pyembody import _core
 
 LOSSES = ("squared", "huber", "gaussian")
@@ -93,17 +102,22 @@ def fixed(loss: str, rows: int = 1000) -> Problem:
 @given(problems())
 @settings(max_examples=40, deadline=None)
 def test_gradients_and_losses_equal_automatic_differentiation(problem: Problem) -> None:
-    twin, bounds = problem.stack.double(), problem.bounds.double().requires_grad_()
-    each = losses(problem, twin(problem.inputs.double()), bounds)
+    network, bounds = problem.stack.network, problem.bounds.double().requires_grad_()
+    twin = by_rows(network, len(problem.inputs))
+    outputs = twin(problem.inputs.double())
+    each = losses(problem, outputs, bounds)
     loss = each.sum()
+    # to first order, what is added up to each loss
+    added = (torch.autograd.grad(loss, outputs, retain_graph=True)[0] * outputs).detach().abs().sum((1, 2))
     if problem.loss == "gaussian":
         low, high = bounds.chunk(2)
         loss = loss + BOUND_WEIGHT * (high - low).sum()
     message, size = problem.message(), problem.stack.flat.numel()
-    problem.stack.assert_gradient(message, loss, twin)
-    assert_near(message[-len(each) :].double(), each.detach())
+    assert_gradient(message, network, loss, twin)
+    for g, wanted in enumerate(each.detach()):
+        assert_near(message[size + len(bounds) + g], wanted, added[g])
     if problem.loss == "gaussian":
-        assert_near(message[size : -len(each)].double(), torch.autograd.grad(loss, bounds)[0])
+        assert_near(message[size : -len(each)], torch.autograd.grad(loss, bounds)[0])
 
 
 @pytest.mark.parametrize("level", ["generic", "avx2"])
@@ -119,13 +133,15 @@ def test_the_number_of_threads_changes_no_bit(loss: str) -> None:
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_a_nan_stays_in_the_loss_and_gradient_of_its_group(loss: str) -> None:
+def test_a_nan_stays_in_the_loss_and_gradient_of_its_group_and_in_its_number_of_shared_bounds(loss: str) -> None:
     problem = fixed(loss, 50)
-    problem.stack.network.biases[-1].data[2, 0, 1] = float("nan")
+    problem.stack.network.biases[-1].data[2, 0, 1] = float("nan")  # the mean of number 1 of 3
     message, size = problem.message(), problem.stack.flat.numel()
     assert torch.isfinite(message[-4:]).tolist() == [True, True, False, True]
     finite = torch.isfinite(message[:size].view(4, -1)).all(1)
     assert finite.tolist() == [True, True, False, True]
+    bounds = torch.isfinite(message[size:-4]).tolist()
+    assert bounds == ([True, False, True] * 2 if loss == "gaussian" else [])
 
 
 def test_a_far_error_counts_linearly_under_huber() -> None:

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from torch.distributions import Normal, TransformedDistribution
 from torch.distributions.transforms import TanhTransform
 
-from nn_twins import Stack, assert_near, assert_other_level_passes, make_stack, message_of, stacks
+from nn_twins import (
+    Stack,
+    assert_gradient,
+    assert_near,
+    assert_other_level_passes,
+    by_rows,
+    make_stack,
+    message_of,
+    stacks,
+)
 from pyembody import _core
 from pyembody.learn.networks import GroupedMLP
 
@@ -29,7 +38,7 @@ class Problem:
     noise: torch.Tensor
     rewards: torch.Tensor
     discount: torch.Tensor
-    temperature: torch.Tensor
+    temperature: float
     weights: torch.Tensor
 
     def core(self, threads: int = 1) -> _core.SacGradient:
@@ -39,7 +48,7 @@ class Problem:
     def targets(self, threads: int = 1) -> torch.Tensor:
         out = torch.zeros_like(self.rewards)
         rows = (self.observations, self.critic_observations, self.noise)
-        rest = (self.rewards, self.discount, self.temperature, out)
+        rest = (self.rewards, self.discount, out)
         arrays = (x.numpy() for x in (self.actor.flat, self.critic.flat, *rows, *rest))
         self.core(threads).targets(*arrays)
         return out
@@ -48,17 +57,17 @@ class Problem:
         rows = (self.observations, self.critic_observations, self.noise, self.weights)
         arrays = [x.numpy() for x in (self.actor.flat, self.critic.flat, *rows)]
         size, core = self.actor.flat.numel() + 2 + self.channels, self.core(threads)
-        return message_of(size, lambda m: core.actor(*arrays, float(self.temperature[0]), m.numpy()))
+        return message_of(size, lambda m: core.actor(*arrays, self.temperature, m.numpy()))
 
 
 def log_prob_and_least(problem: Problem, actor: GroupedMLP, critic: GroupedMLP) -> tuple[torch.Tensor, torch.Tensor]:
-    """Log densities [M] and each channel's least value [M, C]."""
+    """Log densities of each action [M, A] and each channel's least value [M, C]."""
     mean, raw = actor(problem.observations.double())[0].chunk(2, 1)
     std = (LOW + 0.5 * (HIGH - LOW) * (raw.tanh() + 1.0)).exp()
     squashed = TransformedDistribution(Normal(mean, std), [TanhTransform(cache_size=1)])
     action = squashed.transforms[0](mean + std * problem.noise.double())
     values = critic(torch.cat([problem.critic_observations.double(), action], 1))[:, :, 0]
-    return squashed.log_prob(action).sum(1), values.view(problem.channels, -1, len(mean)).min(1).values.t()
+    return squashed.log_prob(action), values.view(problem.channels, -1, len(mean)).min(1).values.t()
 
 
 @st.composite
@@ -83,7 +92,7 @@ def problem_of(actor: Stack, critic: Stack, channels: int, rows: int, seed: int)
         torch.randn(rows, actions, generator=g),
         torch.randn(rows, channels, generator=g),
         torch.rand(rows, channels, generator=g),
-        torch.rand(channels, generator=g),
+        float(torch.rand(1, generator=g)),
         torch.randn(channels, generator=g),
     )
 
@@ -96,16 +105,19 @@ def fixed(rows: int = 1000) -> Problem:
 @given(problems())
 @settings(max_examples=25, deadline=None)
 def test_targets_and_the_actors_gradient_equal_automatic_differentiation(problem: Problem) -> None:
-    actor, critic = problem.actor.double(), problem.critic.double()
-    log_prob, least = log_prob_and_least(problem, actor, critic)
-    soft = least - problem.temperature.double() * log_prob[:, None]
-    assert_near(problem.targets().double(), (problem.rewards + problem.discount * soft).detach())
+    actor, critic = by_rows(problem.actor.network, len(problem.noise)), problem.critic.double()
+    each, least = log_prob_and_least(problem, actor, critic)
+    assert_near(problem.targets(), (problem.rewards + problem.discount * least).detach())
     # the loss is the mean of temperature log pi - sum_c w_c min Q_c
-    loss = (float(problem.temperature[0]) * log_prob - least @ problem.weights.double()).mean()
+    weights, temperature = problem.weights.double(), problem.temperature
+    loss = (temperature * each.sum(1) - least @ weights).mean()
     message, size = problem.message(), problem.actor.flat.numel()
-    problem.actor.assert_gradient(message, loss, actor)
-    statistics = torch.cat([loss.view(1), log_prob.mean().view(1), least.mean(0)]).detach()
-    assert_near(message[size:].double(), statistics)
+    assert_gradient(message, problem.actor.network, loss, actor)
+    sizes = each.detach().abs().sum(1).mean(), least.detach().abs().mean(0)
+    assert_near(message[size], loss.detach(), temperature * sizes[0] + sizes[1] @ weights.abs())
+    assert_near(message[size + 1], each.detach().sum(1).mean(), sizes[0])
+    for c in range(problem.channels):
+        assert_near(message[size + 2 + c], least[:, c].detach().mean(), sizes[1][c])
 
 
 @pytest.mark.parametrize("level", ["generic", "avx2"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -22,6 +23,8 @@ from pyembody.world.predict import Predictor, bounded
 from world_toy import fitted, move, strip
 
 SMALL = FitSettings(hidden=(16, 16), members=3, elites=2, epochs=6, seed=2)
+WIDE = FitSettings(hidden=(128, 128), members=3, elites=2, epochs=6, seed=2)
+"""Enough work in a step for a second thread."""
 FIELDS = (Field("base_pos", 3, adrift=(0, 1)), Field("base_quat", 4, kind="quat"), Field("joint_pos", 2))
 
 
@@ -122,7 +125,7 @@ def test_a_layout_gives_back_what_was_put_in() -> None:
 
 
 def test_a_fit_that_was_stopped_ends_with_the_same_bits(dataset: Dataset, tmp_path: Path) -> None:
-    whole = fit_model(dataset, tmp_path / "whole", SMALL, threads=2)
+    whole = fit_model(dataset, tmp_path / "whole", WIDE, threads=2)
     for last in (2, 5):
 
         def stop(epoch: object, last: int = last) -> None:
@@ -130,14 +133,38 @@ def test_a_fit_that_was_stopped_ends_with_the_same_bits(dataset: Dataset, tmp_pa
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            fit_model(dataset, tmp_path / "parts", SMALL, report=stop)
-    parts = fit_model(dataset, tmp_path / "parts", SMALL, threads=1)
+            fit_model(dataset, tmp_path / "parts", WIDE, report=stop)
+    parts = fit_model(dataset, tmp_path / "parts", WIDE, threads=1)
     for one, other in zip(whole.ensemble.weights, parts.ensemble.weights, strict=True):
         np.testing.assert_array_equal(one, other)
     assert parts.spec == whole.spec
     assert sorted(p.name for p in (tmp_path / "parts").iterdir()) == ["model.json", "model.safetensors"]
     with pytest.raises(SpecError, match="settings: expected .* got a fit of"):
         fit_model(dataset, tmp_path / "parts", FitSettings())
+
+
+def test_a_step_that_is_no_number_is_named_and_moves_nothing() -> None:
+    fit = Fit(strip(0, 2000), msgspec.structs.replace(SMALL, learning_rate=1e30))
+    with pytest.raises(SpecError, match="epoch 1, step 2: .* of member 0, member 1, .*; lower learning_rate"):
+        fit.epoch()
+    assert fit.steps == 1 and fit.epochs == 0 and all(np.isfinite(x).all() for x in (fit.flat, fit.mean, fit.square))
+
+
+def test_a_member_that_is_no_number_is_named_before_it_reaches_the_others() -> None:
+    fit = Fit(strip(0, 2000), SMALL)
+    fit.layout.views(fit.flat)[1][0][1] = np.nan  # the first biases of member 1
+    before = fit.flat.copy()
+    with pytest.raises(SpecError, match="epoch 1, step 1: not finite: loss or gradient of member 1; lower"):
+        fit.epoch()
+    np.testing.assert_array_equal(fit.flat, before)
+    assert np.isfinite(fit.layout.extras(fit.flat)).all()
+
+
+def test_rows_that_are_no_numbers_are_named() -> None:
+    rows = strip(0, 2000)
+    rows.successor[7, 1] = np.inf
+    with pytest.raises(SpecError, match=r"rows: successor\[7, 1\]: expected a finite number, got inf"):
+        Fit(rows, SMALL)
 
 
 def test_damaged_models_are_refused(dataset: Dataset, tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ class BoundSac {
     void targets(const py::object& actor, const py::object& target_critics,
                  const py::object& observations, const py::object& critic_observations,
                  const py::object& noise, const py::object& rewards, const py::object& discount,
-                 const py::object& temperature, const py::object& out) {
+                 const py::object& out) {
         const SacNetworks& n = gradient_.networks();
         const SacRows rows = read_rows(observations, critic_observations, noise);
         const std::vector<std::int64_t> shape = {rows.count, n.channels};
@@ -141,12 +141,11 @@ class BoundSac {
         const auto* q = floats(target_critics, "target_critics", {n.critic_parameters});
         const auto* r = floats(rewards, "rewards", shape);
         const auto* d = floats(discount, "discount", shape);
-        const auto* t = floats(temperature, "temperature", {n.channels});
         auto* y = writable<float>(out, "out", "float32", shape);
         check_apart(out, "out", rewards, "rewards");
         check_apart(out, "out", discount, "discount");
         const py::gil_scoped_release unlocked;
-        gradient_.targets(a, q, rows, r, d, t, y);
+        gradient_.targets(a, q, rows, r, d, y);
     }
 
     void actor(const py::object& actor, const py::object& critics, const py::object& observations,
@@ -216,7 +215,7 @@ void register_gradients(py::module_& module) {
              py::arg("threads") = 1)
         .def("targets", &BoundSac::targets, py::arg("actor"), py::arg("target_critics"),
              py::arg("observations"), py::arg("critic_observations"), py::arg("noise"),
-             py::arg("rewards"), py::arg("discount"), py::arg("temperature"), py::arg("out"),
+             py::arg("rewards"), py::arg("discount"), py::arg("out"),
              "Writes the critics' targets [M, C] of the successors' observations.")
         .def("actor", &BoundSac::actor, py::arg("actor"), py::arg("critics"),
              py::arg("observations"), py::arg("critic_observations"), py::arg("noise"),

@@ -62,8 +62,11 @@ void bind_clip(const py::object& gradient, float most, const py::object& norms) 
 }
 
 void bind_adam(const py::object& parameters, const py::object& gradient, const py::object& mean,
-               const py::object& square, float rate, float scale, double beta1, double beta2,
-               float epsilon, float keep) {
+               const py::object& square, double rate, std::int64_t number, double decay,
+               double beta1, double beta2, float epsilon) {
+    if (number < 1) {
+        fail("number: expected that of a step, from 1 on, got ", number);
+    }
     const py::array array = check_array(parameters, "parameters", {"float32"}, Access::write);
     const std::int64_t size = array.size();
     AdamStep step;
@@ -73,11 +76,11 @@ void bind_adam(const py::object& parameters, const py::object& gradient, const p
     step.mean = writable<float>(mean, "mean", "float32", {size});
     step.square = writable<float>(square, "square", "float32", {size});
     step.rate = rate;
-    step.scale = scale;
+    step.number = number;
+    step.decay = decay;
     step.beta1 = beta1;
     step.beta2 = beta2;
     step.epsilon = epsilon;
-    step.keep = keep;
     check_apart(parameters, "parameters", gradient, "gradient");
     check_apart(parameters, "parameters", mean, "mean");
     check_apart(parameters, "parameters", square, "square");
@@ -133,10 +136,10 @@ void register_nn(py::module_& module) {
         "before.");
     module.def(
         "adam_step", &bind_adam, py::arg("parameters"), py::arg("gradient"), py::arg("mean"),
-        py::arg("square"), py::arg("rate"), py::arg("scale"), py::arg("beta1"), py::arg("beta2"),
-        py::arg("epsilon"), py::arg("keep"),
-        "Moves parameters [P] against the gradient; rate is divided by 1 - beta1^t, scale is "
-        "sqrt(1 - beta2^t), keep is 1 - learning rate times weight decay.");
+        py::arg("square"), py::arg("rate"), py::arg("number"), py::arg("decay") = 0.0,
+        py::arg("beta1") = 0.9, py::arg("beta2") = 0.999, py::arg("epsilon") = 1e-8,
+        "Takes Adam's step of this number (1 is the first): moves parameters [P] against the "
+        "gradient, its moments with it; decay shrinks parameters per unit of rate (AdamW).");
     module.def("polyak", &bind_polyak, py::arg("target"), py::arg("source"), py::arg("rate"),
                "target [P] += rate (source - target), in place.");
 }

@@ -53,10 +53,11 @@ void adam_step(const AdamStep& step) {
     const auto rest1 = static_cast<float>(1.0 - step.beta1);
     const auto rest2 = static_cast<float>(1.0 - step.beta2);
     const auto beta2 = static_cast<float>(step.beta2);
-    const float rate = step.rate;
-    const float scale = step.scale;
+    const auto t = static_cast<double>(step.number);
+    const auto rate = static_cast<float>(step.rate / (1.0 - std::pow(step.beta1, t)));
+    const auto scale = static_cast<float>(std::sqrt(1.0 - std::pow(step.beta2, t)));
+    const auto keep = static_cast<float>(1.0 - step.rate * step.decay);
     const float epsilon = step.epsilon;
-    const float keep = step.keep;
     for (std::int64_t i = 0; i < step.count; ++i) {
         const float g = gradient[i];
         const float m = mean[i] + rest1 * (g - mean[i]);

@@ -18,16 +18,16 @@ struct AdamStep {
     const float* gradient = nullptr;
     float* mean = nullptr;
     float* square = nullptr;
-    float rate = 0.0F;   // divided by 1 - beta1^t
-    float scale = 1.0F;  // sqrt(1 - beta2^t)
-    double beta1 = 0.0;
-    double beta2 = 0.0;
-    float epsilon = 0.0F;
-    float keep = 1.0F;  // 1 - learning rate times weight decay
+    double rate = 0.0;
+    std::int64_t number = 1;  // t, of this step: 1 is the first
+    double decay = 0.0;       // of the parameters themselves, per step and unit of rate (AdamW)
+    double beta1 = 0.9;
+    double beta2 = 0.999;
+    float epsilon = 1e-8F;
 };
 
 // m += (1 - b1) (g - m);  v = b2 v + (1 - b2) g g;
-// p = keep p - rate m / (sqrt(v) / scale + epsilon)
+// p = (1 - rate decay) p - rate / (1 - b1^t) m / (sqrt(v) / sqrt(1 - b2^t) + epsilon)
 void adam_step(const AdamStep& step);
 
 }  // namespace embody

@@ -30,7 +30,8 @@ PpoGradient::PpoGradient(const PpoNetworks& networks, int threads)
       slices_({networks.actor, networks.critic}, threads),
       actor_panels_(networks.actor),
       critic_panels_(networks.critic),
-      sums_(static_cast<std::size_t>(Slices::kMost * PpoSums::size(networks_))) {
+      sums_(static_cast<std::size_t>(Slices::kMost * PpoSums::size(networks_))),
+      inverse_(networks.actor.outputs()) {
     for (int i = 0; i < slices_.threads(); ++i) {
         workers_.emplace_back(networks_);
     }
@@ -42,7 +43,7 @@ void PpoGradient::run(const float* flat, const PpoBatch& batch, const PpoSetting
                       float* message) {
     actor_panels_.pack(flat, Back::parameters);
     critic_panels_.pack(flat, Back::parameters);
-    const PpoPolicy policy(networks_, flat, batch, settings);
+    const PpoPolicy policy(networks_, flat, batch, settings, inverse_.data());
     // Forward, and two products of the same size on the way back.
     const double cost = 3.0 * static_cast<double>(batch.count) *
                         (networks_.actor.nanoseconds() + networks_.critic.nanoseconds());

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "nn/buffer.h"
 #include "nn/network.h"
 #include "nn/panels.h"
 #include "nn/slices.h"
@@ -67,6 +68,7 @@ class PpoGradient {
     Panels actor_panels_;
     Panels critic_panels_;
     std::vector<double> sums_;  // [slices, sums]: KL, policy loss, value losses, log std's gradient
+    Buffer inverse_;            // [A], 1 / std
     std::vector<PpoWorker> workers_;  // one a thread
 };
 

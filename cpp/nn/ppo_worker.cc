@@ -25,27 +25,28 @@ void PpoSums::add(const PpoSums& other) {
 }
 
 PpoPolicy::PpoPolicy(const PpoNetworks& networks, const float* flat, const PpoBatch& batch,
-                     const PpoSettings& settings)
+                     const PpoSettings& settings, float* inverse)
     : networks_(networks),
       batch_(batch),
       settings_(settings),
       log_std_(flat + networks.log_std),
+      inverse_(inverse),
       share_(1.0F / static_cast<float>(batch.count)) {
     for (std::int64_t j = 0; j < networks.actor.outputs(); ++j) {
-        inverse_.push_back(std::exp(-log_std_[j]));
+        inverse[j] = std::exp(-log_std_[j]);
         constant_ += log_std_[j] + kLogSqrt2Pi;
     }
 }
 
 void PpoPolicy::actor_row(std::int64_t row, const float* mean, float* delta, PpoSums& sums) const {
-    const auto size = static_cast<std::int64_t>(inverse_.size());
+    const std::int64_t size = networks_.actor.outputs();
     const std::int64_t at = batch_.index[row];
     const float* action = batch_.actions + at * size;
     const float* old_mean = batch_.mean + at * size;
     float squares = 0.0F;
     float moved = 0.0F;
     for (std::int64_t j = 0; j < size; ++j) {
-        const float inverse = inverse_[static_cast<std::size_t>(j)];
+        const float inverse = inverse_[j];
         const float z = (action[j] - mean[j]) * inverse;
         const float shift = (old_mean[j] - mean[j]) * inverse;
         delta[j] = z;
@@ -71,7 +72,7 @@ void PpoPolicy::actor_row(std::int64_t row, const float* mean, float* delta, Ppo
     for (std::int64_t j = 0; j < size; ++j) {
         const float z = delta[j];
         sums.log_std()[j] += static_cast<double>(slope * (z * z - 1.0F));
-        delta[j] = slope * z * inverse_[static_cast<std::size_t>(j)];
+        delta[j] = slope * z * inverse_[j];
     }
 }
 

@@ -32,11 +32,11 @@ class PpoSums {
     std::int64_t actions_;
 };
 
-// What all rows of a minibatch share.
+// What all rows of a minibatch share. `inverse` is memory for [A] floats.
 class PpoPolicy {
   public:
     PpoPolicy(const PpoNetworks& networks, const float* flat, const PpoBatch& batch,
-              const PpoSettings& settings);
+              const PpoSettings& settings, float* inverse);
 
     // Adds one row's terms to the sums and writes the gradient of its mean actions.
     void actor_row(std::int64_t row, const float* mean, float* delta, PpoSums& sums) const;
@@ -53,9 +53,9 @@ class PpoPolicy {
     const PpoBatch& batch_;
     const PpoSettings& settings_;
     const float* log_std_;
-    float share_;                 // 1 / M
-    float constant_ = 0.0F;       // of the log probability
-    std::vector<float> inverse_;  // 1 / std, per action
+    const float* inverse_;   // 1 / std, per action
+    float share_;            // 1 / M
+    float constant_ = 0.0F;  // of the log probability
 };
 
 class PpoWorker {

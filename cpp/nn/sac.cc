@@ -49,7 +49,7 @@ SacGradient::~SacGradient() = default;
 
 void SacGradient::targets(const float* actor, const float* target_critics,
                           const SacRows& successors, const float* rewards, const float* discount,
-                          const float* temperature, float* out) {
+                          float* out) {
     actor_panels_.pack(actor, Back::none);
     critic_panels_.pack(target_critics, Back::none);
     const std::int64_t channels = networks_.channels;
@@ -68,9 +68,7 @@ void SacGradient::targets(const float* actor, const float* target_critics,
                              worker.least(critic_panels_, c, count, worker.values());
                              for (std::int64_t r = 0; r < count; ++r) {
                                  const std::int64_t at = (first + r) * channels + c;
-                                 const float soft =
-                                     worker.values()[r] - temperature[c] * worker.log_probs()[r];
-                                 out[at] = rewards[at] + discount[at] * soft;
+                                 out[at] = rewards[at] + discount[at] * worker.values()[r];
                              }
                          }
                      }

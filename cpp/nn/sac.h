@@ -49,10 +49,9 @@ class SacGradient {
 
     const SacNetworks& networks() const { return networks_; }
 
-    // out[M, C] = rewards + discount (min over twins of Q - temperature[C] log pi), at the
-    // successors.
+    // out[M, C] = rewards + discount * min over twins of Q, at the successors.
     void targets(const float* actor, const float* target_critics, const SacRows& successors,
-                 const float* rewards, const float* discount, const float* temperature, float* out);
+                 const float* rewards, const float* discount, float* out);
 
     // The loss is the mean of temperature log pi - sum over channels of weight times the least
     // twin's Q. message[actor parameters + 2 + C]: its gradient with respect to the actor, then

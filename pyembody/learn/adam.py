@@ -9,14 +9,10 @@ alive beyond its end; the core moves parameters and moments in one pass.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
 from pyembody import _core
-
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
 class Adam:
@@ -35,19 +31,8 @@ class Adam:
     def step(self, grads: Tensor) -> None:
         """Move the parameters against `grads [P]`, in place; `adam_reference.adam_step` has the formula."""
         self.count += 1
-        steps = int(self.count)
-        _core.adam_step(
-            self.parameters.numpy(),
-            grads.numpy(),
-            self.mean.numpy(),
-            self.square.numpy(),
-            self.rate / (1.0 - BETA1**steps),
-            math.sqrt(1.0 - BETA2**steps),
-            BETA1,
-            BETA2,
-            EPSILON,
-            1.0 - self.rate * self.decay,
-        )
+        parameters, gradient, mean, square = (x.numpy() for x in (self.parameters, grads, self.mean, self.square))
+        _core.adam_step(parameters, gradient, mean, square, self.rate, int(self.count), self.decay)
 
     def state(self) -> dict[str, Tensor]:
         """Return the live moments and step count by name."""

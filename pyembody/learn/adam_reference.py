@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -31,21 +32,22 @@ def adam_step(
     mean: Array,
     square: Array,
     rate: float,
-    scale: float,
-    beta1: float,
-    beta2: float,
-    epsilon: float,
-    keep: float,
+    number: int,
+    decay: float = 0.0,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
 ) -> None:
     """Move parameters `[P]` float32 against the gradient and its moments with it, all in place.
 
-    `rate` is the learning rate divided by 1 - beta1^t, `scale` is sqrt(1 - beta2^t), `keep` is 1 - learning rate times
-    weight decay.
+    `number` is t, 1 in the first step; `decay` shrinks the parameters themselves, per step and unit of rate (AdamW).
     """
     # m <- m + (1 - b1)(g - m);  v <- b2 v + (1 - b2) g^2
     mean += np.float32(1.0 - beta1) * (gradient - mean)
     square *= np.float32(beta2)
     square += np.float32(1.0 - beta2) * (gradient * gradient)
-    # p <- keep p - rate m / (sqrt(v) / scale + epsilon)
-    parameters *= np.float32(keep)
-    parameters -= np.float32(rate) * (mean / (np.sqrt(square) / np.float32(scale) + np.float32(epsilon)))
+    # p <- (1 - rate decay) p - rate / (1 - b1^t) m / (sqrt(v) / sqrt(1 - b2^t) + epsilon)
+    corrected = np.float32(rate / (1.0 - beta1**number))
+    scale = np.float32(math.sqrt(1.0 - beta2**number))
+    parameters *= np.float32(1.0 - rate * decay)
+    parameters -= corrected * (mean / (np.sqrt(square) / scale + np.float32(epsilon)))

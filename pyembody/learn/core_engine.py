@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from pyembody import _core
+from pyembody.data.flat import Network
 from pyembody.spec import Train
 
 from .batch import Batch
 from .feed_forward import FeedForward
 from .losses import entropy_pull
 from .networks import ActorCritic, GroupedMLP
-
-Network: TypeAlias = tuple[int, int, str, list[tuple[int, int, int, int, int, int]]]
 
 
 class CoreEngine(FeedForward):
@@ -66,9 +65,7 @@ class CoreEngine(FeedForward):
 
 
 def describe(network: GroupedMLP) -> Network:
-    """Return what the core has to know: groups, floats between them, activation, and layers (in, out, and the offsets
-    of weights, biases, and of a layer norm's gains and shifts, which are -1 for a layer without one).
-    """
+    """Return what the core has to know of a network whose parameters are views of one flat tensor."""
     first = network.weights[0]
     layers = []
     for i, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):

@@ -48,7 +48,7 @@ class Learner(RankLearner):
         )
         group.broadcast(self.networks.flat)
         self.engine = make_engine(config, self.networks, self.threads, env.num_envs)
-        self.optimiser = Adam(self.networks.flat, config.learning_rate)
+        self.optimiser = Adam(self.networks.flat, config.learning_rate, config.weight_decay)
         self.optimisers = {"optimiser": self.optimiser}
         self.rollout = self._new_rollout(config.horizon, self.mirror, critics)
         self.gates = make_gates(task, env, config.horizon)

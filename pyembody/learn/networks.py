@@ -10,12 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import elu, layer_norm, silu
 
+from pyembody.data.flat import padded
 from pyembody.spec import Train
 
 from .recurrent import GroupedGRU
-
-ALIGN = 16
-"""Parameters start at multiples of 64 bytes, so that matrix products take the same path in every run."""
 
 
 class GroupedMLP(nn.Module):
@@ -189,11 +187,6 @@ def write_gradient(loss: Tensor, parameters: Sequence[nn.Parameter], views: Sequ
     """Write the gradient of a scalar loss with respect to parameters into their views."""
     for view, gradient in zip(views, torch.autograd.grad(loss, parameters), strict=True):
         view.copy_(gradient)
-
-
-def padded(count: int) -> int:
-    """Return the floats that `count` parameters take in a flat tensor."""
-    return -(-count // ALIGN) * ALIGN
 
 
 def rebind(parameters: Sequence[nn.Parameter], values: Tensor, grads: Tensor) -> list[Tensor]:

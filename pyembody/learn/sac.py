@@ -124,7 +124,11 @@ class SacLearner(RankLearner):
         return self._report(tally, learning, {"update": end - collected, "total": end - start})
 
     def _learn(self) -> Learning:
-        """Take the iteration's gradient steps on rows drawn from the replay."""
+        """Take the iteration's gradient steps on rows drawn from the replay.
+
+        Raises NotFiniteError naming the step and the network whose loss or gradient is not finite, before that network
+        is touched.
+        """
         config = self.config
         self.dead = self._dead()
         count = config.updates * config.minibatch
@@ -133,11 +137,14 @@ class SacLearner(RankLearner):
         noise = torch.randn(2, *rows.actions.shape, generator=self.generator)
         targets = torch.empty_like(rows.rewards)
         sums = Learning(len(self.gamma))
-        for start in range(0, len(targets), config.minibatch):
+        for number, start in enumerate(range(0, len(targets), config.minibatch)):
             part = slice(start, start + config.minibatch)
-            self._step_critics(rows, noise[0], targets, part, sums)
-            if int(self.optimisers["critic_optimiser"].count) % config.actor_every == 0:
-                self._step_actor(rows, noise[1], part, sums)
+            try:
+                self._step_critics(rows, noise[0], targets, part, sums)
+                if int(self.optimisers["critic_optimiser"].count) % config.actor_every == 0:
+                    self._step_actor(rows, noise[1], part, sums)
+            except NotFiniteError as error:
+                raise NotFiniteError(f"update {number + 1} of {config.updates}: {error}") from None
             self.networks.target_flat.lerp_(self.networks.critic_flat, config.polyak)
         self.target_std.copy_(targets.std(0))
         values = self.value_normaliser.denormalise(targets)
@@ -237,9 +244,9 @@ class SacLearner(RankLearner):
 
 
 def _check(losses: Tensor, norms: Tensor, names: list[str]) -> None:
-    """Raise NotFiniteError, before any parameter is touched, unless losses and gradient norms are finite."""
+    """Raise NotFiniteError unless losses and gradient norms of the named networks are finite."""
     finite = torch.isfinite(losses) & torch.isfinite(norms)
     if bool(finite.all()):
         return
     bad = [name for name, good in zip(names, finite.tolist(), strict=True) if not good]
-    raise NotFiniteError(f"not finite: loss or gradient of {', '.join(bad)}; the parameters were left as they were")
+    raise NotFiniteError(f"not finite: loss or gradient of {', '.join(bad)}; that step was not taken")

@@ -25,8 +25,9 @@ class CoreSacEngine(Memoryless):
         self._actor = _core.Mlp(actor, sizes[0], threads)
         self._gradient = _core.SacGradient(actor, critic, channels, *sizes, LOW, HIGH, threads)
         self._regression = _core.RegressionGradient(critic, sizes[1], "squared", 0, threads)
-        self._no_entropy = np.zeros(channels, np.float32)
+        self._messages = as_array(networks.actor_message), as_array(networks.critic_message)
         self._outputs = networks.actor.biases[-1].shape[2]
+        self._index = np.arange(0)
 
     def act(self, observations: Tensor, noise: Tensor) -> Tensor:
         """Return actions in (-1, 1) `[M, A]`."""
@@ -48,7 +49,6 @@ class CoreSacEngine(Memoryless):
             as_array(noise),
             as_array(rewards),
             as_array(discount),
-            self._no_entropy,
             as_array(out),
         )
         return out
@@ -56,9 +56,10 @@ class CoreSacEngine(Memoryless):
     def critic_gradients(self, critic_observations: Tensor, actions: Tensor, targets: Tensor) -> None:
         """Write the critics' gradients and losses into the critics' message."""
         inputs = torch.cat([critic_observations, actions], 1)
-        index = np.arange(len(inputs))
-        message = as_array(self.networks.critic_message)
-        self._regression.run(self._flats[1], as_array(inputs), as_array(targets[:, :, None]), index, message)
+        if len(self._index) != len(inputs):
+            self._index = np.arange(len(inputs))
+        rows, wanted = as_array(inputs), as_array(targets[:, :, None])
+        self._regression.run(self._flats[1], rows, wanted, self._index, self._messages[1])
 
     def actor_gradients(
         self, observations: Tensor, critic_observations: Tensor, noise: Tensor, weights: Tensor
@@ -72,5 +73,5 @@ class CoreSacEngine(Memoryless):
             as_array(noise),
             as_array(weights),
             self.networks.temperature,
-            as_array(self.networks.actor_message),
+            self._messages[0],
         )

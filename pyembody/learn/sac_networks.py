@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from pyembody.data.flat import padded
 from pyembody.spec import Sac
 
-from .networks import GroupedMLP, padded, rebind
+from .networks import GroupedMLP, rebind
 from .sac_losses import raw_spread
 
 
@@ -43,9 +44,9 @@ class SacNetworks:
         self.critic = GroupedMLP(groups, sizes, config.activation, 0.01, generator, config.layer_norm)
         self.target = GroupedMLP(groups, sizes, config.activation, 0.01, generator, config.layer_norm)
         self.log_temperature = torch.full((1,), math.log(config.temperature))
-        self.actor_flat, self.actor_message, self.actor_views = _flatten(self.actor, 2 + len(channels))
-        self.critic_flat, self.critic_message, self.critic_views = _flatten(self.critic, groups)
-        self.target_flat, _, _ = _flatten(self.target, 0)
+        self.actor_flat, self.actor_message, self.actor_views = flatten(self.actor, 2 + len(channels))
+        self.critic_flat, self.critic_message, self.critic_views = flatten(self.critic, groups)
+        self.target_flat, _, _ = flatten(self.target, 0)
         self.target_flat.copy_(self.critic_flat)
 
     @property
@@ -82,7 +83,7 @@ class SacNetworks:
         return named
 
 
-def _flatten(network: GroupedMLP, statistics: int) -> tuple[Tensor, Tensor, tuple[list[nn.Parameter], list[Tensor]]]:
+def flatten(network: GroupedMLP, statistics: int) -> tuple[Tensor, Tensor, tuple[list[nn.Parameter], list[Tensor]]]:
     """Move parameters into one flat tensor, a row for each group; return it, a message, and (parameters, gradients).
 
     The message is the gradient, laid out as the flat tensor is, and room for `statistics`.

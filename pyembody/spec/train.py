@@ -42,6 +42,8 @@ class Train(Learning, frozen=True, tag="ppo", kw_only=True):
     `return_std` by the running deviation of a channel's discounted return, `log` by the `advantage_std` that the run
     `reward_log` had in the same iteration.
 
+    `weight_decay` shrinks all parameters, the log deviation too, per step and unit of the learning rate (AdamW).
+
     `advantage`: `gae` from critics; `grpo` and `rloo` compare whole episodes of `group` environments that started in
     the same state, with channels joined in the `group_order`. `log_ratio_clip` bounds the logarithm of the policy's
     ratio before its exponential. `entropy_band` (low, high), in nats per action, costs `entropy_band_weight` times the
@@ -53,6 +55,7 @@ class Train(Learning, frozen=True, tag="ppo", kw_only=True):
     epochs: Count = 4
     minibatches: Count = 4
     learning_rate: Positive = 1e-3
+    weight_decay: NonNegative = 0.0
     min_learning_rate: Positive = 1e-5
     max_learning_rate: Positive = 3e-3
     kl_target: NonNegative = 0.03

@@ -23,7 +23,6 @@ Count = Annotated[int, Meta(ge=1)]
 DECAY = (2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4)
 """Weight decay of each layer, first to last, spread over however many layers there are."""
 BOUND_WEIGHT, LOG_VAR_MIN, LOG_VAR_MAX = 0.01, -10.0, 0.5
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 LEAST_STD = 1e-6
 BLIND = 1e30
 """The deviation of a lane that the networks must not see: divided by it, every number is 0."""
@@ -69,7 +68,7 @@ class Fit:
     """An ensemble being fitted to `rows`. `epoch` after `epoch` until `done`; `ensemble` is the best so far.
 
     `adrift [S]` bool are lanes that the networks do not see (see `Field.adrift`). Results do not depend on the number
-    of threads. Raises SpecError for too few rows.
+    of threads. Raises SpecError for too few rows, and for numbers among them that are not finite.
     """
 
     def __init__(self, rows: Transitions, settings: FitSettings, adrift: Array | None = None, threads: int = 0) -> None:
@@ -77,6 +76,7 @@ class Fit:
             raise SpecError(f"rows: expected at least 10 transitions, got {len(rows)}")
         if settings.elites > settings.members:
             raise SpecError(f"elites: expected at most the {settings.members} members, got {settings.elites}")
+        check_finite(rows)
         self.settings, self.width = settings, rows.state.shape[1]
         order = np.random.default_rng([settings.seed, 0]).permutation(len(rows))
         held = min(settings.holdout, len(rows) // 5)
@@ -115,9 +115,19 @@ class Fit:
         self.mean, self.square = np.zeros_like(self.flat), np.zeros_like(self.flat)
         self.best = self.flat.copy()
         self.message = np.zeros(self.layout.size + self.layout.groups, np.float32)
+        self.losses = self.message[self.layout.size :]
+        self._slopes = self.message[: self.layout.size]
+        self._decayed = self._decays()
         self.steps = self.epochs = self.stale = 0
         self.errors = self.now = np.full(self.layout.groups, np.inf)
         self.history: list[Epoch] = []
+
+    def _decays(self) -> list[tuple[Array, Array, np.float32]]:
+        """Each layer's slopes, weights and decay."""
+        places = np.linspace(0, len(DECAY) - 1, len(self.layout.places))
+        decays = np.interp(places, np.arange(len(DECAY)), DECAY).astype(np.float32)
+        slopes, weights = self.layout.views(self._slopes)[0], self.layout.views(self.flat)[0]
+        return list(zip(slopes, weights, decays, strict=True))
 
     @property
     def done(self) -> bool:
@@ -127,7 +137,7 @@ class Fit:
     def epoch(self) -> Epoch:
         """Go once through the data, each member through its own sample of it, and judge the members.
 
-        Raises SpecError where the loss is no number any more.
+        Raises SpecError naming step and members where a loss or gradient is no number; that step moves nothing.
         """
         order = self._order()
         losses = np.zeros(self.layout.groups)
@@ -135,9 +145,7 @@ class Fit:
         for first in range(0, count, self.settings.batch):
             index = np.ascontiguousarray(order[:, first : first + self.settings.batch])
             self._step(index)
-            losses += self.message[self.layout.size :] * (index.shape[1] / count)
-        if not np.isfinite(losses).all():
-            raise SpecError(f"epoch {self.epochs + 1}: the likelihood of members is no number; lower learning_rate")
+            losses += self.losses * (index.shape[1] / count)
         self.epochs += 1
         self._judge()
         done = Epoch(self.epochs, float(losses.mean()), tuple(self.now.tolist()), self.stale)
@@ -156,17 +164,20 @@ class Fit:
     def _step(self, index: Array) -> None:
         # half of the published loss throughout, as the core counts it: Adam moves alike
         self._gradient.run(self.flat, self.inputs, self.targets, index, self.message, 1.0, 0.5 * BOUND_WEIGHT)
-        gradient = self.message[: self.layout.size]
-        places = np.linspace(0, len(DECAY) - 1, len(self.layout.places))
-        decays = np.interp(places, np.arange(len(DECAY)), DECAY)
-        slopes, _ = self.layout.views(gradient)
-        weights, _ = self.layout.views(self.flat)
-        for slope, weight, decay in zip(slopes, weights, decays, strict=True):
-            slope += np.float32(decay) * weight
+        # a member that is no number would reach all others through the bounds, which they share
+        if not np.isfinite(self.message).all():
+            raise SpecError(f"epoch {self.epochs + 1}, step {self.steps + 1}: {self._lost()}; lower learning_rate")
+        for slope, weight, decay in self._decayed:
+            slope += decay * weight
         self.steps += 1
-        rate = self.settings.learning_rate / (1 - BETA1**self.steps)
-        scale = math.sqrt(1 - BETA2**self.steps)
-        _core.adam_step(self.flat, gradient, self.mean, self.square, rate, scale, BETA1, BETA2, EPSILON, 1.0)
+        _core.adam_step(self.flat, self._slopes, self.mean, self.square, self.settings.learning_rate, self.steps)
+
+    def _lost(self) -> str:
+        """Say whose loss or gradient is not finite."""
+        own = self._slopes[: self.layout.groups * self.layout.stride].reshape(self.layout.groups, -1)
+        members = np.flatnonzero(~(np.isfinite(self.losses) & np.isfinite(own).all(1)))
+        names = ", ".join(f"member {m}" for m in members) or "the bounds of the variances"
+        return f"not finite: loss or gradient of {names}"
 
     def _judge(self) -> None:
         """Keep the members that gained, with the bounds of the variances as they are."""
@@ -211,6 +222,16 @@ class Fit:
             weights, biases, low + shift, high + shift, self.state_mean, self.state_std, self.action_mean,
             self.action_std, self.settings.activation, tuple(int(e) for e in order),
         )
+
+
+def check_finite(rows: Transitions) -> None:
+    """Raise SpecError naming the first number of states, actions or successors that is not finite."""
+    for name in ("state", "action", "successor"):
+        values = getattr(rows, name)
+        bad = np.argwhere(~np.isfinite(values))
+        if len(bad):
+            row, lane = bad[0].tolist()
+            raise SpecError(f"rows: {name}[{row}, {lane}]: expected a finite number, got {values[row, lane]}")
 
 
 def moments(rows: Array) -> tuple[Array, Array]:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..data.flat import Network, padded
+
 Array = npt.NDArray[Any]
-Network: TypeAlias = tuple[int, int, str, list[tuple[int, int, int, int, int, int]]]
-ALIGN = 16
-"""Parameters start at multiples of 64 bytes."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +29,15 @@ class Layout:
         """(in, out, start of the weights, start of the biases) of each layer of group 0."""
         found, at = [], 0
         for inputs, outputs in pairwise(self.sizes):
-            biases = at + _padded(inputs * outputs)
+            biases = at + padded(inputs * outputs)
             found.append((inputs, outputs, at, biases))
-            at = biases + _padded(outputs)
+            at = biases + padded(outputs)
         return found
 
     @property
     def stride(self) -> int:
         """Floats from one group to the next."""
-        return sum(_padded(i * o) + _padded(o) for i, o in pairwise(self.sizes))
+        return sum(padded(i * o) + padded(o) for i, o in pairwise(self.sizes))
 
     @property
     def size(self) -> int:
@@ -79,7 +78,3 @@ def flatten(layout: Layout, weights: Sequence[Array], biases: Sequence[Array]) -
     for target, values in zip((*own_weights, *own_biases), (*weights, *biases), strict=True):
         target[...] = values
     return flat
-
-
-def _padded(count: int) -> int:
-    return -(-count // ALIGN) * ALIGN

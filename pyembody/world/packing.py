@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.flat import Network
+
 Floats = NDArray[np.float32]
-Network: TypeAlias = tuple[int, int, str, list[tuple[int, int, int, int, int, int]]]
 
 
 def flatten_layers(weights: Sequence[Floats], biases: Sequence[Floats], activation: str) -> tuple[Network, Floats]:

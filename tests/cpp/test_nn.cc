@@ -4,12 +4,15 @@
 #include <string>
 #include <vector>
 
+#include "allocations.h"
+#include "base/thread_pool.h"
 #include "check.h"
 #include "nn/adam.h"
 #include "nn/inference.h"
 #include "nn/ppo.h"
 #include "nn/regression.h"
 #include "nn/sac.h"
+#include "nn/slices.h"
 
 namespace embody {
 namespace {
@@ -67,15 +70,19 @@ struct Problem {
         return out;
     }
 
+    void run(PpoGradient& gradient, const std::vector<float>& parameters, float* message) const {
+        const PpoBatch batch{observations.data(), observations.data(),
+                             actions.data(),      mean.data(),
+                             log_probs.data(),    advantages.data(),
+                             targets.data(),      log_std.data(),
+                             index.data(),        kRows};
+        gradient.run(parameters.data(), batch, {0.2F, 20.0F, 0.0F, 1.0F}, message);
+    }
+
     std::vector<float> message(const std::vector<float>& parameters, int threads) const {
-        PpoBatch batch{observations.data(), observations.data(),
-                       actions.data(),      mean.data(),
-                       log_probs.data(),    advantages.data(),
-                       targets.data(),      log_std.data(),
-                       index.data(),        kRows};
         std::vector<float> out(static_cast<std::size_t>(networks.parameters + 2 + kChannels));
         PpoGradient gradient(networks, threads);
-        gradient.run(parameters.data(), batch, {0.2F, 20.0F, 0.0F, 1.0F}, out.data());
+        run(gradient, parameters, out.data());
         return out;
     }
 
@@ -125,9 +132,9 @@ TEST(the_gradient_is_the_slope_of_the_loss) {
     }
 }
 
-// A network of `inputs` with a layer norm in its one hidden layer.
+// A network of `inputs` with a layer norm in its one hidden layer, wide enough for several threads.
 Network normed(std::int64_t groups, std::int64_t inputs, std::int64_t outputs) {
-    constexpr std::int64_t kHidden = 21;
+    constexpr std::int64_t kHidden = 128;
     Network n;
     n.groups = groups;
     n.activation = Activation::relu;
@@ -139,55 +146,142 @@ Network normed(std::int64_t groups, std::int64_t inputs, std::int64_t outputs) {
     return n;
 }
 
-TEST(threads_change_no_bit_of_a_regression) {
-    Problem problem(Activation::elu);
-    RegressionShape shape;
-    shape.network = normed(kChannels, kInputs, 4);
-    shape.bounds = kChannels * shape.network.group_stride;
-    shape.parameters = shape.bounds + 4;
-    const std::vector<float> flat = problem.draw(shape.parameters, 0.3F);
-    const std::vector<float> targets = problem.draw(kRows * 4, 1.0F);
-    for (const Loss loss : {Loss::squared, Loss::huber, Loss::gaussian}) {
+// Whether this much work is shared out at all: a test of threads that never wake proves nothing.
+bool is_shared(double nanoseconds) { return useful_threads(7, nanoseconds) >= 2; }
+
+struct RegressionProblem {
+    explicit RegressionProblem(Loss loss) {
         shape.loss = loss;
-        RegressionBatch batch{problem.observations.data(), targets.data(), 1,
-                              problem.index.data(),        false,          kRows};
-        std::vector<std::vector<float>> messages;
-        for (const int threads : {1, 2, 7}) {
-            messages.emplace_back(static_cast<std::size_t>(shape.parameters + kChannels));
-            RegressionGradient gradient(shape, threads);
-            gradient.run(flat.data(), batch, {0.5F, 0.01F}, messages.back().data());
-        }
-        CHECK(messages[1] == messages[0] && messages[2] == messages[0]);
-        CHECK(messages[0].back() != 0.0F);
+        shape.network = normed(kChannels, kInputs, 4);
+        shape.bounds = kChannels * shape.network.group_stride;
+        shape.parameters = shape.bounds + 4;
+        flat = rows.draw(shape.parameters, 0.3F);
+        targets = rows.draw(kRows * 4, 1.0F);
+    }
+
+    void run(RegressionGradient& gradient, float* message) const {
+        const RegressionBatch batch{rows.observations.data(), targets.data(), 1,
+                                    rows.index.data(),        false,          kRows};
+        gradient.run(flat.data(), batch, {0.5F, 0.01F}, message);
+    }
+
+    std::vector<float> message(int threads) const {
+        std::vector<float> out(static_cast<std::size_t>(shape.parameters + kChannels));
+        RegressionGradient gradient(shape, threads);
+        run(gradient, out.data());
+        return out;
+    }
+
+    Problem rows{Activation::elu};
+    RegressionShape shape;
+    std::vector<float> flat, targets;
+};
+
+TEST(threads_change_no_bit_of_a_regression) {
+    for (const Loss loss : {Loss::squared, Loss::huber, Loss::gaussian}) {
+        const RegressionProblem problem(loss);
+        CHECK(is_shared(3.0 * kRows * problem.shape.network.nanoseconds()));
+        const std::vector<float> one = problem.message(1);
+        CHECK(problem.message(2) == one && problem.message(7) == one);
+        CHECK(one.back() != 0.0F);
     }
 }
 
-TEST(threads_change_no_bit_of_soft_actor_critic) {
-    Problem problem(Activation::elu);
-    SacNetworks n;
-    n.actor = normed(1, kInputs, 2 * kActions);
-    n.critic = normed(2 * kChannels, kInputs + kActions, 1);
-    n.channels = kChannels;
-    n.actor_parameters = n.actor.group_stride;
-    n.critic_parameters = 2 * kChannels * n.critic.group_stride;
-    const std::vector<float> actor = problem.draw(n.actor_parameters, 0.3F);
-    const std::vector<float> critic = problem.draw(n.critic_parameters, 0.3F);
-    const SacRows rows{problem.observations.data(), problem.observations.data(),
-                       problem.actions.data(), kRows};
-    const std::vector<float> weights = {1.0F, 0.5F, -0.5F};
-    std::vector<std::vector<float>> messages;
-    std::vector<std::vector<float>> targets;
-    for (const int threads : {1, 2, 7}) {
-        SacGradient gradient(n, threads);
-        messages.emplace_back(static_cast<std::size_t>(n.actor_parameters + 2 + kChannels));
-        gradient.actor(actor.data(), critic.data(), rows, weights.data(), 0.2F,
-                       messages.back().data());
-        targets.emplace_back(static_cast<std::size_t>(kRows * kChannels));
-        gradient.targets(actor.data(), critic.data(), rows, problem.targets.data(),
-                         problem.targets.data(), weights.data(), targets.back().data());
+struct SacProblem {
+    SacProblem() {
+        n.actor = normed(1, kInputs, 2 * kActions);
+        n.critic = normed(2 * kChannels, kInputs + kActions, 1);
+        n.channels = kChannels;
+        n.actor_parameters = n.actor.group_stride;
+        n.critic_parameters = 2 * kChannels * n.critic.group_stride;
+        actor = rows.draw(n.actor_parameters, 0.3F);
+        critic = rows.draw(n.critic_parameters, 0.3F);
     }
-    CHECK(messages[1] == messages[0] && messages[2] == messages[0]);
-    CHECK(targets[1] == targets[0] && targets[2] == targets[0]);
+
+    void run(SacGradient& gradient, float* message, float* targets) const {
+        const SacRows given{rows.observations.data(), rows.observations.data(), rows.actions.data(),
+                            kRows};
+        gradient.actor(actor.data(), critic.data(), given, weights.data(), 0.2F, message);
+        gradient.targets(actor.data(), critic.data(), given, rows.targets.data(),
+                         rows.targets.data(), targets);
+    }
+
+    std::int64_t message_size() const { return n.actor_parameters + 2 + kChannels; }
+
+    // The message, then the targets.
+    std::vector<float> both(int threads) const {
+        std::vector<float> out(static_cast<std::size_t>(message_size() + kRows * kChannels));
+        SacGradient gradient(n, threads);
+        run(gradient, out.data(), out.data() + message_size());
+        return out;
+    }
+
+    Problem rows{Activation::elu};
+    SacNetworks n;
+    std::vector<float> actor, critic;
+    std::vector<float> weights = {1.0F, 0.5F, -0.5F};
+};
+
+TEST(threads_change_no_bit_of_soft_actor_critic) {
+    const SacProblem problem;
+    const SacNetworks& n = problem.n;
+    CHECK(is_shared(kRows * (3.0 * n.actor.nanoseconds() + 2.0 * n.critic.nanoseconds())));
+    CHECK(is_shared(kRows * (n.actor.nanoseconds() + n.critic.nanoseconds())));
+    const std::vector<float> one = problem.both(1);
+    CHECK(problem.both(2) == one && problem.both(7) == one);
+    CHECK(one.front() != 0.0F && one.back() != 0.0F);
+}
+
+// Slice s of a gradient of `wide` holds 2^-s everywhere.
+std::vector<float> halves(const Network& wide, int threads) {
+    Slices slices({wide}, threads);
+    std::vector<float> sum(static_cast<std::size_t>(wide.group_stride));
+    const std::int64_t count = slices.run(kRows, 0.0, [&](const Slice& slice, int) {
+        std::fill_n(slice.gradient, slices.layout(0).size(),
+                    std::ldexp(1.0F, static_cast<int>(-slice.number)));
+    });
+    slices.gather(count, sum.data());
+    CHECK(count == Slices::kMost);
+    return sum;
+}
+
+TEST(threads_change_no_bit_of_a_sum_over_slices) {
+    Network wide;
+    wide.layers.push_back({500, 700, 0, 500 * 700});  // enough to be shared out
+    wide.group_stride = 501 * 700;
+    const std::vector<float> one = halves(wide, 1);
+    CHECK(one.front() == 1.9921875F && one.back() == 1.9921875F);  // 1 + 1/2 + ... + 1/128
+    CHECK(halves(wide, 2) == one && halves(wide, 7) == one);
+}
+
+// Allocations of the second of two calls: threads start with the first.
+template <class F>
+std::int64_t allocations_again(F&& call) {
+    call();
+    const std::int64_t before = testing::allocations();
+    call();
+    return testing::allocations() - before;
+}
+
+TEST(a_gradient_allocates_nothing_after_its_first_run) {
+    for (const int threads : {1, 3}) {
+        const Problem problem(Activation::elu);
+        PpoGradient ppo(problem.networks, threads);
+        std::vector<float> message = problem.message(problem.flat, 1);
+        CHECK(allocations_again([&] { problem.run(ppo, problem.flat, message.data()); }) == 0);
+
+        const RegressionProblem fit(Loss::gaussian);
+        RegressionGradient regression(fit.shape, threads);
+        message = fit.message(1);
+        CHECK(allocations_again([&] { fit.run(regression, message.data()); }) == 0);
+
+        const SacProblem soft;
+        SacGradient sac(soft.n, threads);
+        message = soft.both(1);
+        float* targets = message.data() + soft.message_size();
+        CHECK(allocations_again([&] { soft.run(sac, message.data(), targets); }) == 0);
+    }
+    CHECK(testing::allocations() > 0);
 }
 
 TEST(rows_alone_give_what_they_give_together) {

@@ -23,6 +23,7 @@ from ..core_engine import as_array, describe
 from ..distributed import Group
 from ..networks import ActorCritic
 from ..normaliser import ObservationNormaliser, ValueNormaliser
+from ..ppo import NotFiniteError
 from .lessons import Distill
 
 Array = npt.NDArray[Any]
@@ -44,8 +45,12 @@ def fit(observations: Array, actions: Array, config: Train, settings: Distill, p
     """Return a policy fitted to actions `[B, A]` for observations `[B, O]`, from scratch; equal data give equal bits.
 
     Actions are learnt in deviations from their mean, which the last layer then undoes. Rates fall from `settings.rate`
-    to 0 along a cosine. The critic is left as it is drawn, with a last layer of zeros.
+    to 0 along a cosine. The critic is left as it is drawn, with a last layer of zeros. Raises NotFiniteError naming the
+    step whose loss or gradient is no number, before it moves anything, and for data that hold such numbers.
     """
+    for name, values in (("observations", observations), ("actions", actions)):
+        if not np.isfinite(values).all():
+            raise NotFiniteError(f"round {part}: not finite: {name} of the lessons")
     width, outputs = observations.shape[1], actions.shape[1]
     networks = ActorCritic(config, width, width, outputs, ("cost",), settings.seed + part)
     normaliser = ObservationNormaliser(width, config.observation_clip)
@@ -77,6 +82,7 @@ def _descend(networks: ActorCritic, inputs: Array, targets: Array, settings: Dis
     threads = len(os.sched_getaffinity(0))
     gradient = _core.RegressionGradient(describe(networks.actor), size, "huber", 0, threads)
     message = np.zeros(size + 1, np.float32)
+    flat, slopes = as_array(networks.flat), torch.from_numpy(message[:size])
     optimiser = Adam(networks.flat, settings.rate)
     rng, index = np.random.default_rng([settings.seed, part]), np.arange(settings.minibatch)
     last, count = 0.0, max(1, settings.steps // 10)
@@ -84,8 +90,11 @@ def _descend(networks: ActorCritic, inputs: Array, targets: Array, settings: Dis
         optimiser.rate = settings.rate * 0.5 * (1.0 + math.cos(math.pi * step / settings.steps))
         rows = rng.integers(len(inputs), size=settings.minibatch)
         blurred = inputs[rows] + settings.blur * rng.standard_normal((len(rows), inputs.shape[1]), np.float32)
-        gradient.run(as_array(networks.flat), blurred, targets[rows], index, message, HUBER)
-        optimiser.step(torch.from_numpy(message[:size]))
+        gradient.run(flat, blurred, targets[rows], index, message, HUBER)
+        if not np.isfinite(message).all():
+            place = f"round {part}, step {step + 1} of {settings.steps}"
+            raise NotFiniteError(f"{place}: not finite: loss or gradient of the policy; lower rate ({settings.rate})")
+        optimiser.step(slopes)
         if step >= settings.steps - count:
             last += float(message[size]) / count
     return last
