@@ -57,6 +57,10 @@ class MbpoLearner(SacLearner):
         """Return live arrays by name, those of the model among them."""
         return super().shared() | {f"model.{name}": array for name, array in self.model.arrays.items()}
 
+    def own(self) -> dict[str, Array]:
+        """Return live arrays by name: the replay's, and where the next rollout begins."""
+        return super().own() | {"present": self.watched.present}
+
     def iterate(self) -> Metrics:
         """Collect, fit the model where there is enough that it has not seen, learn, and return metrics."""
         self.model_seconds = 0.0
@@ -65,6 +69,7 @@ class MbpoLearner(SacLearner):
     def _remember(self) -> None:
         head = self.replay.head
         super()._remember()
+        self.watched.look()
         rows = slice(head, head + self.rollout.horizon)
         for name, array in self.watched.arrays.items():
             self.replay.arrays[name][rows] = torch.from_numpy(array)

@@ -23,7 +23,7 @@ HELD = ("command", "moving")
 
 class ModelRows(Watcher):
     """Watches `env` and keeps, for the T steps of a rollout, `states` and `successor_states [T, N, S]`, true ones where
-    an episode ended, and `carried [T, N, K]`.
+    an episode ended, and `carried [T, N, K]`; `present [N, S]` is where `look` saw the environments last.
     """
 
     def __init__(self, env: Any, horizon: int, names: Sequence[str]) -> None:
@@ -42,15 +42,24 @@ class ModelRows(Watcher):
         width, given = self.state.width, self.state.carried_width
         widths = {"states": width, "successor_states": width, "carried": given}
         self.arrays = {name: np.zeros((*shape, lanes), np.float32) for name, lanes in widths.items()}
-        self._step, self._env = 0, env
+        self.present = np.full(self.arrays["states"].shape[1:], np.nan, np.float32)
+        self._step = 0
+        env.bindings.refresh()
         env.watcher = self
 
     def before_step(self) -> None:
         """Keep the states that are acted from."""
-        if self._step == 0:
-            self._env.bindings.refresh()
-        _side_by_side(self._predicted, self.arrays["states"][self._step])
+        states = self.arrays["states"][self._step]
+        if self._step > 0 or np.isnan(self.present).all():
+            _side_by_side(self._predicted, states)
+        else:
+            # a simulation that goes on from a checkpoint does not know forces and the like before its first step
+            states[:] = self.present
         _side_by_side(self._given, self.arrays["carried"][self._step])
+
+    def look(self) -> None:
+        """Keep where the next rollout begins."""
+        _side_by_side(self._predicted, self.present)
 
     def after_step(self, terminated: Array, truncated: Array) -> None:
         """Keep the states that the actions led to, whether or not they were the last."""
