@@ -94,6 +94,11 @@ def _described(env: Any, names: Sequence[str]) -> tuple[tuple[Field, ...], Model
     return tuple(known[n] for n in wanted), state
 
 
+def carried_names(program: CompiledTask, predicted: Sequence[str]) -> list[str]:
+    """Return the signals that a program reads beside the predicted ones."""
+    return [s.name for s in needed_inputs(program) if s.name not in predicted]
+
+
 def needed_inputs(program: CompiledTask) -> list[Any]:
     """Return the signals that imagined observations, channels and terminations ask for, but for those that a rollout
     provides by itself.

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from pyembody.envs import VectorEnv
-from pyembody.spec import Mbpo, Sac, SpecError
+from pyembody.spec import Mbpo, Offline, Sac, SpecError
 
 from . import checkpoint
 from .algorithm import Algorithm
@@ -23,6 +23,7 @@ from .learner import Learner
 from .live import LiveEdits
 from .logs import Logs
 from .mbpo import MbpoLearner
+from .offline import OfflineLearner
 from .progress import Progress
 from .run_folder import Layout, RunSpec, read_run, write_spec
 from .sac import SacLearner
@@ -196,6 +197,8 @@ def _learner(job: Job, spec: RunSpec, group: Group) -> Algorithm:
     env.reset(options={"stagger": True})
     if isinstance(spec.train, Mbpo):
         return MbpoLearner(env, spec.task, spec.train, spec.seed, group)
+    if isinstance(spec.train, Offline):
+        return OfflineLearner(env, spec.task, spec.train, spec.seed, group)
     if isinstance(spec.train, Sac):
         return SacLearner(env, spec.task, spec.train, spec.seed, group)
     return Learner(env, spec.task, spec.train, spec.seed, group)

@@ -17,7 +17,7 @@ from .gate import expand_gated_terms
 from .robot import Robot
 from .task import Task
 from .templates import expand_templates
-from .train import Mbpo, Sac, Train
+from .train import Mbpo, Offline, Sac, Train
 
 MAX_DEPTH = 24
 VARIANT_KEYS = ("description", "remove", "robot", "task", "train")
@@ -101,7 +101,7 @@ def load_task(
 def load_train(name: str, variant: str = "", *, changes: Data | None = None) -> Train:
     """Return PPO's settings of a task, a variant's changes and then `changes` merged in. Raises SpecError."""
     data, place = _learning(name, variant)
-    own = {k: v for k, v in data.items() if k not in ("algorithm", "sac", "mbpo")}
+    own = {k: v for k, v in data.items() if k not in ("algorithm", "sac", "mbpo", "offline")}
     return convert(_overlay(own, changes or {}), Train, place)
 
 
@@ -115,6 +115,16 @@ def load_mbpo(name: str, variant: str = "") -> Mbpo:
     """Return MBPO's settings of a task, the table `[mbpo]`, with a variant's changes merged in. Raises SpecError."""
     data, place = _learning(name, variant)
     return convert(data.get("mbpo", {}), Mbpo, f"{place}: mbpo")
+
+
+def load_offline(name: str, variant: str = "", *, changes: Data) -> Offline:
+    """Return the settings of learning from a dataset: the tables `[sac]`, `[offline]` and `changes`, merged in this
+    order. Raises SpecError.
+    """
+    data, place = _learning(name, variant)
+    counts = ("num_envs", "horizon", "iterations", "updates", "warmup")  # those of learning from a simulator
+    own = {k: v for k, v in data.get("sac", {}).items() if k not in counts}
+    return convert(_overlay(_overlay(own, data.get("offline", {})), changes), Offline, f"{place}: offline")
 
 
 def load_learning(name: str, variant: str = "", algorithm: str = "") -> Train | Sac | Mbpo:
