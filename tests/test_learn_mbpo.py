@@ -65,7 +65,7 @@ def imagined(valid: list[list[int]], terminated: list[list[int]]) -> Imagined:
     final = 100.0 + np.arange(rows, dtype=np.float32)[:, None]
     return Imagined(
         number, number, number, np.ones((steps, rows, 1), np.float32), over, there, np.zeros((steps, rows), np.float32),
-        np.zeros((steps, rows), np.int8), final,
+        np.zeros((steps, rows), np.int8), np.zeros((steps, rows), np.float32), np.zeros(rows, np.bool_), final,
     )  # fmt: skip
 
 

@@ -18,8 +18,9 @@ import torch
 
 from pyembody.data import Dataset
 from pyembody.spec import Offline, SpecError, Task, spec_hash
-from pyembody.world import Actor, EnsembleModel, Imagined, ModelState, load_model
-from pyembody.world.choosing import ChoosingModel
+from pyembody.world import Actor, Candidates, EnsembleModel, Imagined, ModelState, load_model
+from pyembody.world.agreed import AgreedModel
+from pyembody.world.reward_files import load_reward
 
 from .buffers import Rollout
 from .distributed import Group
@@ -44,12 +45,17 @@ class OfflineLearner(ModelLearner):
         self.normaliser.update(self.replay.arrays["policy_observations"].flatten(0, 1), group)
         state = ModelState(tuple(env.signals[name] for name in self.model.names))
         self._sampled = EnsembleModel(self.model.ensemble, state, env.program, threads=self.threads)
-        self._choosing = None
-        if config.choose != "sampled":
-            self._choosing = ChoosingModel.of(
-                Path(config.model), self.model, state, env.program, config.choose, resamples=config.resamples,
-                threshold=config.threshold, threads=self.threads,
-            )  # fmt: skip
+        self._agreed: AgreedModel | None = None
+        self._candidates: Candidates | None = None
+        if config.choose == "agreed":
+            predictor = self.model.predictor(self.threads)
+            self._agreed = AgreedModel(
+                predictor, state, env.program, resamples=config.resamples, threads=self.threads
+            )
+        elif config.choose == "credible":
+            told, reward = load_reward(Path(config.model), self.model.spec)
+            threshold = told.threshold if config.threshold is None else config.threshold
+            self._candidates = Candidates(reward, config.resamples, threshold)
         self.usual = self._usual()
 
     def own(self) -> dict[str, Array]:
@@ -116,12 +122,13 @@ class OfflineLearner(ModelLearner):
     def _rollout(self, states: Array, carried: Array, actor: Actor, seed: int) -> Imagined:
         config, params = self.own_config, self.env.params
         penalty = config.penalty if config.penalty_weight else "none"
-        if self._choosing is not None:
-            found = self._choosing.rollout(states, self.imagined, actor, params=params, seed=seed, penalty=penalty)
+        if self._agreed is not None:
+            found = self._agreed.rollout(states, self.imagined, actor, params=params, seed=seed, penalty=penalty)
         else:
             found = self._sampled.rollout(
-                states, self.imagined, actor=actor, params=params, carried=carried, seed=seed, penalty=penalty
-            )
+                states, self.imagined, actor=actor, params=params, carried=carried, seed=seed, penalty=penalty,
+                propagation="sampled" if self._candidates is None else "select", candidates=self._candidates,
+            )  # fmt: skip
         if penalty == "none":
             return found
         deviation = self.replay.reward_moments()[1].numpy()

@@ -17,7 +17,7 @@ from ..envs import VectorEnv
 from ..learn import RunSpec, create_run, load_policy, train
 from ..learn.model_rows import needed_inputs
 from ..learn.runner import task_env
-from ..spec import Robot, Task, load_robot, load_task, load_train
+from ..spec import Robot, SpecError, Task, load_robot, load_task, load_train
 from ..spec.files import write_atomic
 from ..world import FitSettings, WorldModel, fit_model
 from ..world.credible import reward_model
@@ -48,7 +48,10 @@ def prepare_data(study: Study, out: Path) -> None:
     task = load_task(study.task, study.variant)
     robot = load_robot(study.robot or task.robot)
     datasets = {kind: _dataset(study, wanted, kind, task, robot, out) for kind in wanted.kinds}
-    models = {kind: _model(wanted, dataset, task, out / "models" / kind) for kind, dataset in datasets.items()}
+    judged_too = any(arm.train.get("choose") == "credible" for arm in study.arms.values())
+    models = {
+        kind: _model(wanted, dataset, task, out / "models" / kind, judged_too) for kind, dataset in datasets.items()
+    }
     if (out / MODELS).exists():
         return
     found = {}
@@ -106,20 +109,23 @@ def _behave(
             recorder.close()
 
 
-def _model(wanted: Data, dataset: Dataset, task: Task, folder: Path) -> WorldModel:
-    """Fit a model of what the task reads, and its dynamics reward."""
+def _model(wanted: Data, dataset: Dataset, task: Task, folder: Path, judged_too: bool) -> WorldModel:
+    """Fit a model of what the task reads, and its dynamics reward if an arm asks for that."""
     settings = msgspec.convert({"members": 5, "elites": 3} | wanted.model, FitSettings)
     env = VectorEnv(task, load_robot(dataset.header.robot), 1)
     model = fit_model(dataset, folder, settings, [s.name for s in needed_inputs(env.program)])
-    if not (folder / SPEC).exists():
+    if judged_too and not (folder / SPEC).exists():
         reward_model(dataset, model, folder, seed=SEED)
     return model
 
 
 def _trust(model: WorldModel, folder: Path, other: str, dataset: Dataset) -> Trust:
     threads = len(os.sched_getaffinity(0))
-    reward = load_reward(folder, model.spec)[1]
-    ways = choosers(model, SEED, threads) | judged(model, reward, SEED, threads)
-    windows = dataset.windows(JUDGED_STEPS, JUDGED_WINDOWS, SEED, model.names)
-    rows = dataset.transitions(model.names)
-    return Trust(other, curves(model, windows, ways), ranking(model, rows, reward, SEED, threads))
+    reward = load_reward(folder, model.spec)[1] if (folder / SPEC).exists() else None
+    ways = choosers(model, SEED, threads) | (judged(model, reward, SEED, threads) if reward is not None else {})
+    told = ranking(model, dataset.transitions(model.names), reward, SEED, threads)
+    try:
+        windows = dataset.windows(JUDGED_STEPS, JUDGED_WINDOWS, SEED, model.names)
+    except SpecError:  # a robot that falls at once leaves no stretch that long
+        return Trust(other, {}, told)
+    return Trust(other, curves(model, windows, ways), told)
