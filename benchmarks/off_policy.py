@@ -1,4 +1,4 @@
-"""Samples and seconds of SAC, or PPO, from nothing to a task that is solved: trains seeds, evaluates them on the way.
+"""Samples and seconds of SAC, MBPO, or PPO, from nothing to a solved task: trains seeds, evaluates them on the way.
 
     python benchmarks/off_policy.py balance cartpole --at 20 39 58 78 --json benchmarks/data/sac_balance.json
 
@@ -16,10 +16,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from msgspec import to_builtins
+
 from pyembody.analysis import evaluate
 from pyembody.envs import VectorEnv
 from pyembody.learn import create_run, load_policy, read_metrics, resume, train
-from pyembody.spec import Robot, Task, load_learning, load_robot, load_task
+from pyembody.spec import Robot, Task, convert, load_learning, load_robot, load_task
 
 EPISODES, EVALUATION_SEED = 200, 1000
 
@@ -39,7 +41,9 @@ def learn(seed: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     task, robot = load_task(arguments.task), load_robot(arguments.robot)
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as out:
-        run = create_run(task, robot, load_learning(arguments.task, "", arguments.algorithm), seed, out=Path(out))
+        config = load_learning(arguments.task, "", arguments.algorithm)
+        config = convert(to_builtins(config) | _changes(arguments), type(config), "--set")
+        run = create_run(task, robot, config, seed, out=Path(out))
         for at in arguments.at:
             (resume if rows else train)(run, iterations=at, progress=False)
             metrics = read_metrics(run)
@@ -57,9 +61,14 @@ def _figures(run: Path, task: Task, robot: Robot) -> dict[str, Any]:
     return {"success": found["success"]["rate"], "fall_rate": found["fall_rate"]["rate"]} | means
 
 
+def _changes(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {name: json.loads(value) for name, value in (text.split("=", 1) for text in arguments.set)}
+
+
 def _command(arguments: argparse.Namespace) -> str:
     words = (f"--{name} {' '.join(map(str, getattr(arguments, name)))}" for name in ("seeds", "at"))
     algorithm = "" if arguments.algorithm == "sac" else f"--algorithm {arguments.algorithm} "
+    algorithm += f"--set {' '.join(arguments.set)} " if arguments.set else ""
     return f"python benchmarks/off_policy.py {arguments.task} {arguments.robot} {algorithm}{' '.join(words)}"
 
 
@@ -67,7 +76,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("task")
     parser.add_argument("robot")
-    parser.add_argument("--algorithm", choices=("sac", "ppo"), default="sac")
+    parser.add_argument("--algorithm", choices=("sac", "ppo", "mbpo"), default="sac")
+    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings that are changed")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--at", type=int, nargs="+", required=True)
     parser.add_argument("--json", required=True)

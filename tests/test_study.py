@@ -189,6 +189,44 @@ def test_an_arm_that_changes_what_is_not_there_is_refused(tiny: Study, tmp_path:
         make_specs(wrong, Piece("plain", 0, 1.0), tmp_path)
 
 
+OFFLINE = """
+name = "off"
+title = "balance, offline"
+task = "balance"
+iterations = 1
+seeds = [0]
+episodes = 4
+[data]
+kinds = ["random"]
+steps = 320
+model = { hidden = [8], epochs = 2 }
+[arms.real]
+title = "data"
+train = { real = 1.0, updates = 2, minibatch = 32, num_envs = 8, horizon = 4 }
+[arms.short]
+title = "model"
+train = { imagined = 2, updates = 2, minibatch = 32, num_envs = 8, horizon = 4 }
+"""
+
+
+def test_arms_that_learn_offline_share_the_data_and_the_model_that_the_study_makes(tmp_path: Path) -> None:
+    (tmp_path / "off.toml").write_text(OFFLINE)
+    study, out = load_study(str(tmp_path / "off.toml")), tmp_path / "out"
+    assert {k: (a.title, a.data) for k, a in study.arms.items()} == {
+        "real-random": ("random: data", "random"), "short-random": ("random: model", "random")
+    }  # fmt: skip
+    first = run_study(str(tmp_path / "off.toml"), out, limit=1)
+    made = {path: path.stat().st_mtime_ns for path in (out / "data", out / "models", out / "models.json")}
+    assert first.left == 1 and set(json.loads((out / "models.json").read_text())) == {"random"}
+    second = run_study(str(tmp_path / "off.toml"), out)
+    assert second.left == 0 and list(second.arms) == ["real-random", "short-random"]
+    assert made == {path: path.stat().st_mtime_ns for path in made}
+    moved = tmp_path / "moved"
+    assert piece_hash(study, Piece("short-random", 0, 1.0), out / "runs") == piece_hash(
+        study, Piece("short-random", 0, 1.0), moved / "runs"
+    )
+
+
 def test_the_command_says_where_results_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

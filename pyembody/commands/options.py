@@ -23,4 +23,4 @@ Places = Annotated[tuple[str, ...], tyro.conf.arg(metavar="[NAME=NUMBER ...]", h
 Engine = Annotated[
     Literal["", "auto", "core", "torch"], tyro.conf.arg(metavar="auto|core|torch", help_behavior_hint="")
 ]
-Algorithm = Annotated[Literal["", "ppo", "sac"], tyro.conf.arg(metavar="ppo|sac", help_behavior_hint="")]
+Algorithm = Annotated[Literal["", "ppo", "sac", "mbpo"], tyro.conf.arg(metavar="ppo|sac|mbpo", help_behavior_hint="")]

@@ -30,7 +30,8 @@ class Train:
     say: OptionalText = None
     """What you want, in words: "trot forward at 1 m/s, keep your back level"."""
     algorithm: Algorithm = ""
-    """PPO, or SAC, which learns from fewer steps at more seconds each; by default as the task says."""
+    """PPO, or SAC, which learns from fewer steps at more seconds each, or MBPO, SAC in a world model that it
+    learns, from fewer still; by default as the task says."""
     seed: int = 0
     """The same seed on the same machine gives the same run."""
     iterations: Count = 0

@@ -1,4 +1,4 @@
-"""`pyembody world`: models of a robot's motion, fitted to datasets and judged."""
+"""`pyembody world`: models of a robot's motion, fitted to datasets, judged, and learnt in."""
 
 from __future__ import annotations
 
@@ -156,13 +156,65 @@ class WorldReport:
 
 
 @dataclass(frozen=True)
+class WorldLearn:
+    """Learn a policy from a dataset and its model alone, then evaluate it in the simulator; what comes is a run."""
+
+    model: ModelPath
+    """The model's folder."""
+    dataset: DatasetPath
+    """The dataset that the model was fitted to."""
+    choose: Literal["sampled", "agreed", "credible"] = "sampled"
+    """Which next state is imagined: of a random elite, the one most agreed on, the most credible (MOREC)."""
+    penalty: Literal["aleatoric", "disagreement"] = "aleatoric"
+    """What uncertainty is: the members' own deviations (MOPO), or how far they disagree."""
+    penalty_weight: float = 0.0
+    """What it costs, in deviations of the rewards, where it is as large as on the data; 0: nothing."""
+    imagined: int = 5
+    """Steps of an imagined rollout."""
+    real: float = 0.05
+    """Share of recorded transitions among those that are learnt from."""
+    iterations: Count = 0
+    """Iterations; 0: as the task says, 20 where it says nothing."""
+    seed: int = 0
+    """The same seed on the same machine gives the same run."""
+    out: Path = Path("runs")
+    """Folder of the runs."""
+    video: bool = True
+    """Write the video and the recording at the end."""
+    report: bool = True
+    """Evaluate shortly and write the report at the end."""
+
+    def run_command(self) -> int:
+        """Learn; print where the results are."""
+        from ..data import Dataset
+        from ..learn import create_run, train
+        from ..spec import load_offline, load_robot, load_task
+        from .finish import finish
+
+        at_least("imagined", self.imagined, 1)
+        at_least("iterations", self.iterations, 0)
+        header = Dataset(self.dataset).header
+        own = ("choose", "penalty", "penalty_weight", "imagined", "real")
+        changes = {name: getattr(self, name) for name in own}
+        changes |= {"dataset": str(self.dataset.resolve()), "model": str(self.model.resolve())}
+        changes |= {"iterations": self.iterations} if self.iterations else {}
+        config = load_offline(header.task, header.variant, changes=changes)
+        task, robot = load_task(header.task, header.variant), load_robot(header.robot)
+        run = create_run(task, robot, config, self.seed, out=self.out)
+        print(f"run: {run}", flush=True)
+        train(run)
+        return finish(run, video=self.video, report=self.report)
+
+
+@dataclass(frozen=True)
 class WorldCommand:
-    """Fit models of a robot's motion to datasets, and judge them."""
+    """Fit models of a robot's motion to datasets, judge them, and learn policies in them."""
 
     action: OmitSubcommandPrefixes[
         Annotated[WorldFit, subcommand("fit")]
         | Annotated[WorldReward, subcommand("reward")]
         | Annotated[WorldReport, subcommand("report")]
+        | Annotated[WorldLearn, subcommand("learn")]
     ]
 
     def run(self) -> int:

@@ -75,10 +75,22 @@ class Replay:
 
         Their rewards count a value of `dead [C]` after a termination.
         """
+        return self.take(self.draw(count, generator), steps, gamma, dead)
+
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """Return `count` numbers of steps drawn with replacement, `age * N + environment`, age 0 being the oldest."""
+        return torch.randint(self.filled * self.ended.shape[1], (count,), generator=generator)
+
+    def rows(self, name: str, drawn: Tensor) -> Tensor:
+        """Return an array's rows of drawn steps."""
+        first, env = self._place(drawn)
+        return self._rows(name, first * self.ended.shape[1] + env)
+
+    def take(self, drawn: Tensor, steps: int, gamma: Tensor, dead: Tensor) -> Transitions:
+        """Return the transitions of drawn steps, as `sample` does."""
         envs = self.ended.shape[1]
-        drawn = torch.randint(self.filled * envs, (count,), generator=generator)
-        age, env = drawn // envs, drawn % envs  # 0: the oldest step
-        first = (age + self.head - self.filled) % self.capacity
+        first, env = self._place(drawn)
+        age = drawn // envs
         rewards, discount, last = self._walk(first, age, env, steps, gamma, dead)
         start, end = first * envs + env, last * envs + env
         kind = "critic" if "critic_observations" in self.arrays else "policy"
@@ -112,6 +124,11 @@ class Replay:
             raise SpecError(f"replay.counts: expected (step, steps) within {self.capacity}, got {counts.tolist()}")
         self.counts[:] = counts
 
+    def _place(self, drawn: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the step's place in the ring, and the environment."""
+        envs = self.ended.shape[1]
+        return (drawn // envs + self.head - self.filled) % self.capacity, drawn % envs
+
     def _walk(
         self, first: Tensor, age: Tensor, env: Tensor, steps: int, gamma: Tensor, dead: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
@@ -137,7 +154,7 @@ class Replay:
 
     def _rows(self, name: str, flat: Tensor) -> Tensor:
         array = self.arrays[name]
-        return array.view(-1, array.shape[2]).index_select(0, flat)
+        return array.flatten(0, 1).index_select(0, flat)
 
 
 def _groups(rollout: Rollout) -> dict[str, Views]:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 import pyembody
-from pyembody.spec import Robot, Sac, SpecError, Task, Train, decode, find_folder, spec_hash
+from pyembody.spec import Mbpo, Offline, Robot, Sac, SpecError, Task, Train, decode, find_folder, spec_hash
 from pyembody.spec.files import write_atomic
 
 MAX_STAMPS = 100
@@ -31,7 +31,7 @@ class RunSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     robot: Robot
     task: Task
-    train: Train | Sac
+    train: Train | Sac | Mbpo | Offline
     seed: int
     hash: str
     version: str
@@ -43,7 +43,7 @@ class RunSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def create_run(
     task: Task,
     robot: Robot,
-    train: Train | Sac,
+    train: Train | Sac | Mbpo | Offline,
     seed: int = 0,
     edits: Sequence[object] = (),
     out: Path = Path("runs"),

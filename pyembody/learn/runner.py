@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from pyembody.envs import VectorEnv
-from pyembody.spec import Sac, SpecError
+from pyembody.spec import Mbpo, Offline, Sac, SpecError
 
 from . import checkpoint
 from .algorithm import Algorithm
@@ -22,6 +22,8 @@ from .launch import one_core, workers_of
 from .learner import Learner
 from .live import LiveEdits
 from .logs import Logs
+from .mbpo import MbpoLearner
+from .offline import OfflineLearner
 from .progress import Progress
 from .run_folder import Layout, RunSpec, read_run, write_spec
 from .sac import SacLearner
@@ -193,6 +195,10 @@ def _learner(job: Job, spec: RunSpec, group: Group) -> Algorithm:
     own = envs // group.size
     env = job.make_env(spec, own, 1 if group.size > 1 else 0, group.rank * own)
     env.reset(options={"stagger": True})
+    if isinstance(spec.train, Mbpo):
+        return MbpoLearner(env, spec.task, spec.train, spec.seed, group)
+    if isinstance(spec.train, Offline):
+        return OfflineLearner(env, spec.task, spec.train, spec.seed, group)
     if isinstance(spec.train, Sac):
         return SacLearner(env, spec.task, spec.train, spec.seed, group)
     return Learner(env, spec.task, spec.train, spec.seed, group)

@@ -115,13 +115,17 @@ class SacLearner(RankLearner):
         start = time.perf_counter()
         self._follow_schedules()
         tally = self.collector.collect(self.engine, self.normaliser, self.generator)
-        self.replay.add(self.rollout)
+        self._remember()
         self._update_normalisers()
         self._count()
         collected = time.perf_counter()
         learning = self._learn() if self.steps >= self.config.warmup else Learning(len(self.gamma))
         end = time.perf_counter()
         return self._report(tally, learning, {"update": end - collected, "total": end - start})
+
+    def _remember(self) -> None:
+        """Keep the rollout in the replay."""
+        self.replay.add(self.rollout)
 
     def _learn(self) -> Learning:
         """Take the iteration's gradient steps on rows drawn from the replay.
@@ -132,8 +136,7 @@ class SacLearner(RankLearner):
         config = self.config
         self.dead = self._dead()
         count = config.updates * config.minibatch
-        drawn = self.replay.sample(count, config.steps, self.gamma, self.generator, self.dead)
-        rows = self._normalised(drawn)
+        rows = self._normalised(self._draw(count))
         noise = torch.randn(2, *rows.actions.shape, generator=self.generator)
         targets = torch.empty_like(rows.rewards)
         sums = Learning(len(self.gamma))
@@ -150,6 +153,10 @@ class SacLearner(RankLearner):
         values = self.value_normaliser.denormalise(targets)
         self.networks.rescale_values(*self.value_normaliser.update(values, self.group))
         return sums
+
+    def _draw(self, count: int) -> Transitions:
+        """Return the rows of an iteration's gradient steps, in the order in which they are used."""
+        return self.replay.sample(count, self.config.steps, self.gamma, self.generator, self.dead)
 
     def _normalised(self, rows: Transitions) -> Transitions:
         """Transitions as the networks see them: observations and rewards in normalised units, in place."""

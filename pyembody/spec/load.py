@@ -17,7 +17,7 @@ from .gate import expand_gated_terms
 from .robot import Robot
 from .task import Task
 from .templates import expand_templates
-from .train import Sac, Train
+from .train import Mbpo, Offline, Sac, Train
 
 MAX_DEPTH = 24
 VARIANT_KEYS = ("description", "remove", "robot", "task", "train")
@@ -101,7 +101,7 @@ def load_task(
 def load_train(name: str, variant: str = "", *, changes: Data | None = None) -> Train:
     """Return PPO's settings of a task, a variant's changes and then `changes` merged in. Raises SpecError."""
     data, place = _learning(name, variant)
-    own = {k: v for k, v in data.items() if k not in ("algorithm", "sac")}
+    own = {k: v for k, v in data.items() if k not in ("algorithm", "sac", "mbpo", "offline")}
     return convert(_overlay(own, changes or {}), Train, place)
 
 
@@ -111,9 +111,27 @@ def load_sac(name: str, variant: str = "") -> Sac:
     return convert(data.get("sac", {}), Sac, f"{place}: sac")
 
 
-def load_learning(name: str, variant: str = "", algorithm: str = "") -> Train | Sac:
+def load_mbpo(name: str, variant: str = "") -> Mbpo:
+    """Return MBPO's settings of a task, the table `[mbpo]`, with a variant's changes merged in. Raises SpecError."""
+    data, place = _learning(name, variant)
+    return convert(data.get("mbpo", {}), Mbpo, f"{place}: mbpo")
+
+
+def load_offline(name: str, variant: str = "", *, changes: Data) -> Offline:
+    """Return the settings of learning from a dataset: the tables `[sac]`, `[offline]` and `changes`, merged in this
+    order. Raises SpecError.
+    """
+    data, place = _learning(name, variant)
+    counts = ("num_envs", "horizon", "iterations", "updates", "warmup")  # those of learning from a simulator
+    own = {k: v for k, v in data.get("sac", {}).items() if k not in counts}
+    return convert(_overlay(_overlay(own, data.get("offline", {})), changes), Offline, f"{place}: offline")
+
+
+def load_learning(name: str, variant: str = "", algorithm: str = "") -> Train | Sac | Mbpo:
     """Return the settings of `algorithm`, if empty of the one that train.toml names, PPO if none. Raises SpecError."""
-    loaders: dict[str, Callable[[str, str], Train | Sac]] = {"ppo": load_train, "sac": load_sac}
+    loaders: dict[str, Callable[[str, str], Train | Sac | Mbpo]] = {
+        "ppo": load_train, "sac": load_sac, "mbpo": load_mbpo
+    }  # fmt: skip
     data, place = _learning(name, variant)
     chosen = algorithm or str(data.get("algorithm", "ppo"))
     if chosen not in loaders:

@@ -125,3 +125,63 @@ class Sac(Learning, frozen=True, tag="sac", kw_only=True):
     initial_std: Positive = 0.3
     max_grad_norm: Positive = 10.0
     workers: Annotated[int, Meta(ge=0, le=256)] = 1
+
+
+class Mbpo(Sac, frozen=True, tag="mbpo", kw_only=True):
+    """SAC that learns from a world model besides, the table `[mbpo]` of the file; the rest is SAC's.
+
+    An ensemble of `members` networks of `model_hidden` units, of which the `elites` best are drawn from, is fitted
+    anew, for at most `model_epochs`, whenever the replay has grown by a share of `growth` since. Of the rows of the
+    gradient steps a share of `real` is from the replay (1: no model is fitted); the others are imagined: rollouts of
+    `imagined` steps that begin in states of the replay, acted by the present policy. A state of the model is made of
+    `signals`, by default those that the task's program reads.
+
+    Paper: Janner et al., When to trust your model: model-based policy optimization (2019).
+    """
+
+    imagined: Count = 5
+    real: Fraction = 0.05
+    growth: Positive = 0.25
+    members: Count = 5
+    elites: Count = 3
+    model_hidden: tuple[Count, ...] = (200, 200, 200)
+    model_epochs: Count = 100
+    signals: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for settings that do not go together."""
+        if self.elites > self.members:
+            raise ValueError(f"elites: expected at most the {self.members} members, got {self.elites}")
+
+
+class Offline(Sac, frozen=True, tag="offline", kw_only=True):
+    """SAC that learns from a dataset and its world model alone, the table `[offline]` of the file over that of `[sac]`.
+
+    A share `real` of the rows of the gradient steps is from the `dataset`, the others are imagined by the `model` of
+    that folder, as MBPO's are: rollouts of `imagined` steps from states of the dataset. `choose` says which next state
+    comes: `sampled` that of a random elite, or of `resamples` draws of each `agreed` the one nearest to the elites'
+    mean, `credible` the one that the model's dynamics reward likes best; a row whose best is below `threshold` (None:
+    what a twentieth of the data is below) ends before that step. `penalty_weight` times an imagined step's uncertainty,
+    relative to that of the data, is taken from every channel in units of its rewards' deviation.
+
+    An iteration also steps `num_envs` environments `horizon` times, to show how the policy does; it learns nothing from
+    that.
+
+    Papers: Yu et al., MOPO: model-based offline policy optimization (2020); Luo et al., Reward-consistent dynamics
+    models are strongly generalizable for offline reinforcement learning (2024).
+    """
+
+    dataset: str
+    model: str
+    imagined: Count = 5
+    real: Fraction = 0.05
+    penalty: Literal["aleatoric", "disagreement"] = "aleatoric"
+    penalty_weight: NonNegative = 0.0
+    choose: Literal["sampled", "agreed", "credible"] = "sampled"
+    resamples: Count = 2
+    threshold: float | None = None
+    warmup: Annotated[int, Meta(ge=0)] = 0
+    num_envs: Count = 16
+    horizon: Count = 16
+    iterations: Count = 20
+    updates: Count = 256

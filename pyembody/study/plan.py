@@ -9,9 +9,12 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
-from ..spec import Robot, Task, Train, load_robot, load_task, load_train, spec_hash
+from ..spec import Offline, Robot, Task, Train, load_offline, load_robot, load_task, load_train, spec_hash
 from ..spec.errors import unknown
 from .spec import Arm, Study
+
+FOLDERS = {"dataset": "data", "model": "models"}
+"""Where, in the folder of a study, what `Offline` names is."""
 
 
 class Piece(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,7 +84,7 @@ def best_weight(study: Study, arm: str, done: dict[str, Result]) -> float | None
     return max(mean, key=lambda w: mean[w])
 
 
-def make_specs(study: Study, piece: Piece, runs: Path) -> tuple[Task, Robot, Train]:
+def make_specs(study: Study, piece: Piece, runs: Path) -> tuple[Task, Robot, Train | Offline]:
     """Return what a piece trains. `runs` holds the run folders of other pieces. Raises SpecError."""
     arm = study.arms[piece.arm]
     task = load_task(study.task, study.variant, changes=arm.task, remove=arm.remove)
@@ -91,7 +94,11 @@ def make_specs(study: Study, piece: Piece, runs: Path) -> tuple[Task, Robot, Tra
         changes["iterations"] = study.iterations
     if arm.log_of:
         changes["reward_log"] = str(run_folder(runs, log_piece(study, arm, piece)))
-    return task, load_robot(study.robot or task.robot), load_train(study.task, study.variant, changes=changes)
+    robot = load_robot(study.robot or task.robot)
+    if arm.data:
+        changes |= {kind: str(runs.parent.resolve() / folder / arm.data) for kind, folder in FOLDERS.items()}
+        return task, robot, load_offline(study.task, study.variant, changes=changes)
+    return task, robot, load_train(study.task, study.variant, changes=changes)
 
 
 def log_piece(study: Study, arm: Arm, piece: Piece) -> Piece:
@@ -103,9 +110,13 @@ def log_piece(study: Study, arm: Arm, piece: Piece) -> Piece:
 def piece_hash(study: Study, piece: Piece, runs: Path) -> str:
     """Return the hash of what a piece trains and how it is judged; a result with another one is out of date."""
     task, robot, train = make_specs(study, piece, runs)
-    log = getattr(train, "reward_log", "")
+    log, data = getattr(train, "reward_log", ""), None
     train = replace(train, reward_log=Path(log).name) if log else train  # wherever the study's folder is
-    return spec_hash(task, robot, train, piece, Study("", "", "", {}, episodes=study.episodes, shaping=study.shaping))
+    if isinstance(train, Offline):
+        data = study.data
+        train = replace(train, **{kind: Path(getattr(train, kind)).name for kind in FOLDERS})
+    judged = Study("", "", "", {}, episodes=study.episodes, shaping=study.shaping, data=data)
+    return spec_hash(task, robot, train, piece, judged)
 
 
 def run_folder(runs: Path, piece: Piece) -> Path:

@@ -9,6 +9,7 @@ import msgspec
 
 from ..spec.errors import SpecError
 from ..spec.files import write_atomic
+from .offline_data import prepare_data
 from .plan import Piece, Result, count_pieces, left_pieces, log_piece, piece_hash, plan_pieces
 from .process import Process, share_cores, start_process, stop_processes, wait_for_any
 from .spec import STUDY, Study, check_study, load_study
@@ -44,6 +45,8 @@ def run_study(
     check_study(study, name)
     out.mkdir(parents=True, exist_ok=True)
     write_atomic(out / STUDY, msgspec.json.format(msgspec.json.encode(study), indent=1) + b"\n")
+    if limit != 0:
+        prepare_data(study, out)
     done = read_results(study, out)
     running: list[Process] = []
     started, total = 0, count_pieces(study)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
+from msgspec.structs import replace
 
 from ..spec.errors import SpecError, unknown
 from ..spec.files import read_toml
@@ -19,11 +20,20 @@ Seeds = Annotated[tuple[Annotated[int, Meta(ge=0)], ...], Meta(min_length=1)]
 Weight = Annotated[float, Meta(ge=0)]
 
 
+class Data(Struct, frozen=True, forbid_unknown_fields=True):
+    """Datasets of `kinds` with `steps` transitions each, made once, and how a `model` is fitted to each of them."""
+
+    kinds: Annotated[tuple[Literal["random", "medium", "mixed", "narrow"], ...], Meta(min_length=1)]
+    steps: Annotated[int, Meta(ge=1)] = 10_000
+    model: dict[str, Any] = field(default_factory=dict)
+
+
 class Arm(Struct, frozen=True, forbid_unknown_fields=True):
     """One way of training: `remove` and `task` change the task's tables, `train` the learner's.
 
     `weight` multiplies the weights of the study's shaping channels; `tuned` takes the best of the study's weights by
-    the seeds of its sweep. `log_of` names the arm whose run of the same seed is read as `train.reward_log`.
+    the seeds of its sweep. An arm with `data` learns offline, from that kind alone, and `train` changes what is told to
+    that (see `Offline`). `log_of` names the arm whose run of the same seed is read as `train.reward_log`.
     """
 
     title: str
@@ -32,6 +42,7 @@ class Arm(Struct, frozen=True, forbid_unknown_fields=True):
     remove: tuple[str, ...] = ()
     weight: Weight | Literal["tuned"] = 1.0
     log_of: str = ""
+    data: str = ""
 
 
 class Sweep(Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,7 +67,7 @@ class Study(Struct, frozen=True, forbid_unknown_fields=True):
     """A study of arms on one task and robot (default: the task's own), every one for `iterations` (0: the task's).
 
     `shaping` are the channels that are means to the end. An evaluation is `episodes` episodes; `metrics` are
-    shown of it (default: all).
+    shown of it (default: all). With `data` the file's arms learn offline, each from every kind.
     """
 
     name: str
@@ -72,6 +83,7 @@ class Study(Struct, frozen=True, forbid_unknown_fields=True):
     metrics: tuple[str, ...] = ()
     sweep: Sweep | None = None
     preconditions: tuple[Most, ...] = ()
+    data: Data | None = None
 
 
 def list_studies() -> list[str]:
@@ -84,9 +96,21 @@ def load_study(name: str) -> Study:
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
     if not name.endswith(".toml") and name not in list_studies():
         raise unknown("studies", "study", name, list_studies())
-    study = convert(read_toml(path), Study, str(path))
+    study = on_all_data(convert(read_toml(path), Study, str(path)))
     check_study(study, str(path))
     return study
+
+
+def on_all_data(study: Study) -> Study:
+    """Return a study whose arms learn offline with an arm for each kind of data."""
+    if study.data is None:
+        return study
+    arms = {
+        f"{name}-{kind}": replace(arm, title=f"{kind}: {arm.title}", data=kind)
+        for kind in study.data.kinds
+        for name, arm in study.arms.items()
+    }
+    return replace(study, arms=arms)
 
 
 def check_study(study: Study, place: str) -> None:

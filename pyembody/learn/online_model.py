@@ -1,0 +1,101 @@
+"""A world model that is fitted while transitions come in, as arrays that a checkpoint can hold."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pyembody.data.dataset import Transitions
+from pyembody.data.header import Field
+from pyembody.program import CompiledTask
+from pyembody.spec import Mbpo
+from pyembody.world import Actor, Ensemble, EnsembleModel, Fit, FitSettings, Imagined, ModelState
+from pyembody.world.model import VECTORS, adrift
+
+Array = npt.NDArray[Any]
+
+
+class OnlineModel:
+    """An ensemble over `state` that `fit` makes anew; `arrays` are its parameters by name, live."""
+
+    def __init__(self, config: Mbpo, fields: Sequence[Field], state: ModelState, actions: int, seed: int) -> None:
+        self.config, self.state, self.seed = config, state, seed
+        self.adrift = adrift(fields)
+        self.threads = len(os.sched_getaffinity(0))
+        self.arrays = _empty(config, state.width, actions)
+        self._imagination: EnsembleModel | None = None
+        self._program: CompiledTask | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many transitions it was fitted to; 0: to none yet."""
+        return int(self.arrays["fit"][0])
+
+    def report(self) -> dict[str, float]:
+        """Return rows and epochs of the fit, and the best member's share of the change that is left unexplained."""
+        return dict(zip(("rows", "epochs", "unexplained"), self.arrays["fit"].tolist(), strict=True))
+
+    def due(self, rows: int) -> bool:
+        """Whether so many transitions are enough for a new fit."""
+        return rows >= (1.0 + self.config.growth) * self.rows
+
+    def fit(self, state: Array, action: Array, successor: Array) -> None:
+        """Fit a new ensemble to transitions `[M, S]`, `[M, A]`, `[M, S]`. Raises SpecError for fewer than ten."""
+        known = np.isfinite(state).all(1) & np.isfinite(successor).all(1)
+        no = np.zeros(int(known.sum()), np.bool_)
+        rows = Transitions(state[known], action[known], successor[known], np.zeros((len(no), 0)), no, no)
+        config = self.config
+        settings = FitSettings(
+            members=config.members, elites=config.elites, hidden=config.model_hidden, epochs=config.model_epochs,
+            seed=self.seed,
+        )  # fmt: skip
+        fit = Fit(rows, settings, self.adrift, self.threads)
+        while not fit.done:
+            fit.epoch()
+        self._keep(fit.ensemble())
+        self.arrays["fit"][:] = (len(state), fit.epochs, fit.errors.min())
+
+    def _keep(self, ensemble: Ensemble) -> None:
+        for name in VECTORS:
+            self.arrays[name][...] = getattr(ensemble, name)
+        for i, (weight, bias) in enumerate(zip(ensemble.weights, ensemble.biases, strict=True)):
+            self.arrays[f"weights.{i}"][...], self.arrays[f"biases.{i}"][...] = weight, bias
+        self.arrays["elites"][:] = ensemble.elites
+
+    def ensemble(self) -> Ensemble:
+        """Return the present ensemble, on the live arrays."""
+        layers = range(len(self.config.model_hidden) + 1)
+        weights, biases = ([self.arrays[f"{kind}.{i}"] for i in layers] for kind in ("weights", "biases"))
+        vectors = {name: self.arrays[name] for name in VECTORS}
+        return Ensemble(weights, biases, **vectors, activation=FitSettings().activation,
+                        elites=tuple(int(e) for e in self.arrays["elites"]))
+
+    def imagine(
+        self, program: CompiledTask, params: Array, states: Array, carried: Array, actor: Actor, steps: int, seed: int
+    ) -> Imagined:
+        """Return a rollout of the actor from `states [B, S]`, paid by `program` with its `params`."""
+        if self._imagination is None or self._program is not program:
+            # a text that was swapped in pays for what is imagined, too
+            self._imagination = EnsembleModel(self.ensemble(), self.state, program, threads=self.threads)
+            self._program = program
+        else:
+            self._imagination.load(self.ensemble())
+        return self._imagination.rollout(
+            np.ascontiguousarray(states), steps, actor=actor, carried=carried, params=params, seed=seed
+        )
+
+
+def _empty(config: Mbpo, width: int, actions: int) -> dict[str, Array]:
+    sizes = (width + actions, *config.model_hidden, 2 * width)
+    arrays: dict[str, Array] = {
+        name: np.ones(actions if name.startswith("action") else width, np.float32) for name in VECTORS
+    }
+    for i, (inputs, outputs) in enumerate(pairwise(sizes)):
+        arrays[f"weights.{i}"] = np.zeros((config.members, inputs, outputs), np.float32)
+        arrays[f"biases.{i}"] = np.zeros((config.members, 1, outputs), np.float32)
+    return arrays | {"elites": np.arange(config.elites), "fit": np.zeros(3)}
