@@ -17,9 +17,11 @@ from pyembody.plan import Behaviour, Runner
 from pyembody.plan.behaviour import BehaviourStage
 from pyembody.plan.results import read_results
 from pyembody.plan.said import translated
+from pyembody.plan.score import Score, Scorer
 from pyembody.plan.signals import FLAT
 from pyembody.plan.start import place_things
 from pyembody.plan.suite import StartNoise, Thing, behaviours, instance_of, load_suite, suite_of
+from pyembody.plan.trace import Trace
 from pyembody.plan.ways import with_ways
 from pyembody.spec import load_robot
 from pyembody.spec.load import find_folder
@@ -124,3 +126,30 @@ def test_it_is_done_from_the_sentence(task: str, seed: int, tmp_path: Path) -> N
     file = tmp_path / "results.json"
     assert main(["l2r", "run", "--tasks", task, "--seeds", str(seed), "--json", str(file), "--least", "1.0"]) == 0
     assert all(row.success for row in read_results(file).rows)
+
+
+def stored(*places: str) -> Score:
+    """The score of an arm that stands still while the apple is in four places, a turn each: where it lies at first, in
+    the `drawer`, in the `hand`. The drawer is open but in the last turn.
+    """
+    trace, data, turns = Trace(), mujoco.MjData(MODEL), []
+    apple, drawer = (int(MODEL.joint(name).qposadr[0]) for name in ("apple", "drawer"))
+    sites = {"drawer": "drawer_center", "hand": "grasp"}
+    for k, place in enumerate(places):
+        turns.append(len(trace))
+        data.qpos[:] = BUILT.home_qpos
+        data.qpos[drawer] = 0.0 if k == 3 else 0.17
+        mujoco.mj_kinematics(MODEL, data)
+        if place in sites:
+            data.qpos[apple : apple + 3] = data.site(sites[place]).xpos
+        mujoco.mj_forward(MODEL, data)
+        for _ in range(13):
+            trace.add(BUILT, data, np.zeros(len(ROBOT.joints)), np.zeros(0), 0)
+    return Scorer(SUITE, "drawer-apple", VOCABULARY, ROBOT, BUILT).score(trace, turns)
+
+
+def test_the_apple_is_stored_where_each_turn_has_done_its_part() -> None:
+    assert stored("table", "drawer", "drawer", "drawer").success
+    assert stored("table", "hand", "drawer", "drawer").reason == "inside not at the end of turn 2"
+    assert stored("table", "drawer", "hand", "drawer").reason == "retreated not at the end of turn 3"
+    assert stored("table", "drawer", "drawer", "table").reason == "inside 0 %"
