@@ -153,3 +153,11 @@ def test_the_apple_is_stored_where_each_turn_has_done_its_part() -> None:
     assert stored("table", "hand", "drawer", "drawer").reason == "inside not at the end of turn 2"
     assert stored("table", "drawer", "hand", "drawer").reason == "retreated not at the end of turn 3"
     assert stored("table", "drawer", "drawer", "table").reason == "inside 0 %"
+
+
+def test_a_drawer_is_shut_by_way_of_its_handle_and_opened_at_once() -> None:
+    edits = {"distance.palm-drawer_handle.d": 0.0, "joint_fraction.drawer.fraction": 0.0}
+    shut = with_ways(VOCABULARY, Behaviour(edits))
+    assert [s.name for s in shut.stages] == ["asked_over", "asked_asked", "asked_end"]
+    assert shut.stages[2].edits["hand_shape.close"] == 1.0
+    assert with_ways(VOCABULARY, Behaviour({**edits, "joint_fraction.drawer.fraction": 1.0})).stages == ()

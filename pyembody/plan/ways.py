@@ -36,6 +36,8 @@ def _way(vocabulary: Vocabulary, edits: dict[str, float]) -> tuple[Way, dict[str
     """The first way that fits, and its words: the instance that asks for it and the one beside."""
     asked = sorted({address.rpartition(".")[0] for address, value in edits.items() if value or "weight" not in address})
     for way in vocabulary.ways:
+        if any(edits.get(address) != value for address, value in way.at.items()):
+            continue
         for term in asked:
             name, _, instance = term.partition(".")
             other = _beside(way, term, instance, asked) if name in way.when else None
