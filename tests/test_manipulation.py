@@ -161,3 +161,12 @@ def test_a_drawer_is_shut_by_way_of_its_handle_and_opened_at_once() -> None:
     assert [s.name for s in shut.stages] == ["asked_over", "asked_asked", "asked_end"]
     assert shut.stages[2].edits["hand_shape.close"] == 1.0
     assert with_ways(VOCABULARY, Behaviour({**edits, "joint_fraction.drawer.fraction": 1.0})).stages == ()
+
+
+def test_a_drawer_that_was_opened_stays_open_while_something_is_fetched() -> None:
+    opened = {"joint_fraction.drawer.fraction": 1.0}
+    fetched = {"grasp.apple.weight": 3.0, "distance.apple-drawer_center.d": 0.0}
+    led = with_ways(VOCABULARY, Behaviour(opened | fetched))
+    assert [s.name for s in led.stages][3:5] == ["asked_raise", "asked_carry"]
+    assert all(s.edits["joint_fraction.drawer.fraction"] == 1.0 for s in led.stages)
+    assert not any("distance.apple-drawer_center.d" in s.edits for s in led.stages[:5])

@@ -63,6 +63,7 @@ def _led(stage: BehaviourStage, way: Way, words: dict[str, str]) -> list[Behavio
     def fill(text: str) -> str:
         return text.replace("{i}", words["i"]).replace("{j}", words["j"])
 
+    kept = {address: value for address, value in stage.edits.items() if address.partition(".")[0] in way.keeps}
     found = []
     for part in way.stages:
         edits = {fill(address): value for address, value in part.edits.items()}
@@ -71,7 +72,7 @@ def _led(stage: BehaviourStage, way: Way, words: dict[str, str]) -> list[Behavio
             on_fail = f"{RETRY}{stage.name}_{on_fail.removeprefix(RETRY)}"
         led = BehaviourStage(
             f"{stage.name}_{part.name}",
-            {**stage.edits, **edits} if part.asked else edits,
+            {**(stage.edits if part.asked else kept), **edits},
             until=fill(part.until),
             hold_s=part.hold_s,
             timeout_s=part.timeout_s,
