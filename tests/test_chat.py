@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import Any
 
 import numpy as np
@@ -45,7 +47,7 @@ def runner(monkeypatch: pytest.MonkeyPatch) -> StillRunner:
 
 def hear(runner: Any, *lines: str) -> Dialogue:
     state = Dialogue(LEXICON)
-    conversation = chat.Conversation(state, translate, runner, 2.0)
+    conversation = chat.Conversation(state, translate, runner, lambda: runner.run(2.0))
     for line in lines:
         conversation.hear(line)
     return state
@@ -123,8 +125,6 @@ def test_a_sentence_that_is_not_understood_cannot_be_planned() -> None:
 def test_chat_reads_lines_until_it_is_told_to_quit(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import io
-
     monkeypatch.setattr("sys.stdin", io.StringIO("lift the front right paw\nsing\nquit\nspin\n"))
     assert chat.Chat(seconds=0.2, threads=1).run() == 0
     shown = capsys.readouterr().out
@@ -132,3 +132,24 @@ def test_chat_reads_lines_until_it_is_told_to_quit(
     assert "'sing': not understood" in shown
     assert "yaw_rate" not in shown
     assert np.isfinite(float(shown.split(" s: torso")[0].split()[-1]))
+
+
+def test_an_arm_is_talked_to_about_its_hand_and_its_things(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("open the drawer\nquit\n"))
+    assert chat.Chat(robot="panda_trident", seconds=0.04, threads=1).run() == 0
+    told = capsys.readouterr().out
+    assert "joint_fraction.drawer.fraction" in told
+    assert "hand at (" in told
+    assert "apple at (0.42, -0.02, 0.04)" in told
+    assert "drawer 0 % open" in told
+
+
+def test_a_live_chat_without_a_display_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rerun")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    with pytest.raises(ValueError, match="expected a display"):
+        chat.Chat(threads=1, live=True).run()

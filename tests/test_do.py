@@ -89,6 +89,19 @@ def test_a_sentence_of_the_suite_is_judged_by_the_suite() -> None:
     assert do.judge_task(watched({"torso_height.height": 0.3}, 0.1), SUITE) is None
 
 
+def test_each_instance_of_a_task_is_judged_by_the_suite() -> None:
+    suite = load_suite("manipulation")
+    runner = Runner(load_vocabulary("manipulation"), load_robot(suite.robot, "planning"), suite.planners)
+    runner.pilot = lambda r: r.control
+    runner.say(Behaviour({"height.box.z": 0.5, "distance.palm-box.d": 0.0, "grasp.box.weight": 3.0}))
+    watch = Watch(runner, 1.2, whole=True)
+    watch.run()
+    assert watch.time() == pytest.approx(1.2)
+    said = do.judge_task(watch, suite)
+    assert said is not None
+    assert said[0].startswith("not done: lift object (M2)")
+
+
 def test_a_sentence_ends_in_words_and_files(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -62,7 +62,10 @@ def test_spin_has_its_rate_a_gait_and_more_weight_on_the_height() -> None:
 def test_lifted_paws_do_not_step() -> None:
     lifted = {"foot_height.FL.height": 0.1, "foot_height.RR.height": 0.1}
     told = ("Lift the front left paw.", "Now lift the diagonal paw as well.", "In addition, spin fast.")
-    assert values(*told) == lifted | {"yaw_rate.speed": 3.0}
+    weights = {"yaw_rate.weight": 0.2, "torso_height.weight": 4.0, "torso_roll.weight": 2.0, "torso_pitch.weight": 2.0}
+    assert values(*told) == lifted | weights | {"yaw_rate.speed": 3.0}
+    assert values(told[2], told[0], "Lift the rear right paw.") == values(*told)
+    assert "yaw_rate.weight" not in values(told[2])
 
 
 def test_it_is_lifted_higher_by_five_centimetres() -> None:

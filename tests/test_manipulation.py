@@ -17,9 +17,11 @@ from pyembody.plan import Behaviour, Runner
 from pyembody.plan.behaviour import BehaviourStage
 from pyembody.plan.results import read_results
 from pyembody.plan.said import translated
+from pyembody.plan.score import Score, Scorer
 from pyembody.plan.signals import FLAT
 from pyembody.plan.start import place_things
 from pyembody.plan.suite import StartNoise, Thing, behaviours, instance_of, load_suite, suite_of
+from pyembody.plan.trace import Trace
 from pyembody.plan.ways import with_ways
 from pyembody.spec import load_robot
 from pyembody.spec.load import find_folder
@@ -124,3 +126,47 @@ def test_it_is_done_from_the_sentence(task: str, seed: int, tmp_path: Path) -> N
     file = tmp_path / "results.json"
     assert main(["l2r", "run", "--tasks", task, "--seeds", str(seed), "--json", str(file), "--least", "1.0"]) == 0
     assert all(row.success for row in read_results(file).rows)
+
+
+def stored(*places: str) -> Score:
+    """The score of an arm that stands still while the apple is in four places, a turn each: where it lies at first, in
+    the `drawer`, in the `hand`. The drawer is open but in the last turn.
+    """
+    trace, data, turns = Trace(), mujoco.MjData(MODEL), []
+    apple, drawer = (int(MODEL.joint(name).qposadr[0]) for name in ("apple", "drawer"))
+    sites = {"drawer": "drawer_center", "hand": "grasp"}
+    for k, place in enumerate(places):
+        turns.append(len(trace))
+        data.qpos[:] = BUILT.home_qpos
+        data.qpos[drawer] = 0.0 if k == 3 else 0.17
+        mujoco.mj_kinematics(MODEL, data)
+        if place in sites:
+            data.qpos[apple : apple + 3] = data.site(sites[place]).xpos
+        mujoco.mj_forward(MODEL, data)
+        for _ in range(13):
+            trace.add(BUILT, data, np.zeros(len(ROBOT.joints)), np.zeros(0), 0)
+    return Scorer(SUITE, "drawer-apple", VOCABULARY, ROBOT, BUILT).score(trace, turns)
+
+
+def test_the_apple_is_stored_where_each_turn_has_done_its_part() -> None:
+    assert stored("table", "drawer", "drawer", "drawer").success
+    assert stored("table", "hand", "drawer", "drawer").reason == "inside not at the end of turn 2"
+    assert stored("table", "drawer", "hand", "drawer").reason == "retreated not at the end of turn 3"
+    assert stored("table", "drawer", "drawer", "table").reason == "inside 0 %"
+
+
+def test_a_drawer_is_shut_by_way_of_its_handle_and_opened_at_once() -> None:
+    edits = {"distance.palm-drawer_handle.d": 0.0, "joint_fraction.drawer.fraction": 0.0}
+    shut = with_ways(VOCABULARY, Behaviour(edits))
+    assert [s.name for s in shut.stages] == ["asked_over", "asked_asked", "asked_end"]
+    assert shut.stages[2].edits["hand_shape.close"] == 1.0
+    assert with_ways(VOCABULARY, Behaviour({**edits, "joint_fraction.drawer.fraction": 1.0})).stages == ()
+
+
+def test_a_drawer_that_was_opened_stays_open_while_something_is_fetched() -> None:
+    opened = {"joint_fraction.drawer.fraction": 1.0}
+    fetched = {"grasp.apple.weight": 3.0, "distance.apple-drawer_center.d": 0.0}
+    led = with_ways(VOCABULARY, Behaviour(opened | fetched))
+    assert [s.name for s in led.stages][3:5] == ["asked_raise", "asked_carry"]
+    assert all(s.edits["joint_fraction.drawer.fraction"] == 1.0 for s in led.stages)
+    assert not any("distance.apple-drawer_center.d" in s.edits for s in led.stages[:5])

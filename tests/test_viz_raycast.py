@@ -164,3 +164,15 @@ def test_the_robot_is_seen_from_the_same_side_whichever_way_it_starts(
     second = render_frames(other, model, steps, width=WIDTH, height=HEIGHT)
     for a, b in zip(first, second, strict=True):
         assert np.abs(a.astype(int) - b).mean() < 0.5
+
+
+def test_the_camera_looks_at_a_robot_rather_than_at_a_thing_that_is_free_to_move() -> None:
+    apple = '<body name="apple" pos="2 0 0"><freejoint/><geom type="sphere" size="0.1"/></body>'
+    arm = '<body name="arm" pos="0 0 1">{}<geom size="0.1"/><body><joint/><geom size="0.1"/></body></body>'
+    for joint, middle in (("", [1.0, 0.0, -0.5]), ("<freejoint/>", [0.0, 0.0, -0.5])):
+        model = mujoco.MjModel.from_xml_string(f"<mujoco><worldbody>{apple}{arm.format(joint)}</worldbody></mujoco>")
+        scene = make_scene(model, model.qpos0)
+        assert scene.base == model.body("arm").id
+        assert scene.middle == pytest.approx(middle, abs=1e-6)
+    lone = mujoco.MjModel.from_xml_string(f"<mujoco><worldbody>{apple}</worldbody></mujoco>")
+    assert make_scene(lone, lone.qpos0).base == lone.body("apple").id

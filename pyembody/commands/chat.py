@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .options import Count, OptionalPath
+from .options import Count, Name, OptionalPath
 from .planning import Mode, Translator, edit_table, make_runner, make_translate, motion_model, suite_language
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ..language.dialogue import Dialogue
     from ..plan import Runner
     from .planning import Translate
@@ -24,10 +27,12 @@ HINT = "Say what to do; an empty line goes on, 'undo' takes back, 'quit' ends."
 class Chat:
     """Talk to a robot, a sentence a line: it shows what each sentence changed and goes on from where it is."""
 
-    suite: str = "quadruped"
-    """The task folder whose words, terms and planners are used."""
+    robot: Name = "go2"
+    """Which robot."""
+    suite: str = ""
+    """The task folder whose words, terms and planners are used; by default the robot's."""
     seconds: float = 3.0
-    """Simulated seconds after each line."""
+    """Simulated seconds after each line, counted from the last stage of what it asks for."""
     seed: int = 0
     """Seed of the planner."""
     threads: Count = 0
@@ -38,6 +43,8 @@ class Chat:
     """offline: the package's own words; llm: a language model (set PYEMBODY_LLM_BASE_URL and PYEMBODY_LLM_MODEL)."""
     llm: OptionalPath = None
     """Settings of the language model: a TOML file with a table llm."""
+    live: bool = False
+    """Show it in a rerun viewer while it happens."""
     video: OptionalPath = None
     """Also write a video of the whole dialogue to this file."""
 
@@ -46,16 +53,21 @@ class Chat:
         from ..language.dialogue import Dialogue
         from ..plan.suite import load_suite
         from .checks import at_least, positive
+        from .do import suite_of
         from .files import check_writable
+        from .watch import Watch, live_sight
 
         positive("seconds", self.seconds)
         at_least("threads", self.threads, 0)
         if self.video is not None:
             check_writable(self.video)
-        suite = load_suite(self.suite)
+        suite = load_suite(self.suite) if self.suite else suite_of(self.robot)
         translate = make_translate(self.translator, self.llm)
         runner = make_runner(suite, seed=self.seed, threads=self.threads, mode=self.mode)
-        conversation = Conversation(Dialogue(suite_language(suite)), translate, runner, self.seconds)
+        see = live_sight(runner) if self.live else None
+        conversation = Conversation(
+            Dialogue(suite_language(suite)), translate, runner, lambda: Watch(runner, self.seconds, see).run()
+        )
         if sys.stdin.isatty():
             print(HINT)
         try:
@@ -69,13 +81,13 @@ class Chat:
 
 
 class Conversation:
-    """A dialogue and the robot that follows it."""
+    """A dialogue and the robot that follows it; `go_on` lets time pass after each line."""
 
-    def __init__(self, state: Dialogue, translate: Translate, runner: Runner, seconds: float) -> None:
+    def __init__(self, state: Dialogue, translate: Translate, runner: Runner, go_on: Callable[[], None]) -> None:
         from rich.console import Console
 
         self.state, self.runner = state, runner
-        self._translate, self._seconds, self._console = translate, seconds, Console()
+        self._translate, self._go_on, self._console = translate, go_on, Console()
 
     def hear(self, line: str) -> None:
         """Do what a line says, from the present state, and print the edits and what came of them."""
@@ -97,26 +109,45 @@ class Conversation:
             self.runner.say(planned(after, self.state.language))
         elif not self.state.turns:
             return
-        self.runner.run(self._seconds)
+        self._go_on()
         print("the simulation diverged" if self.runner.diverged else status(self.runner))
 
 
 def status(runner: Runner) -> str:
-    """Return where the robot is and how fast it plans, in one line."""
-    import math
-
+    """Return where the robot is and how fast it plans, in one line; of an arm, where its hand and the things are."""
     import numpy as np
 
+    plan = 1000 * float(np.median(runner.trace.plan_s))
+    where = _torso(runner) if runner.built.base_qpos >= 0 else _table(runner)
+    late = f", gave up in stage {runner.watch.index + 1}" if runner.watch.failed else ""
+    return f"{runner.data.time:.1f} s: {where}, {plan:.0f} ms a plan{late}"
+
+
+def _torso(runner: Runner) -> str:
+    import math
+
     base = runner.built.base_qpos
-    x, y, z = runner.data.qpos[base : base + 3]
     w, i, j, k = runner.data.qpos[base + 3 : base + 7]
     yaw = math.degrees(math.atan2(2 * (w * k + i * j), 1 - 2 * (j * j + k * k)))
     nose = math.degrees(math.asin(max(-1.0, min(1.0, 2 * (i * k - w * j)))))
-    plan = 1000 * float(np.median(runner.trace.plan_s))
-    return (
-        f"{runner.data.time:.1f} s: torso at ({x:.2f}, {y:.2f}, {z:.2f}) m, heading {yaw:.0f} deg, "
-        f"nose up {nose:.0f} deg, {plan:.0f} ms a plan"
-    )
+    return f"torso at {_place(runner.data.qpos[base : base + 3])} m, heading {yaw:.0f} deg, nose up {nose:.0f} deg"
+
+
+def _table(runner: Runner) -> str:
+    """Where hand and things are, and how far what slides or turns, such as a drawer, has moved."""
+    from ..plan.things import things
+
+    data, model, hand = runner.data, runner.built.model, runner.vocabulary.hand
+    found = [] if hand is None else [f"hand at {_place(data.site(hand.site).xpos)}"]
+    found += [f"{name} at {_place(data.body(name).xpos)}" for name in sorted(things(runner.built))]
+    parts = [model.joint(j) for j in range(model.njnt)]
+    moved = [p for p in parts if p.name not in runner.robot.joints and len(p.qpos0) == 1]
+    found += [f"{p.name} {100 * data.qpos[p.qposadr[0]] / p.range[1]:.0f} % open" for p in moved]
+    return ", ".join(found)
+
+
+def _place(point: NDArray[np.float64]) -> str:
+    return "({:.2f}, {:.2f}, {:.2f})".format(*point)
 
 
 def _lines() -> Iterator[str]:

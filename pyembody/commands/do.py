@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..language.dialogue import Turn
     from ..language.vocabulary import Language
     from ..plan import Runner
-    from ..plan.suite import Suite
+    from ..plan.suite import Suite, SuiteTask
     from .watch import Target, Watch
 
 VIDEO, RECORDING, OUTCOME = "video.mp4", "recording.rrd", "outcome.json"
@@ -74,7 +74,8 @@ class Do:
         try:
             runner.say(planned(turn.behaviour, language))
             task = suite_task(runner, suite)
-            watch = self._watch(runner, self.seconds or (suite.tasks[task].turns[0].limit_s if task else USUAL_S))
+            given = task is not None and not self.seconds
+            watch = self._watch(runner, self.seconds or (task[1].turns[0].limit_s if task else USUAL_S), whole=given)
             watch.run()
         finally:
             runner.close()
@@ -98,16 +99,10 @@ class Do:
             print(f"note: {note}")
         return state.turns[-1], language
 
-    def _watch(self, runner: Runner, seconds: float) -> Watch:
-        from .watch import Watch
+    def _watch(self, runner: Runner, seconds: float, *, whole: bool) -> Watch:
+        from .watch import Watch, live_sight
 
-        if not self.live:
-            return Watch(runner, seconds)
-        from ..viz.live import LiveView
-
-        view = LiveView.spawn(motion_model(runner.robot))
-        return Watch(runner, seconds, lambda r, terms: view.show(
-            float(r.data.time), r.data.qpos, {f"terms/{t.term.replace('.', '/')}": t.cost for t in terms}))
+        return Watch(runner, seconds, live_sight(runner) if self.live else None, whole=whole)
 
     def _tell(self, turn: Turn, language: Language, watch: Watch, suite: Suite) -> int:
         from ..plan.said import goals
@@ -151,25 +146,33 @@ def suite_of(robot: str) -> Suite:
     return suites[robot]
 
 
-def suite_task(runner: Runner, suite: Suite) -> str:
-    """Return the suite's task of one sentence that means what the runner is doing; empty if there is none."""
-    from ..plan.suite import behaviours
+def suite_task(runner: Runner, suite: Suite) -> tuple[str, SuiteTask] | None:
+    """Return the suite's task of one sentence that means what the runner is doing, and its name; None without one."""
+    from ..plan.suite import behaviours, instance_of
+    from ..plan.ways import with_ways
 
-    single = [name for name, task in suite.tasks.items() if len(task.turns) == 1]
-    meant = (n for n in single if behaviours(runner.vocabulary, suite.tasks[n])[0] == runner.behaviour)
-    return next(meant, "")
+    for name, task in suite.tasks.items():
+        for turn in range(max(1, len(task.instances)) if len(task.turns) == 1 else 0):
+            one = instance_of(task, turn)
+            if with_ways(runner.vocabulary, behaviours(runner.vocabulary, one)[0]) == runner.behaviour:
+                return name, one
+    return None
 
 
 def judge_task(watch: Watch, suite: Suite) -> tuple[str, int] | None:
     """Return what a task of the suite says of it, if its sentence means the same; None if there is none."""
+    from msgspec.structs import replace
+
     from ..plan.score import Scorer
 
     runner = watch.runner
-    name = suite_task(runner, suite)
-    if not name or runner.diverged:
+    task = suite_task(runner, suite)
+    if task is None or runner.diverged:
         return None
-    found = Scorer(suite, name, runner.vocabulary, runner.robot, runner.built).score(runner.trace, [0])
-    title = f"{suite.tasks[name].title} ({name})"
+    name, one = task
+    scorer = Scorer(replace(suite, tasks={name: one}), name, runner.vocabulary, runner.robot, runner.built)
+    found = scorer.score(runner.trace, [0])
+    title = f"{one.title} ({name})"
     if found.success:
         return f"done: {title}, as the suite demands, after {found.at_s:.1f} s", 0
     return f"not done: {title}, as the suite demands it: {found.reason}", 1

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ..plan import Runner
     from ..plan.terms import TermValue, TermWatch
 
+    Sight = Callable[[Runner, list[TermValue]], None]
+
 REFRESH_S, LINE_S = 0.25, 1.0
 SETTLED_S = 1.0
 """A target counts as met if its residual was within the tolerance on average over so long at the end."""
@@ -23,19 +25,23 @@ SETTLED_S = 1.0
 
 @dataclass
 class Watch:
-    """Goes on with a behaviour and keeps the terms of each control step in `rows`; `see` is told of each, too."""
+    """Goes on with a behaviour and keeps the terms of each control step in `rows`; `see` is told of each, too.
+
+    `seconds` are those of the last stage, or `whole` those of all together.
+    """
 
     runner: Runner
     seconds: float
-    see: Callable[[Runner, list[TermValue]], None] | None = None
+    see: Sight | None = None
     rows: list[list[TermValue]] = field(default_factory=list)
     wall_s: float = 0.0
     units: dict[str, str] = field(default_factory=dict)
     _terms: TermWatch | None = None
     _stage: int = -1
+    whole: bool = False
 
     def run(self) -> None:
-        """Go on until the last stage has had its seconds, a stage has failed, or the simulation diverges."""
+        """Go on until the seconds are over, a stage has failed, or the simulation diverges."""
         from rich.console import Console
         from rich.live import Live
 
@@ -56,7 +62,7 @@ class Watch:
         while left > 0 and not (runner.diverged or runner.watch.failed):
             with quiet():
                 self._step()
-            left -= runner.watch.index >= len(runner.behaviour.stages) - 1
+            left -= self.whole or runner.watch.index >= len(runner.behaviour.stages) - 1
             self.wall_s = time.perf_counter() - began
             if self.wall_s - shown_s >= pause_s:
                 shown_s = self.wall_s
@@ -103,6 +109,16 @@ class Watch:
     def _head(self) -> str:
         stages = self.runner.behaviour.stages
         return f"stage {self.runner.watch.index + 1} of {len(stages)}   " if len(stages) > 1 else ""
+
+
+def live_sight(runner: Runner) -> Sight:
+    """Return what shows each moment in a rerun viewer. Raises ValueError without a display."""
+    from ..viz.live import LiveView
+    from .planning import motion_model
+
+    view = LiveView.spawn(motion_model(runner.robot))
+    return lambda r, terms: view.show(
+        float(r.data.time), r.data.qpos, {f"terms/{t.term.replace('.', '/')}": t.cost for t in terms})
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ class IntentEdit(Struct, frozen=True, forbid_unknown_fields=True):
     """A parameter that an intent sets: `{each}`, `{a}`, `{b}` in it are the things that were said.
 
     An amount in the unit `amount` replaces `value`; `by` has other values beside a concept, `sign`
-    factors on whatever the value is. It is not set while something below `unless` is asked for.
+    factors on whatever the value is. It is set only while something below `when` is asked for.
     """
 
     parameter: str
@@ -28,7 +28,7 @@ class IntentEdit(Struct, frozen=True, forbid_unknown_fields=True):
     amount: str = ""
     by: dict[str, float] = field(default_factory=dict)
     sign: dict[str, float] = field(default_factory=dict)
-    unless: str = ""
+    when: str = ""
 
 
 class Before(Struct, frozen=True, forbid_unknown_fields=True):

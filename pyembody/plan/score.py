@@ -41,6 +41,7 @@ class Scorer:
             texts |= {f"{kind}_{n}": text for n, (text, _) in table.items()}
         for n, (first, second, _) in task.correlation.items():
             texts |= {f"first_{n}": first, f"second_{n}": second}
+        texts |= {f"ends_{k}_{n}": f"num({text})" for k, turn in enumerate(task.turns) for n, text in turn.ends.items()}
         self.fall = [] if task.may_fall else list(suite.fall)
         texts |= {f"fall_{n}": f"num({suite.fall[n]})" for n in self.fall}
         spec = make_task(vocabulary, name, metrics=texts)
@@ -71,6 +72,9 @@ class Scorer:
         fallen = self.fell(trace)
         if fallen:
             return Score(False, 0.0, fallen)
+        missed = self._missed(trace, turns)
+        if missed:
+            return Score(False, 0.0, missed)
         values, length = self.values(trace, turns[-1]), max(1, round(self.task.window_s / self.dt))
         count = len(trace) - turns[-1] - length + 1
         if count < 1:
@@ -82,6 +86,15 @@ class Scorer:
         if good.any():
             return Score(True, float((int(np.argmax(good)) + length) * self.dt))
         return Score(False, 0.0, _worst(reasons, self.task.at_end))
+
+    def _missed(self, trace: Trace, turns: list[int]) -> str:
+        """What the first of the turns before the last leaves undone, or ''."""
+        for k, turn in enumerate(self.task.turns[: len(turns) - 1]):
+            values = self.values(trace, turns[k + 1] - 1) if turn.ends else {}
+            for name in turn.ends:
+                if values[f"ends_{k}_{name}"][0] < 0.5:
+                    return f"{name} not at the end of turn {k + 1}"
+        return ""
 
     def _windows(self, values: dict[str, Floats], length: int) -> tuple[NDArray[np.bool_], dict[str, Floats]]:
         """Which windows fulfil everything, and for each demand how far each window fulfils it, 1 being enough."""

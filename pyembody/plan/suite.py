@@ -19,7 +19,9 @@ Measure = tuple[str, float]
 
 
 class Turn(Struct, frozen=True, forbid_unknown_fields=True):
-    """One sentence, the edits that it means (a preset's first) and those that it clears, its skill, and its time."""
+    """One sentence, the edits that it means (a preset's first) and those that it clears, its skill, its time, and what
+    must hold at its last tick, unless it is the last turn.
+    """
 
     say: str
     limit_s: float
@@ -28,6 +30,7 @@ class Turn(Struct, frozen=True, forbid_unknown_fields=True):
     preset: str = ""
     skill: str = ""
     planner: str = ""
+    ends: dict[str, str] = field(default_factory=dict)
 
 
 class Thing(Struct, frozen=True, forbid_unknown_fields=True):

@@ -36,6 +36,8 @@ def _way(vocabulary: Vocabulary, edits: dict[str, float]) -> tuple[Way, dict[str
     """The first way that fits, and its words: the instance that asks for it and the one beside."""
     asked = sorted({address.rpartition(".")[0] for address, value in edits.items() if value or "weight" not in address})
     for way in vocabulary.ways:
+        if any(edits.get(address) != value for address, value in way.at.items()):
+            continue
         for term in asked:
             name, _, instance = term.partition(".")
             other = _beside(way, term, instance, asked) if name in way.when else None
@@ -61,6 +63,7 @@ def _led(stage: BehaviourStage, way: Way, words: dict[str, str]) -> list[Behavio
     def fill(text: str) -> str:
         return text.replace("{i}", words["i"]).replace("{j}", words["j"])
 
+    kept = {address: value for address, value in stage.edits.items() if address.partition(".")[0] in way.keeps}
     found = []
     for part in way.stages:
         edits = {fill(address): value for address, value in part.edits.items()}
@@ -69,7 +72,7 @@ def _led(stage: BehaviourStage, way: Way, words: dict[str, str]) -> list[Behavio
             on_fail = f"{RETRY}{stage.name}_{on_fail.removeprefix(RETRY)}"
         led = BehaviourStage(
             f"{stage.name}_{part.name}",
-            {**stage.edits, **edits} if part.asked else edits,
+            {**(stage.edits if part.asked else kept), **edits},
             until=fill(part.until),
             hold_s=part.hold_s,
             timeout_s=part.timeout_s,

@@ -120,14 +120,17 @@ class WayStage(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Way(Struct, frozen=True, forbid_unknown_fields=True):
     """How to get at what cannot be had at once: a request for one of the templates `when` goes through stages, by a
-    planner, if the term `beside` of another instance is asked for too; `{j}` in it is that other. Of several that fit,
-    the first counts.
+    planner, if the term `beside` of another instance is asked for too (`{j}` in it is that other), and the addresses
+    `at` with these values. Of several that fit, the first counts. What was asked of the templates `keeps` counts in all
+    stages: a drawer that was opened stays open meanwhile.
     """
 
     when: tuple[str, ...]
     stages: tuple[WayStage, ...]
     planner: str = ""
     beside: str = ""
+    at: dict[str, float] = field(default_factory=dict)
+    keeps: tuple[str, ...] = ()
 
 
 class Vocabulary(Struct, frozen=True, forbid_unknown_fields=True):

@@ -29,8 +29,8 @@ class Scene:
 
     `colours` [ngeom, 3] linear RGB; `shapes` the geoms that rays see; `moving` those that
     belong to the robot; `floor` height of the ground plane in m or None; `terrain` a height
-    field in its place; `base` the body that the camera follows; `radius` of the robot round
-    it, and `middle`, how far its centre is above it, m.
+    field in its place; `base` the body that the camera follows; `radius` of what moves, and
+    `middle` [3], where its centre is from the base, m: above one that can move.
     """
 
     model: mujoco.MjModel
@@ -42,7 +42,7 @@ class Scene:
     terrain: HeightField | None
     base: int
     radius: float
-    middle: float
+    middle: Array
 
     def ground_height(self, x: Array, y: Array) -> Array:
         """Return the ground's height [n] m at points [n] in m, minus infinity where there
@@ -73,17 +73,24 @@ def make_scene(model: mujoco.MjModel, qpos: Array) -> Scene:
     base = base_body(model)
     flat = plane & (model.body_weldid[model.geom_bodyid] == 0) & (data.geom_xmat[:, 8] > 0.999)
     followed = moving if moving.size else shapes
-    reach = np.linalg.norm(data.geom_xpos[followed] - data.xpos[base], axis=1) + model.geom_rbound[followed]
     groups = np.array([g < VISIBLE_GROUPS for g in range(mujoco.mjNGROUP)], np.uint8)
     terrain = None if field is None else field[1]
     floor = float(data.geom_xpos[flat, 2].max()) if flat.any() and terrain is None else None
-    radius = float(reach.max()) if reach.size else 1.0
-    centre, size = data.geom_xpos[followed, 2], model.geom_rbound[followed]
-    middle = 0.0
-    if followed.size:
-        middle = float(((centre + size).max() + (centre - size).min()) / 2 - data.xpos[base, 2])
+    radius, middle = _extent(data, base, followed)
     colours = _colours(model)
     return Scene(model, groups, colours, shapes, moving, floor, terrain, base, radius, middle)
+
+
+def _extent(data: mujoco.MjData, base: int, shapes: Array) -> tuple[float, Array]:
+    """Return the radius in m of some shapes, and where their middle is from the base [3]."""
+    if not shapes.size:
+        return 1.0, np.zeros(3)
+    model, at = data.model, data.geom_xpos[shapes] - data.xpos[base]
+    size = model.geom_rbound[shapes, None]
+    middle = ((at + size).max(0) + (at - size).min(0)) / 2
+    if model.body_weldid[base]:  # it moves: round itself
+        return float((np.linalg.norm(at, axis=1) + size[:, 0]).max()), middle * [0.0, 0.0, 1.0]
+    return float((np.linalg.norm(at - middle, axis=1) + size[:, 0]).max()), middle
 
 
 def face_along_x(scene: Scene, qpos: Array) -> Array:
@@ -110,13 +117,14 @@ def face_along_x(scene: Scene, qpos: Array) -> Array:
 
 
 def base_body(model: mujoco.MjModel) -> int:
-    """Return the first floating body, or else the first body that hangs on the world (0 in an empty
-    world).
+    """Return the first body on the world that carries a robot's joints, or else the first that
+    floats, such as a ball (1, the first body of all, if nothing moves, 0 in an empty world).
     """
-    free = np.flatnonzero(model.jnt_type == int(mujoco.mjtJoint.mjJNT_FREE))
-    if free.size:
-        return int(model.jnt_bodyid[free[0]])
-    return 1 if model.nbody > 1 else 0
+    roots = model.body_rootid[model.jnt_bodyid]
+    floats = model.jnt_type == int(mujoco.mjtJoint.mjJNT_FREE)
+    alone = floats & (np.bincount(roots, minlength=model.nbody)[roots] == 1)
+    carriers = roots[~alone] if (~alone).any() else roots
+    return int(carriers[0]) if carriers.size else min(1, model.nbody - 1)
 
 
 def body_positions(model: mujoco.MjModel, qpos: Array, body: int) -> Array:

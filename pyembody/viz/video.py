@@ -157,7 +157,8 @@ def _targets(recording: Recording, qpos: Array, scene: Scene) -> Array:
     parts = [part for part in np.split(positions, ends) if len(part)]
     targets = np.concatenate([follow(part, recording.control_dt) for part in parts])
     # a steady height keeps the horizon still while the robot bounces
-    targets[:, 2] += (np.median(positions[:, 2]) - targets[:, 2]) * 0.8 + 0.8 * scene.middle
+    targets[:, 2] += (np.median(positions[:, 2]) - targets[:, 2]) * 0.8
+    targets += scene.middle * [1.0, 1.0, 0.8]
     return targets
 
 

@@ -44,8 +44,8 @@ class Part:
     """Intents of the part before, or of the turn before."""
     edits: list[Edit] = field(default_factory=list)
     cleared: list[Edit] = field(default_factory=list)
-    unless: dict[str, str] = field(default_factory=dict)
-    """Edits, by address, that are dropped if something below the other is asked for."""
+    when: dict[str, str] = field(default_factory=dict)
+    """Edits, by address, that are dropped if nothing below the other is asked for."""
     understood: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     expands: str = ""
@@ -224,7 +224,7 @@ def _absolute(span: Span, intent: Intent, things: tuple[str, ...], part: Part) -
     for edit in intent.edits:
         value, unit = _value(edit, span, part)
         for address in (ordered(behaviours, a) for a in _filled(edit.parameter, things)):
-            part.unless |= {address: edit.unless} if edit.unless else {}
+            part.when |= {address: edit.when} if edit.when else {}
             own = unit or behaviours.vocabulary.parameter(address).unit
             amounts = [w for w in span.words if w.kind == "amount"]
             _add(Edit(address, value, "" if own == "1" else own), part, amounts or span.words)
@@ -277,8 +277,8 @@ def _filled(pattern: str, things: tuple[str, ...]) -> list[str]:
 
 def _agree(part: Part) -> None:
     """Two different values of one parameter are a conflict."""
-    asked = [*part.values, *(e.parameter for e in part.edits if e.value is not None)]
-    dropped = {address for address, other in part.unless.items() if any(_under(a, other) for a in asked)}
+    asked = {*part.values, *(e.parameter for e in part.edits if e.value is not None)} - set(part.when)
+    dropped = {address for address, other in part.when.items() if not any(_under(a, other) for a in asked)}
     part.edits = [e for e in part.edits if e.parameter not in dropped]
     try:
         chosen = agreed([*part.edits, *part.cleared], part.lexicon.language)
