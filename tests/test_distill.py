@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import replace as with_fields
 from pathlib import Path
 
@@ -13,8 +14,8 @@ import pytest
 from pyembody.envs import VectorEnv
 from pyembody.learn import Interrupted, NotFiniteError, load_policy
 from pyembody.learn.distill import Distill, Said, create_distillation, distil, load_pilot, read_settings, rounds
-from pyembody.learn.distill.episodes import Episode, read_episode, run_episode
-from pyembody.learn.distill.expert import Expert, Teaching
+from pyembody.learn.distill.episodes import Episode, episode_path, episodes_left, read_episode, run_episode
+from pyembody.learn.distill.expert import TURN_STEPS, Expert, Teaching
 from pyembody.learn.distill.fit import fit
 from pyembody.learn.distill.lessons import HELD_FROM, HELD_TO, load_student, taught
 from pyembody.learn.distill.pilot import Observer, PolicyPilot, action_of, control_of
@@ -74,7 +75,7 @@ def test_all_turns_of_a_task_are_offset_alike() -> None:
 
 
 def test_the_policy_acts_more_from_round_to_round() -> None:
-    assert [TINY.share(k) for k in range(3)] == [0.0, 0.2, 1.0]
+    assert [TINY.share(k) for k in range(3)] == [0.0, 0.5, 1.0]
     assert [Distill("quadruped", ("Q3",), rounds=1).share(k) for k in range(2)] == [0.0, 1.0]
     assert TINY.lessons() == [(part, task, 0) for part in range(3) for task in ("Q3", "Q6")]
 
@@ -190,33 +191,46 @@ def test_an_episode_writes_down_what_the_expert_says_whoever_acts() -> None:
         assert np.abs(episode.actions).max() > 0.0
 
 
-def test_a_disturbance_may_begin_in_the_middle_of_its_steps() -> None:
+def test_the_policy_and_the_planner_take_turns() -> None:
     runner = Runner(VOCABULARY, ROBOT, quick_stage().suite.planners)
     task = student_task(VOCABULARY, SUITE, STUDENT, TINY.tasks)
-    teaching = Teaching(Expert(1, 0), PolicyPilot(task, still), 1.0, np.random.default_rng(3), 0.5)
+    teaching = Teaching(Expert(1, 0), PolicyPilot(task, still), 0.5, np.random.default_rng(0))
     runner.pilot = teaching
     runner.say(behaviours(VOCABULARY, SUITE.tasks["Q6"])[0])
-    runner.step()
-    teaching.share = 0.0
-    runner.step()
-    assert runner.trace.controls[0] == pytest.approx(ROBOT.default_pose, abs=1e-6)
-    assert np.abs(action_of(runner, runner.trace.controls[1]) - teaching.labels[1]).mean() > 0.1
+    runner.run(6 * TURN_STEPS * runner.control_dt)
+    own = np.array([np.allclose(control, ROBOT.default_pose) for control in runner.trace.controls])
+    turns = own.reshape(6, TURN_STEPS)
+    assert (turns.all(axis=1) | ~turns.any(axis=1)).all()
+    assert 0 < turns.all(axis=1).sum() < 6
+    assert len(teaching.labels) == 6 * TURN_STEPS
 
 
-def test_disturbances_change_what_is_done_and_never_what_is_learnt() -> None:
-    task, asked = student_task(VOCABULARY, SUITE, STUDENT, TINY.tasks), behaviours(VOCABULARY, SUITE.tasks["Q6"])[0]
-    taught_by = {}
-    for jitter in (0.0, 0.5):
-        runner = Runner(VOCABULARY, ROBOT, quick_stage().suite.planners)
-        teaching = Teaching(Expert(1, 0), PolicyPilot(task, still), 0.0, np.random.default_rng(3), jitter)
-        runner.pilot = teaching
-        runner.say(asked)
-        runner.step()
-        taught_by[jitter] = teaching.labels[0], action_of(runner, runner.trace.controls[0])
-    label, done = taught_by[0.5]
-    assert (label == taught_by[0.0][0]).all()
-    assert taught_by[0.0][1] == pytest.approx(label, abs=1e-6)
-    assert 0.1 < np.abs(done - label).mean() < 1.0
+def test_the_planner_goes_on_from_what_the_policy_did() -> None:
+    runner = Runner(VOCABULARY, ROBOT, quick_stage().suite.planners)
+    expert = Expert(1, 0)
+    runner.pilot = lambda r: r.control
+    runner.say(behaviours(VOCABULARY, SUITE.tasks["Q6"])[0])
+    own = expert(runner)
+    knots, done = runner.planner.plan.knots, own + np.linspace(-0.1, 0.1, 12)
+    expert.go_on_from(runner, done)
+    assert runner.planner.control(0.0) == pytest.approx(done)
+    assert runner.planner.plan.knots - knots == pytest.approx(np.tile(done - own, (len(knots), 1)))
+
+
+def test_the_policy_sees_what_was_done_last() -> None:
+    task = student_task(VOCABULARY, SUITE, STUDENT, ["Q6"])
+    runner = Runner(VOCABULARY, ROBOT, SUITE.planners)
+    observer = Observer(task, runner)
+    action = np.linspace(-0.2, 0.2, 12, dtype=np.float32)
+    runner.pilot = lambda r: control_of(r, action)
+    runner.say(behaviours(VOCABULARY, SUITE.tasks["Q6"])[0])
+    observer(runner)
+    runner.step()
+    env = VectorEnv(task, student_robot(ROBOT), 1, threads=1)
+    columns = next(b.columns for b in env.program.observation_layout["policy"] if b.name == "last")
+    assert observer(runner)[0, columns] == pytest.approx(action, abs=1e-6)
+    env.reset(seed=0)
+    assert env.step(action[None])[0][0, columns] == pytest.approx(action, abs=1e-6)
 
 
 # ---- the whole of it --------------------------------------------------------------------------------------------
@@ -244,11 +258,16 @@ def test_a_stopped_distillation_goes_on_to_the_same_policy(tmp_path: Path) -> No
     told: list[Said] = []
     distil(runs[0], told.append)
     assert [s.part for s in told if s.episode] == [0, 0, 1, 1, 2, 2]
+    assert [s.done for s in told if s.episode and s.part == 2] in ([5, 6], [6, 6])
     assert [s.rows for s in told if s.episode is None] == [60, 120, 180]
-    for _ in range(len(TINY.lessons())):
-        stop = threading.Event()
-        stop.set()
-        with pytest.raises(Interrupted, match="pyembody resume"):
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Interrupted, match="pyembody resume"):
+        distil(runs[1], told.append, stop)
+    for number in (1, 3):  # episodes end in any order
+        episode_path(runs[1], number).unlink(missing_ok=True)
+    while episodes_left(runs[1], len(TINY.lessons())):
+        with suppress(Interrupted):
             distil(runs[1], told.append, stop)
     distil(runs[1], told.append)
     rows = np.zeros((3, load_policy(runs[0]).observation_size), np.float32)

@@ -31,20 +31,20 @@ class DistillCommand:
     """The suite's tasks that the one policy learns, comma separated."""
     robot: Name = "go2"
     """Which robot: the one of the suite."""
-    episodes: int = 12
+    episodes: int = 6
     """Episodes of each task by the planner alone."""
-    rounds: int = 5
-    """Rounds in which the policy acts, more from one to the next."""
-    episodes_again: int = 6
+    rounds: int = 8
+    """Rounds in which the policy acts: in the first half of them by turns with the planner, then always."""
+    episodes_again: int = 4
     """Episodes of each task in each of these rounds."""
-    planners: int = 4
-    """Planners whose mean is what is learnt: one alone is noisy."""
-    jitter: float = 0.25
-    """Deviation of what disturbs the planner's own controls, in a policy's actions: it teaches how to get back."""
+    planners: int = 1
+    """Planners whose mean is what is learnt: one alone is noisier."""
     steps: int = 4000
     """Gradient steps after each round."""
     seeds: int = 10
     """Seeds of each task that planner and policy are scored on at the end; 0: none."""
+    first_seed: int = 0
+    """The first of them."""
     seed: int = 0
     """Seed of everything else."""
     out: Path = Path("runs")
@@ -57,7 +57,7 @@ class DistillCommand:
         from .checks import at_least
 
         for name, low in (("episodes", 1), ("rounds", 0), ("episodes_again", 1), ("planners", 1), ("steps", 1),
-                          ("jitter", 0), ("seeds", 0), ("seed", 0)):
+                          ("seeds", 0), ("first_seed", 0), ("seed", 0)):
             at_least(name.replace("_", "-"), getattr(self, name), low)
         own = load_suite(self.suite).robot
         if self.robot != own:
@@ -66,8 +66,8 @@ class DistillCommand:
         if not tasks:
             raise CommandError(f"--tasks: expected names such as Q3,Q6, got '{self.tasks}'")
         settings = Distill(
-            self.suite, tasks, self.episodes, self.rounds, self.episodes_again, self.planners, self.jitter, self.steps,
-            seeds=self.seeds, seed=self.seed,
+            self.suite, tasks, self.episodes, self.rounds, self.episodes_again, self.planners, self.steps,
+            seeds=self.seeds, first_seed=self.first_seed, seed=self.seed,
         )
         run = create_distillation(settings, self.out)
         print(f"run: {run}", flush=True)

@@ -1,4 +1,4 @@
-"""Episodes of a distillation: run, and kept as one file each, so that an interrupted one loses at most an episode."""
+"""Episodes of a distillation: run, and kept as one file each, so that an interrupted one loses none."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .pilot import PolicyPilot
 
 Array = npt.NDArray[Any]
 FOLDER = "dataset"
-LOST_S = 0.7
+LOST_S = 0.3
 """What came in so many seconds before a failing episode was found to have ended teaches nothing."""
 
 
@@ -51,7 +51,7 @@ def run_episode(
     rng = np.random.default_rng([settings.seed, part, place, number])
     seed = int(rng.integers(1 << 31))
     wanted = taught(stage.vocabulary, stage.suite, student, name, rng)
-    teaching = Teaching(Expert(settings.planners, seed), pilot, settings.share(part), rng, settings.jitter)
+    teaching = Teaching(Expert(settings.planners, seed), pilot, settings.share(part), rng)
     trial = stage.run(name, seed, lambda _: wanted, teaching)
     failed = trial.score.reason in ("diverged", *stage.suite.fall)
     end = len(trial.trace) - round((LOST_S if failed else 0.0) / stage.robot.control.control_dt)
@@ -89,9 +89,6 @@ def read_episode(run: Path, number: int) -> Episode:
         raise SpecError(f"{path}: expected an episode of a distillation: {error}") from None
 
 
-def episodes_done(run: Path) -> int:
-    """Return how many episodes a run has."""
-    number = 0
-    while episode_path(run, number).is_file():
-        number += 1
-    return number
+def episodes_left(run: Path, total: int) -> list[int]:
+    """Return which of a run's episodes are still to be run."""
+    return [number for number in range(total) if not episode_path(run, number).is_file()]

@@ -16,10 +16,8 @@ from .pilot import PolicyPilot, action_of, control_of
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 SEEDS_APART = 1_000_003
-KEPT_STEPS = 5
-"""Control steps for which a disturbance stays as it is: joints follow what lasts."""
-DISTURBED_STEPS, QUIET_STEPS = 50, 75
-"""Disturbances come and go, as an episode has to succeed to be learnt from and many tasks are done by being still."""
+TURN_STEPS = 25
+"""Control steps for which the policy, or the planner, has its turn where they share an episode."""
 
 
 class Expert:
@@ -42,6 +40,14 @@ class Expert:
         self._replan(runner, runner.control_dt if len(runner.trace) else 0.0)
         return runner.planner.control(0.0)
 
+    def go_on_from(self, runner: Runner, done: Floats) -> None:
+        """Move the plan to the control `[A]` that somebody else chose in its place.
+
+        What the planner does next is a small step away from what was done, the same for whoever sees what was done.
+        """
+        planner = runner.planner
+        planner.plan = replace(planner.plan, knots=planner.plan.knots + (done - planner.control(0.0)))
+
     def _replan(self, runner: Runner, elapsed: float) -> None:
         planner, start = runner.planner, runner.start()
         before, plans = planner.plan, []
@@ -55,21 +61,17 @@ class Expert:
 @dataclass
 class Teaching:
     """A pilot that writes down observations and what the expert says of them, and lets the policy act in a `share` of
-    the control steps. Now and then the expert's own controls are disturbed by normal numbers of deviation `jitter`
-    in actions: else where a joint is would say where it is to go, and the policy would learn to stay (noise injection:
-    Laskey et al., DART, 2017).
+    the turns.
     """
 
     expert: Expert
     student: PolicyPilot
     share: float
     rng: np.random.Generator
-    jitter: float = 0.0
     observations: list[Array] = field(default_factory=list)
     labels: list[Array] = field(default_factory=list)
     ticks: list[int] = field(default_factory=list)
-    _noise: Array = field(default_factory=lambda: np.zeros(0, np.float32))
-    _block: int = -1
+    _policy_acts: bool = False
 
     def __call__(self, runner: Runner) -> Floats:
         """Return the control `[A]` of whoever's turn it is."""
@@ -79,14 +81,10 @@ class Teaching:
             self.observations.append(observation[0])
             self.labels.append(action_of(runner, control))
             self.ticks.append(len(runner.trace))
-        if self.share and self.rng.random() < self.share:
-            return control_of(runner, self.student.act(observation)[0])
-        return control_of(runner, action_of(runner, control) + self._disturbance(runner)) if self.jitter else control
-
-    def _disturbance(self, runner: Runner) -> Array:
-        tick = len(runner.trace)
-        if tick // KEPT_STEPS != self._block:  # the policy may have had the block's first steps
-            self._block = tick // KEPT_STEPS
-            size = self.jitter * (tick % (DISTURBED_STEPS + QUIET_STEPS) < DISTURBED_STEPS)
-            self._noise = (size * self.rng.standard_normal(len(runner.control))).astype(np.float32)
-        return self._noise
+        if len(runner.trace) % TURN_STEPS == 0:
+            self._policy_acts = bool(self.rng.random() < self.share)
+        if not self._policy_acts:
+            return control
+        done = control_of(runner, self.student.act(observation)[0])
+        self.expert.go_on_from(runner, done)
+        return done

@@ -34,32 +34,33 @@ class Student(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Distill(Struct, frozen=True, forbid_unknown_fields=True):
-    """One distillation: `episodes` of each task by the planner alone, then `rounds` in which the policy acts more and
-    more (`episodes_again` of each task each) and the planner says what it would have done. A label is the mean of
-    `planners` planners, whose own controls are disturbed by `jitter` (in actions). `steps` gradient steps of
-    `minibatch` rows follow each round, on observations blurred by `blur` of their deviation. `seeds` seeds of each
-    task are scored at the end.
+    """One distillation: `episodes` of each task by the planner alone, then `rounds` in which the policy acts
+    (`episodes_again` of each task each) and the planner says what it would have done. A label is the mean of `planners`
+    planners. `steps` gradient steps of `minibatch` rows follow each round, on observations blurred by `blur` of their
+    deviation. `seeds` seeds of each task from `first_seed` on are scored at the end; lessons have seeds of their own.
     """
 
     suite: str
     tasks: tuple[str, ...]
-    episodes: Count = 12
-    rounds: Annotated[int, Meta(ge=0, le=99)] = 5
-    episodes_again: Count = 6
-    planners: Count = 4
-    jitter: NonNegative = 0.25
+    episodes: Count = 6
+    rounds: Annotated[int, Meta(ge=0, le=99)] = 8
+    episodes_again: Count = 4
+    planners: Count = 1
     steps: Count = 4000
     minibatch: Count = 256
-    blur: NonNegative = 0.05
+    blur: NonNegative = 0.1
     rate: Positive = 3e-3
     seeds: Annotated[int, Meta(ge=0)] = 10
+    first_seed: Annotated[int, Meta(ge=0)] = 0
     seed: int = 0
 
     def share(self, part: int) -> float:
-        """Return how often the policy acts in round `part`: 0 in the planner's own, 0.2 in the first, 1 in the last."""
-        if part == 0:
-            return 0.0
-        return 1.0 if self.rounds == 1 else 0.2 + 0.8 * (part - 1) / (self.rounds - 1)
+        """Return how often the policy acts in round `part`: never in the planner's own, by turns in the first half of
+        the others, then always.
+
+        Where a policy still falls at once, the turns of the planner keep the episode going.
+        """
+        return 0.0 if part == 0 else 0.5 if 2 * part <= self.rounds else 1.0
 
     def lessons(self) -> list[tuple[int, str, int]]:
         """Return (round, task, number) of every episode, in order."""

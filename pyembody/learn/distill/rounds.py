@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pyembody.plan.suite import Suite, load_suite
+from pyembody.envs.quiet import quiet
+from pyembody.plan.suite import load_suite
 from pyembody.plan.trial import VARIANT, Stage
 from pyembody.spec import SpecError, Train, load_robot
 from pyembody.spec.errors import unknown
@@ -20,11 +22,11 @@ from pyembody.spec.vocabulary import load_vocabulary
 
 from .. import checkpoint
 from ..distributed import Group
-from ..policy import Policy, load_policy
+from ..policy import load_policy
 from ..run_folder import RunSpec, create_run, read_run
 from ..runner import Interrupted
 from ..training import marked
-from .episodes import Episode, episode_path, episodes_done, read_episode, run_episode, write_episode
+from .episodes import Episode, episode_path, episodes_left, read_episode, run_episode, write_episode
 from .fit import fit
 from .lessons import Distill, load_student, read_settings, write_settings
 from .pilot import PolicyPilot
@@ -65,33 +67,53 @@ def distil(run: Path, say: Callable[[Said], None], stop: threading.Event | None 
     Raises Interrupted, everything saved, once `stop` is set; SpecError for a damaged run, or if nothing was taught.
     """
     settings, spec = read_settings(run), read_run(run)
-    suite: Suite = load_suite(settings.suite)
-    stage, student = Stage(suite, threads=len(os.sched_getaffinity(0))), load_student(settings.suite)
     lessons = settings.lessons()
-    policy, acting = None, -1
     with marked(run):
-        for number in range(episodes_done(run), len(lessons)):
-            part = lessons[number][0]
-            if part != acting:
-                policy, acting = _policy(run, spec, settings, part, say), part
-            pilot = PolicyPilot(spec.task, policy or _nobody)
-            episode = run_episode(stage, student, settings, lessons[number], pilot)
-            write_episode(run, number, episode)
-            say(Said(number + 1, len(lessons), part, episode))
-            if stop is not None and stop.is_set():
-                raise Interrupted(run, episode_path(run, number))
+        for part in range(settings.rounds + 1):
+            left = [number for number in episodes_left(run, len(lessons)) if lessons[number][0] == part]
+            policy = _policy(run, spec, settings, part, say) if left and part else None
+            for number, episode in _run_episodes(run, spec, settings, left, policy):
+                say(Said(len(lessons) - len(episodes_left(run, len(lessons))), len(lessons), part, episode))
+                if stop is not None and stop.is_set():
+                    raise Interrupted(run, episode_path(run, number))
         _policy(run, spec, settings, settings.rounds + 1, say)
     return checkpoint.latest(run)
+
+
+def _run_episodes(
+    run: Path, spec: RunSpec, settings: Distill, numbers: list[int], policy: Path | None
+) -> Iterator[tuple[int, Episode]]:
+    """Run episodes of one round side by side, a core each, and yield them as they end, already written.
+
+    One planner's rollouts are too short to be shared out among cores.
+    """
+    suite, student = load_suite(settings.suite), load_student(settings.suite)
+    own = threading.local()
+
+    def job(number: int) -> tuple[int, Episode]:
+        if not hasattr(own, "stage"):
+            own.stage = Stage(suite)
+        pilot = PolicyPilot(spec.task, _nobody if policy is None else load_policy(policy))
+        episode = run_episode(own.stage, student, settings, settings.lessons()[number], pilot)
+        write_episode(run, number, episode)
+        return number, episode
+
+    with quiet(), ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        futures = [pool.submit(job, number) for number in numbers]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            for future in futures:
+                future.cancel()
 
 
 def _nobody(_: Array) -> Array:
     raise RuntimeError("policy: expected none to act in the planner's own round")
 
 
-def _policy(run: Path, spec: RunSpec, settings: Distill, part: int, say: Callable[[Said], None]) -> Policy | None:
-    """The policy that acts in a round, fitted to the episodes of all rounds before it; None in the planner's own."""
-    if part == 0:
-        return None
+def _policy(run: Path, spec: RunSpec, settings: Distill, part: int, say: Callable[[Said], None]) -> Path:
+    """The checkpoint of the policy that acts in a round, fitted to the episodes of all rounds before it."""
     folder = run / "checkpoints" / f"{part:06d}"
     if not folder.is_dir():
         assert isinstance(spec.train, Train)
@@ -104,8 +126,8 @@ def _policy(run: Path, spec: RunSpec, settings: Distill, part: int, say: Callabl
         )
         checkpoint.save(run, meta, fitted.arrays, {}, Group())
         total = len(settings.lessons())
-        say(Said(episodes_done(run), total, part - 1, rows=len(actions), loss=fitted.loss))
-    return load_policy(folder)
+        say(Said(total - len(episodes_left(run, total)), total, part - 1, rows=len(actions), loss=fitted.loss))
+    return folder
 
 
 def _rows(run: Path, settings: Distill, part: int) -> tuple[Array, Array]:

@@ -17,7 +17,7 @@ from pyembody.spec import SpecError
 from .lessons import Distill, Student, load_student, read_settings, taught
 from .pilot import PolicyPilot, load_pilot
 
-WHO = ("planner", "policy", "held")
+WHO = ("policy", "held", "planner")
 Say = Callable[[str, TrialRow], None]
 
 
@@ -46,7 +46,7 @@ def score(run: Path, say: Say) -> list[Scored]:
               for who in WHO}
     for who in WHO:
         for name in settings.tasks:
-            for seed in range(settings.seeds):
+            for seed in range(settings.first_seed, settings.first_seed + settings.seeds):
                 if tables[who].has(name, seed) or (who == "held" and name not in student.spread):
                     continue
                 row = trial_row(_trial(stage, student, settings, who, name, seed, pilot))
@@ -79,7 +79,8 @@ def _table(run: Path, who: str, version: int, settings: str) -> Results:
 
 
 def _scored(name: str, settings: Distill, student: Student, tables: dict[str, Results]) -> Scored:
-    rows = {who: [r for r in t.rows if r.task == name and r.seed < settings.seeds] for who, t in tables.items()}
+    seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
+    rows = {who: [r for r in t.rows if r.task == name and r.seed in seeds] for who, t in tables.items()}
     wins = {who: sum(r.success for r in found) for who, found in rows.items()}
     median = {who: float(np.median([r.plan_p50_s for r in found] or [0.0])) for who, found in rows.items()}
     held = wins["held"] if name in student.spread else -1
