@@ -99,7 +99,9 @@ def test_halves_are_the_whole(program):
     for part in (slice(0, 140), slice(140, 301)):
         half = model.rollout(states[part], 6, actor=make_actor(11), carried=goals[part], ids=ids[part], seed=11)
         for name, array in half.arrays.items():
-            of_whole = whole.arrays[name][part] if name in ("final_observations", "rejected") else whole.arrays[name][:, part]
+            whole_rows = whole.arrays[name]
+            by_row = name in ("final_observations", "rejected")
+            of_whole = whole_rows[part] if by_row else whole_rows[:, part]
             np.testing.assert_array_equal(array, of_whole, err_msg=name)
 
 
