@@ -7,7 +7,9 @@
 #include "bind/arrays.h"
 
 PYBIND11_MODULE(_core, module) {
-    module.doc() = "The C++ core of pyembody: programs, returns and advantages, small networks, imagined rollouts.";
+    module.doc() =
+        "The C++ core of pyembody: programs, returns and advantages, small networks, imagined "
+        "rollouts.";
     module.attr("__version__") = EMBODY_VERSION;
     module.def(
         "simd_level", [] { return std::string(embody::simd_name(embody::simd_level())); },
