@@ -1,5 +1,7 @@
 #include "nn/pass.h"
 
+#include <algorithm>
+
 #include "nn/kernels.h"
 
 namespace embody {
@@ -36,7 +38,8 @@ Rows Pass::layer_inputs(std::size_t layer, Rows inputs) const {
     return {outputs_[layer - 1].data(), row_stride(network_.layers[layer].in)};
 }
 
-Rows Pass::forward(const Panels& panels, std::int64_t group, std::int64_t rows, Rows inputs) {
+Rows Pass::forward(const Panels& panels, std::int64_t group, std::int64_t rows, Rows inputs,
+                   Rows begun) {
     for (std::size_t i = 0; i < network_.layers.size(); ++i) {
         const Layer& layer = network_.layers[i];
         const Rows from = layer_inputs(i, inputs);
@@ -51,6 +54,10 @@ Rows Pass::forward(const Panels& panels, std::int64_t group, std::int64_t rows, 
         p.c = outputs_[i].data();
         p.c_row = row_stride(layer.out);
         p.bias = panels.biases(group, i);
+        if (i == 0 && begun.data != nullptr) {
+            p.into = Into::add;
+            std::copy_n(begun.data, (rows - 1) * begun.stride + p.columns, p.c);
+        }
         network_kernels().product(p);
         if (layer.normalised()) {
             normalise(panels, group, i, rows);

@@ -49,8 +49,10 @@ class Pass {
     Pass(const Network& network, bool slopes);
 
     // Returns the last layer's outputs; `rows` at most kBlockRows. Inputs are padded with zeros up
-    // to a multiple of kLine if backward is to follow.
-    Rows forward(const Panels& panels, std::int64_t group, std::int64_t rows, Rows inputs);
+    // to a multiple of kLine if backward is to follow. With `begun` the first layer's sums begin
+    // with those rows in place of its biases.
+    Rows forward(const Panels& panels, std::int64_t group, std::int64_t rows, Rows inputs,
+                 Rows begun = {});
 
     // Where the caller writes the gradient of the outputs, padding included, before backward.
     float* output_delta() const { return slopes_.back().data(); }

@@ -25,11 +25,13 @@ Candidates::Candidates(const Ensemble& ensemble, const RolloutSettings& settings
       judges_(*settings.filter.judges),
       state_(ensemble.state()),
       count_(static_cast<std::int64_t>(ensemble.elites().size()) * settings.filter.resamples),
-      pass_(judges_.network(), false),
+      head_(judges_.head(), false),
+      tail_(judges_.tail(), false),
       candidates_(count_ * kBlockRows * state_),
       noise_(kBlockRows * drawn_columns(state_)),
-      inputs_(kBlockRows * row_stride(judges_.network().inputs())),
-      votes_(kBlockRows * judges_.count()),
+      inputs_(kBlockRows * row_stride(judges_.head().inputs())),
+      changes_(count_ * kBlockRows * row_stride(state_)),
+      votes_(count_ * kBlockRows * judges_.count()),
       rewards_(count_ * kBlockRows),
       zeros_(static_cast<std::size_t>(judges_.count()), 0.0F),
       ones_(static_cast<std::size_t>(judges_.count()), 1.0F),
@@ -40,7 +42,7 @@ void Candidates::begin(const LiveRows& rows, std::span<const std::int32_t> index
     rows_ = rows;
     index_ = index;
     step_ = step;
-    const std::int64_t stride = row_stride(judges_.network().inputs());
+    const std::int64_t stride = row_stride(judges_.head().inputs());
     for (std::size_t i = 0; i < index.size(); ++i) {
         const std::int64_t row = index[i];
         ids_[i] = rows.ids[row];
@@ -71,35 +73,47 @@ void Candidates::add(std::int64_t place, Rows outputs, const float* variances) {
             }
             ensemble_.keep_near(next);
             ensemble_.repair(next);
+            judges_.change(state, next,
+                           changes_.data() + (number * kBlockRows + row) * row_stride(state_));
         }
-        score(number);
     }
 }
 
-void Candidates::score(std::int64_t number) {
+void Candidates::vote() {
     const auto rows = static_cast<std::int64_t>(index_.size());
-    const std::int64_t stride = row_stride(judges_.network().inputs());
+    const std::int64_t stride = row_stride(judges_.head().inputs());
+    const std::int64_t change_stride = row_stride(state_);
     const std::int64_t judges = judges_.count();
-    for (std::int64_t row = 0; row < rows; ++row) {
-        const float* state = rows_.state + index_[static_cast<std::size_t>(row)] * state_;
-        judges_.change(state, candidate(number, row),
-                       inputs_.data() + row * stride + state_ + ensemble_.action());
-    }
     for (std::int64_t g = 0; g < judges; ++g) {
-        const Rows logits = pass_.forward(judges_.panels(), g, rows, {inputs_.data(), stride});
-        for (std::int64_t row = 0; row < rows; ++row) {
-            votes_.data()[row * judges + g] = judges_.place(g, logits.data[row * logits.stride]);
+        const Rows sums = head_.forward(judges_.head_panels(), g, rows, {inputs_.data(), stride});
+        for (std::int64_t j = 0; j < count_; ++j) {
+            const Rows changes = {changes_.data() + j * kBlockRows * change_stride, change_stride};
+            const Rows logits = tail_.forward(judges_.tail_panels(), g, rows, changes, sums);
+            float* places = votes_.data() + j * kBlockRows * judges + g;
+            for (std::int64_t row = 0; row < rows; ++row) {
+                places[row * judges] = judges_.place(g, logits.data[row * logits.stride]);
+            }
         }
     }
-    // with these bounds a variance is a sigmoid
-    world_kernels().variances(
-        {rows, judges, votes_.data(), judges, zeros_.data(), ones_.data(), votes_.data()});
-    for (std::int64_t row = 0; row < rows; ++row) {
-        rewards_.data()[number * kBlockRows + row] = judges_.reward(votes_.data() + row * judges);
+}
+
+void Candidates::reward_all() {
+    const auto rows = static_cast<std::int64_t>(index_.size());
+    const std::int64_t judges = judges_.count();
+    for (std::int64_t j = 0; j < count_; ++j) {
+        float* votes = votes_.data() + j * kBlockRows * judges;
+        // with these bounds a variance is a sigmoid
+        world_kernels().variances(
+            {rows, judges, votes, judges, zeros_.data(), ones_.data(), votes});
+        for (std::int64_t row = 0; row < rows; ++row) {
+            rewards_.data()[j * kBlockRows + row] = judges_.reward(votes + row * judges);
+        }
     }
 }
 
 void Candidates::choose() {
+    vote();
+    reward_all();
     const std::vector<std::int32_t>& elites = ensemble_.elites();
     for (std::size_t i = 0; i < index_.size(); ++i) {
         const auto row = static_cast<std::int64_t>(i);

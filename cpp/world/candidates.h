@@ -28,7 +28,9 @@ class Candidates {
     void choose();
 
   private:
-    void score(std::int64_t candidate);
+    // Takes the votes of all discriminators on all candidates, and the rewards that they give.
+    void vote();
+    void reward_all();
     std::int64_t best(std::int64_t row) const;
     std::int64_t drawn(std::int64_t row) const;
     float* candidate(std::int64_t number, std::int64_t row) const;
@@ -39,14 +41,16 @@ class Candidates {
     const Discriminators& judges_;
     std::int64_t state_;
     std::int64_t count_;  // J
-    Pass pass_;
+    Pass head_;
+    Pass tail_;
     LiveRows rows_;
     std::span<const std::int32_t> index_;
     std::uint32_t step_ = 0;
     Buffer candidates_;  // [J, kBlockRows, S]
     Buffer noise_;       // [kBlockRows, drawn S]
-    Buffer inputs_;      // [kBlockRows, S + A + S]
-    Buffer votes_;       // [kBlockRows, G], places until they are cast
+    Buffer inputs_;      // [kBlockRows, S + A]
+    Buffer changes_;     // [J, kBlockRows, S]
+    Buffer votes_;       // [J, kBlockRows, G], places until they are cast
     Buffer rewards_;     // [J, kBlockRows]
     std::vector<float> zeros_;
     std::vector<float> ones_;

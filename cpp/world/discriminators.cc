@@ -11,16 +11,39 @@ namespace {
 constexpr float kTiny = 1e-7F;   // added to a distance between logits
 constexpr double kFloor = 1e-9;  // added to what the logarithm is taken of
 
+Network checked(const Network& network, std::int64_t state) {
+    if (network.outputs() != 1 || state < 1 || network.inputs() <= 2 * state) {
+        fail("discriminators: expected one output, and inputs for two states of ", state,
+             " numbers and an action, got ", network.outputs(), " and ", network.inputs());
+    }
+    return network;
+}
+
+Network head_of(Network network, std::int64_t state) {
+    network.layers.resize(1);
+    network.layers[0].in -= state;
+    return network;
+}
+
+Network tail_of(Network network, std::int64_t state) {
+    Layer& first = network.layers[0];
+    first.weights += (first.in - state) * first.out;
+    first.in = state;
+    return network;
+}
+
 }  // namespace
 
 Discriminators::Discriminators(const Network& network, std::int64_t state,
                                const DiscriminatorArrays& arrays)
-    : network_(network), panels_(network), state_(state), clip_(arrays.clip) {
-    if (network.outputs() != 1 || state < 1 || action() < 1) {
-        fail("discriminators: expected one output, and inputs for two states of ", state,
-             " numbers and an action, got ", network.outputs(), " and ", network.inputs());
-    }
-    panels_.pack(arrays.flat, Back::none);
+    : state_(state),
+      head_(head_of(checked(network, state), state)),
+      tail_(tail_of(network, state)),
+      head_panels_(head_),
+      tail_panels_(tail_),
+      clip_(arrays.clip) {
+    head_panels_.pack(arrays.flat, Back::none);
+    tail_panels_.pack(arrays.flat, Back::none);
     mean_.assign(arrays.mean, arrays.mean + network.inputs());
     inverse_std_.assign(arrays.inverse_std, arrays.inverse_std + network.inputs());
     const std::int64_t g = count();
@@ -31,6 +54,10 @@ Discriminators::Discriminators(const Network& network, std::int64_t state,
         high_.push_back(std::max(arrays.data[i], arrays.made[i]));
         scale_.push_back(2.0F * radius_ / (arrays.data[i] - arrays.made[i] + kTiny));
     }
+}
+
+double Discriminators::nanoseconds(std::int64_t candidates) const {
+    return head_.nanoseconds() + static_cast<double>(candidates) * tail_.nanoseconds();
 }
 
 void Discriminators::before(const float* state_row, const float* action_row, float* out) const {

@@ -20,19 +20,24 @@ struct DiscriminatorArrays {
     float clip = 1.0F;  // of a vote
 };
 
-// G networks that give one logit each for a normalised [s, a, s' - s]; immutable.
+// G networks that give one logit each for a normalised [s, a, s' - s]; immutable. Their first layer
+// is kept in two parts, as that of [s, a] is the same for all candidates of a row.
 class Discriminators {
   public:
     // Throws std::invalid_argument naming what does not fit.
     Discriminators(const Network& network, std::int64_t state, const DiscriminatorArrays& arrays);
 
-    const Network& network() const { return network_; }
-    const Panels& panels() const { return panels_; }
-    std::int64_t count() const { return network_.groups; }
+    // From [s, a] to the first layer's sums; from these and s' - s to the logit.
+    const Network& head() const { return head_; }
+    const Network& tail() const { return tail_; }
+    const Panels& head_panels() const { return head_panels_; }
+    const Panels& tail_panels() const { return tail_panels_; }
+    std::int64_t count() const { return head_.groups; }
     std::int64_t state() const { return state_; }
-    std::int64_t action() const { return network_.inputs() - 2 * state_; }
+    std::int64_t action() const { return head_.inputs() - state_; }
+    double nanoseconds(std::int64_t candidates) const;  // of a row, on one thread, about
 
-    // The inputs for a state and an action, which all candidates share, and for where one leads.
+    // Normalised [s, a], and s' - s.
     void before(const float* state, const float* action, float* out) const;
     void change(const float* state, const float* next, float* out) const;
 
@@ -44,9 +49,11 @@ class Discriminators {
     float reward(const float* votes) const;
 
   private:
-    Network network_;
-    Panels panels_;
     std::int64_t state_;
+    Network head_;
+    Network tail_;
+    Panels head_panels_;
+    Panels tail_panels_;
     std::vector<float> mean_;
     std::vector<float> inverse_std_;
     std::vector<float> low_;  // [G], of logits

@@ -24,10 +24,9 @@ double nanoseconds(const Imagination& rollout) {
     const double own = members.nanoseconds() /
                        (rollout.settings.alone() ? static_cast<double>(members.groups) : 1.0);
     const Filter& filter = rollout.settings.filter;
-    const auto candidates = static_cast<double>(rollout.ensemble->elites().size()) *
-                            static_cast<double>(filter.resamples);
-    const double judges =
-        filter.judges == nullptr ? 0.0 : filter.judges->network().nanoseconds() * candidates;
+    const std::int64_t candidates =
+        static_cast<std::int64_t>(rollout.ensemble->elites().size()) * filter.resamples;
+    const double judges = filter.judges == nullptr ? 0.0 : filter.judges->nanoseconds(candidates);
     const double policy = rollout.actor == nullptr ? 0.0 : rollout.actor->network().nanoseconds();
     return (own + judges + policy) *
            static_cast<double>(rollout.arrays.rows * rollout.settings.steps);
