@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import gaussian_nll_loss, huber_loss, mse_loss, softplus
 
@@ -106,6 +106,8 @@ def test_gradients_and_losses_equal_automatic_differentiation(problem: Problem) 
     twin = by_rows(network, len(problem.inputs))
     outputs = twin(problem.inputs.double())
     each = losses(problem, outputs, bounds)
+    # where outputs hit all of their targets, a gradient is what rounding left over
+    assume(problem.loss == "gaussian" or float(each.detach().min()) > 1e-3)
     loss = each.sum()
     # to first order, what is added up to each loss
     added = (torch.autograd.grad(loss, outputs, retain_graph=True)[0] * outputs).detach().abs().sum((1, 2))
