@@ -9,7 +9,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from pyembody.bench import Row, Settings, list_families, run_family
+from pyembody.bench import Row, Settings, list_families, listening, run_family
 from pyembody.bench.bare import BareLoop
 from pyembody.bench.row import compare, load_goals
 from pyembody.bench.stepping import draw_actions, record_rows
@@ -33,7 +33,7 @@ TINY = Settings(
     updates=((70, 16),),
     worlds=(((16, 16), 70, 2),),
 )
-KEYS = {"family", "case", "peer", "ours", "theirs", "unit", "ratio", "goal"}
+KEYS = {"family", "case", "peer", "ours", "theirs", "unit", "ratio", "goal", "spread"}
 
 
 def test_families_are_the_files_of_their_folder() -> None:
@@ -80,9 +80,23 @@ def bench_result(rows: list[Row]) -> object:
     return Result(rows, ["nothing"])
 
 
-def test_table_marks_goals_that_are_missed() -> None:
-    rows = [Row("env", "step", "limit", 1.0, 2.0, "env-steps/s", 0.5, 0.9)]
-    assert bench_command.bench_table(rows).columns[-1]._cells == ["[red]0.90[/]"]
+def test_a_case_is_printed_with_its_missed_goals_and_unsteady_figures_in_eighty_columns() -> None:
+    rates = {"ours": [1.2e6, 1.2e6, 1.2e6], "limit": [2e6, 2e6, 2e6], "torch-all-members": [1e3, 2e3, 9e3]}
+    text = bench_command.case_text(compare("env", "step/go2/256", "env-steps/s", rates))
+    title, limit, torch = text.strip().splitlines()
+    assert title == "[bold]env step/go2/256[/], env-steps/s"
+    assert limit.split() == ["limit", "[red]", "0.60[/]", "goal", "0.90", "1.20", "M", "against", "2.00", "M"]
+    assert torch.split() == ["torch-all-members", "[green]", "600.00[/]~", "1.20", "M", "against", "2,000"]
+    assert all(len(line.replace("[green]", "").replace("[/]", "")) <= 80 for line in (limit, torch))
+
+
+def test_rows_are_heard_as_soon_as_a_case_is_measured() -> None:
+    heard: list[Row] = []
+    with listening(heard.extend):
+        rows = compare("env", "step", "env-steps/s", {"ours": [1.0], "limit": [2.0, 2.2, 2.4]})
+    compare("env", "other", "env-steps/s", {"ours": [1.0], "limit": [2.0]})
+    assert heard == rows
+    assert rows[0].spread == pytest.approx(0.2 / 2.2)
 
 
 def test_interleaving_visits_every_case_in_every_round() -> None:

@@ -289,3 +289,10 @@ def test_a_models_own_floor_carries_the_robot(tmp_path: Path) -> None:
     for _ in range(50):
         env.step(np.zeros_like(env.action))
     assert (env.metrics[:, env.metric_names.index("height")] > 0.3).all()
+
+
+def test_a_task_comes_on_its_own_robot() -> None:
+    assert make_vec("balance", num_envs=1, threads=1).robot.name == "cartpole"
+    assert make_vec(num_envs=1, threads=1).robot.name == "go2"
+    with gymnasium.make("pyembody/Task-v0", task="balance") as env:
+        assert env.unwrapped.vector.robot.name == "cartpole"

@@ -150,6 +150,8 @@ def test_a_loaded_policy_acts_as_the_one_in_training_did(tmp_path: Path) -> None
         _, _, terminated, truncated, _ = env.step(actions)
         mine.engine.forget(terminated | truncated)
         policy.forget(terminated | truncated)
+    with pytest.raises(ValueError, match="without memory"):
+        policy.to_torch()
     fresh = load_policy(run)
     policy.forget()
     np.testing.assert_array_equal(policy(env.observations), fresh(env.observations))

@@ -155,8 +155,17 @@ def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
 def test_a_policy_refuses_observations_of_another_width(tmp_path: Path) -> None:
     run = new_run(tmp_path)
     train(run, iterations=1, progress=False, make_env=toy)
-    with pytest.raises(ValueError, match=re.escape("observations: expected (N, 2), got (4, 3)")):
+    with pytest.raises(ValueError, match=re.escape("observations: expected (2,) or (N, 2), got (4, 3)")):
         load_policy(run)(np.zeros((4, 3), np.float32))
+
+
+def test_a_policy_takes_one_observation_and_plain_lists(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    policy = load_policy(train(run, iterations=1, progress=False, make_env=toy))
+    row = [0.25, -0.5]
+    action = policy(row)
+    assert action.shape == (1,) and action.dtype == np.float32
+    np.testing.assert_array_equal(action, policy(np.array([row], np.float64))[0])
 
 
 class Poisoned(PointMass):

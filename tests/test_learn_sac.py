@@ -261,6 +261,8 @@ def test_a_loaded_policy_acts_as_the_learner_does_and_knows_its_values(tmp_path:
     learner.normaliser(seen, out=seen)
     actions = learner.engine.act(seen, torch.zeros(16, 1))
     np.testing.assert_allclose(policy(env.observations), 2.0 * actions.numpy(), rtol=1e-5, atol=1e-6)
+    module = policy.to_torch()(torch.from_numpy(env.observations))
+    np.testing.assert_allclose(module.detach(), 2.0 * actions.numpy(), rtol=1e-5, atol=1e-6)
     outputs = least(learner.networks.critic(torch.cat([seen, actions], 1))[:, :, 0])
     expected = learner.value_normaliser.denormalise(outputs).detach().numpy()
     values = policy.values(env.observations, env.critic_observations)

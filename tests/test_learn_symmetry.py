@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from pyembody.learn import create_run, load_policy, train
 from pyembody.learn.distributed import Group
@@ -31,6 +32,15 @@ def test_a_loss_makes_a_policy_more_symmetric_and_canonical_states_make_it_exact
     kinds = ("canonical", "loss", "none")
     found = {kind: asymmetry(tmp_path, symmetry=kind, symmetry_weight=20.0) for kind in kinds}
     assert found["canonical"] == 0.0 < found["loss"] < 0.5 * found["none"]
+
+
+def test_as_a_torch_module_a_policy_is_as_symmetric(tmp_path: Path) -> None:
+    run = create_run(toy_task(), toy_robot(), toy_train(iterations=3), 0, (), tmp_path)
+    train(run, progress=False, make_env=lambda _s, n, _t, first: Mirrored(n, seed=first))
+    policy = load_policy(run)
+    module = policy.to_torch()
+    np.testing.assert_allclose(module(torch.from_numpy(ROWS)).detach(), policy(ROWS), atol=1e-5)
+    assert float(np.abs(policy(ROWS)).max()) > 0.1
 
 
 @pytest.mark.parametrize("kind", ["loss", "none"])

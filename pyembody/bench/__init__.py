@@ -2,7 +2,7 @@
 interleaved run.
 """
 
-from .row import Result, Row, Settings
+from .row import Result, Row, Settings, listening
 from .run import list_families, run_family
 
-__all__ = ["Result", "Row", "Settings", "list_families", "run_family"]
+__all__ = ["Result", "Row", "Settings", "list_families", "listening", "run_family"]

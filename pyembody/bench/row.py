@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 
 from msgspec import Struct, field
 
@@ -48,8 +50,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Row(Struct, frozen=True):
-    """One comparison; `ratio` is ours / theirs, `goal` the least ratio aimed at (None: none is
-    set).
+    """One comparison; `ratio` is ours / theirs, `goal` the least ratio aimed at (None: none is set). `spread` is the
+    distance between quartiles of the repetitions over their median, of the side where it is larger.
     """
 
     family: str
@@ -60,6 +62,7 @@ class Row(Struct, frozen=True):
     unit: str
     ratio: float
     goal: float | None
+    spread: float = 0.0
 
 
 class Result(Struct, frozen=True):
@@ -72,18 +75,39 @@ class Result(Struct, frozen=True):
     notes: list[str] = field(default_factory=list)
 
 
+Listener = Callable[[list[Row]], None]
+_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Give `listener` the rows of each case as soon as it is measured."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
 def compare(family: str, case: str, unit: str, rates: Mapping[str, Sequence[float]], ours: str = "ours") -> list[Row]:
-    """Return one row for each peer in `rates` (samples in `unit`, more is better), by the
-    medians.
-    """
+    """Return one row for each peer in `rates` (samples in `unit`, more is better), by the medians."""
     mine = median(rates[ours])
     goals = load_goals().get(family, {}).get(case, {})
     rows = []
     for peer, samples in rates.items():
         if peer != ours:
-            theirs = median(samples)
-            rows.append(Row(family, case, peer, mine, theirs, unit, mine / theirs, goals.get(peer)))
+            theirs, spread = median(samples), max(_spread(rates[ours]), _spread(samples))
+            rows.append(Row(family, case, peer, mine, theirs, unit, mine / theirs, goals.get(peer), spread))
+    if (listener := _listener.get()) is not None:
+        listener(rows)
     return rows
+
+
+def _spread(samples: Sequence[float]) -> float:
+    if len(samples) < 2:
+        return 0.0
+    low, middle, high = quantiles(samples, n=4, method="inclusive")
+    return (high - low) / middle
 
 
 def load_goals() -> dict[str, dict[str, dict[str, float]]]:

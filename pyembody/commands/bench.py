@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from .options import Count, OptionalPath
-from .tables import make_table
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from ..bench import Row
+
+UNSTEADY = 0.25
+"""Spread of repetitions from which on a figure is marked: something else was using the machine."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class Bench:
     """Threads of env, plan, world (0: all cores, which train always takes) and of all sides in reward (0: one)."""
 
     def run(self) -> int:
-        """Print a table, and write the rows as JSON if asked to."""
+        """Print each case when it is measured, and write the rows as JSON if asked to."""
         from rich.console import Console
 
-        from ..bench import Settings, run_family
+        from ..bench import Settings, listening, run_family
         from .checks import at_least
         from .files import check_writable, write_json
 
@@ -54,9 +54,12 @@ class Bench:
         if self.json is not None:
             check_writable(self.json)
         settings = Settings(seconds=self.seconds, num_envs=self.num_envs, threads=self.threads)
-        result = run_family(self.family, settings)
         console = Console()
-        console.print(bench_table(result.rows))
+        console.print("medians of interleaved repetitions; ratio is ours / theirs", soft_wrap=True)
+        with listening(lambda rows: console.print(case_text(rows), soft_wrap=True)):
+            result = run_family(self.family, settings)
+        if any(row.spread > UNSTEADY for row in result.rows):
+            console.print("~ repetitions lie far apart: something else was using the machine", soft_wrap=True)
         for note in result.notes:
             console.print(note, soft_wrap=True)
         for peer in result.left_out:
@@ -67,15 +70,20 @@ class Bench:
         return 0
 
 
-def bench_table(rows: list[Row]) -> Table:
-    """Return the rows as a table for people."""
-    units = list(dict.fromkeys(row.unit for row in rows))
-    title = f"medians of interleaved repetitions, {' or '.join(units)}"
-    table = make_table(title, ["case", "peer"], ["ours", "theirs", "ratio", "goal"])
+def case_text(rows: list[Row]) -> str:
+    """Return a case's rows for people: a line for each peer, with rich's colours."""
+    lines = [f"\n[bold]{rows[0].family} {rows[0].case}[/], {rows[0].unit}"]
     for row in rows:
-        unit = f" {row.unit}" if len(units) > 1 else ""
         colour = "green" if row.goal is None or row.ratio >= row.goal else "red"
-        goal = "-" if row.goal is None else f"[{colour}]{row.goal:.2f}[/]"
-        figures = (f"{row.ours:,.0f}{unit}", f"{row.theirs:,.0f}{unit}", f"{row.ratio:.2f}", goal)
-        table.add_row(f"{row.family} {row.case}", row.peer, *figures)
-    return table
+        goal = "" if row.goal is None else f"goal {row.goal:.2f}"
+        mark = "~" if row.spread > UNSTEADY else " "
+        figures = f"{short_number(row.ours):>8} against {short_number(row.theirs):>8}"
+        lines.append(f"  {row.peer:18} [{colour}]{row.ratio:8.2f}[/]{mark}  {goal:10} {figures}")
+    return "\n".join(lines)
+
+
+def short_number(value: float) -> str:
+    """Return a number in at most eight characters: 81,536, or 1.15 M."""
+    if value < 1e6:
+        return f"{value:,.0f}"
+    return f"{value / 1e9:.2f} G" if value >= 1e9 else f"{value / 1e6:.{2 if value < 1e8 else 0}f} M"

@@ -11,13 +11,15 @@ from .vector import VectorEnv
 
 
 def make_vec(
-    task: str = "velocity", robot: str = "go2", num_envs: int = 256, *, variant: str = "", **settings: Any
+    task: str = "velocity", robot: str = "", num_envs: int = 256, *, variant: str = "", **settings: Any
 ) -> VectorEnv:
-    """Return N environments of a task on a robot, by shipped name or folder. `settings` are those of `VectorEnv`.
+    """Return N environments of a task on a robot, by shipped name or folder; by default the robot that the task was
+    made for. `settings` are those of `VectorEnv`.
 
     Raises SpecError for unknown names and for a robot that does not provide what the task asks for.
     """
-    return VectorEnv(spec.load_task(task, variant), spec.load_robot(robot), num_envs, **settings)
+    loaded = spec.load_task(task, variant)
+    return VectorEnv(loaded, spec.load_robot(robot or loaded.robot), num_envs, **settings)
 
 
 gymnasium.register(

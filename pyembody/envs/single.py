@@ -19,16 +19,17 @@ class Env(gymnasium.Env[Floats, Floats]):
     """A task on a robot as a plain Gymnasium environment: a vector environment of one, unwrapped.
 
     Args:
-        task, robot, variant: names or folders.
+        task, robot, variant: names or folders; by default the robot that the task was made for.
         execution, randomize: as for `VectorEnv`.
     """
 
     def __init__(
-        self, task: str = "velocity", robot: str = "go2", variant: str = "", *, execution: bool = False,
+        self, task: str = "velocity", robot: str = "", variant: str = "", *, execution: bool = False,
         randomize: bool = True, render_mode: None = None,
     ) -> None:
+        loaded = spec.load_task(task, variant)
         self.vector = VectorEnv(
-            spec.load_task(task, variant), spec.load_robot(robot), 1, threads=1,
+            loaded, spec.load_robot(robot or loaded.robot), 1, threads=1,
             autoreset_mode=AutoresetMode.DISABLED, execution=execution, randomize=randomize,
         )
         self.metadata = {"render_modes": []}

@@ -18,6 +18,7 @@ from .gru import read_memory
 from .normaliser import ObservationNormaliser
 from .sac_critic import SacCritic
 from .symmetry import mirror_rows
+from .torch_policy import TorchPolicy
 
 Array = npt.NDArray[Any]
 
@@ -33,6 +34,7 @@ class Policy:
         """`arrays` are those of model.safetensors. Raises SpecError naming `place` if some are missing or misshapen."""
         self.meta = meta
         layers = _layers(arrays, place)
+        self._layers = layers
         self._network = freeze(layers, meta.activation)
         self._memory = read_memory(arrays, "actor_memory", place)
         width, self._outputs = layers[0][0].shape[0], layers[-1][0].shape[1]
@@ -47,7 +49,8 @@ class Policy:
                 for k, shape in shapes.items()
             }
         )
-        (self._memory or self._network).normalise(*normaliser.folded(), normaliser.clip)
+        self._normalisation = (*normaliser.folded(), normaliser.clip)
+        (self._memory or self._network).normalise(*self._normalisation)
         self._mirror: dict[str, tuple[Array, Array]] = {}
         if meta.mirror_clock >= 0:
             self._mirror = {
@@ -62,23 +65,33 @@ class Policy:
         self.thresholds: Array | None = arrays.get(checkpoint.THRESHOLDS)
         """Thresholds `[C]` of the channels' gates at the end of its training, None without gates."""
 
-    def __call__(self, observations: Array) -> Array:
-        """Return actions `[N, A]` float32 for observations `[N, O]` float32. Raises ValueError for another shape."""
-        if observations.ndim != 2 or observations.shape[1] != self.observation_size:
-            raise ValueError(
-                f"observations: expected (N, {self.observation_size}), got {observations.shape}"
-            )
-        flags = self._flags(observations)
-        actions = self._act(self._canonical(observations, flags, "obs"))
+    def __call__(self, observations: npt.ArrayLike) -> Array:
+        """Return actions `[N, A]` float32 for observations `[N, O]`, or `[A]` for one observation `[O]`.
+
+        Raises ValueError for another shape.
+        """
+        given, size = np.asarray(observations, np.float32), self.observation_size
+        rows = np.atleast_2d(given)
+        if rows.ndim != 2 or rows.shape[1] != size:
+            raise ValueError(f"observations: expected ({size},) or (N, {size}), got {given.shape}")
+        flags = self._flags(rows)
+        actions = self._act(self._canonical(rows, flags, "obs"))
         if flags is not None:
             mirror_rows(actions, flags, *self._mirror["action"])
-        return actions
+        return actions.reshape(given.shape[:-1] + actions.shape[1:])
 
     def forget(self, ended: Array | None = None) -> None:
         """Begin anew in the environments of `ended [N]` bool, in all of them for None; for policies with memory."""
         for memory in (self._memory, self._critic.memory):
             if memory is not None:
                 memory.forget(ended)
+
+    def to_torch(self) -> TorchPolicy:
+        """Return the same function as a torch module of `nn.Linear` layers. Raises ValueError for one with memory."""
+        if self._memory is not None:
+            raise ValueError("to_torch: expected a policy without memory")
+        mirror = (self._mirror["obs"], self._mirror["action"], self.meta.mirror_clock) if self._mirror else None
+        return TorchPolicy(self._layers, self.meta.activation, self._normalisation, self._scale, mirror)
 
     def values(self, observations: Array, critic_observations: Array) -> Array:
         """Return the critics' values `[N, C]` float32 for observations `[N, O]` and critic observations `[N, Oc]`.
