@@ -206,7 +206,7 @@ def l2r_table(suite: Suite, rows: list[TrialRow]) -> Table:
         rate, task = wilson(row.successes, row.seeds), suite.tasks[row.task]
         plan = f"{1000 * row.plan_p50_s:.0f} / {1000 * row.plan_p99_s:.0f}"
         table.add_row(
-            f"{row.task} {task.title}", f"{row.successes}/{row.seeds}", f"{rate.low:.2f}-{rate.high:.2f}",
+            row.task if task.extra else f"{row.task} {task.title}", f"{row.successes}/{row.seeds}", f"{rate.low:.2f}-{rate.high:.2f}",
             "" if task.extra else f"{task.published:.2f}", f"{row.factor:.2f}", plan,
         )
     if len(counting) > 1:
