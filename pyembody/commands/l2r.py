@@ -205,8 +205,9 @@ def l2r_table(suite: Suite, rows: list[TrialRow]) -> Table:
     for row in found:
         rate, task = wilson(row.successes, row.seeds), suite.tasks[row.task]
         plan = f"{1000 * row.plan_p50_s:.0f} / {1000 * row.plan_p99_s:.0f}"
+        name = row.task if task.extra else f"{row.task} {task.title}"
         table.add_row(
-            row.task if task.extra else f"{row.task} {task.title}", f"{row.successes}/{row.seeds}", f"{rate.low:.2f}-{rate.high:.2f}",
+            name, f"{row.successes}/{row.seeds}", f"{rate.low:.2f}-{rate.high:.2f}",
             "" if task.extra else f"{task.published:.2f}", f"{row.factor:.2f}", plan,
         )
     if len(counting) > 1:
