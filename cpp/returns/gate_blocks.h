@@ -11,7 +11,7 @@
 
 namespace embody {
 
-inline constexpr std::int64_t kGateCells = 2048;  // of one block: its state stays in the cache
+inline constexpr std::int64_t kGateCells = 1024;  // of one block: its state stays in the cache
 
 // The episodes of all blocks as one list, in the order of (step, environment).
 GateEpisodes joined(const std::vector<GateEpisodes>& parts, std::size_t channels);
