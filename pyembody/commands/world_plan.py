@@ -148,9 +148,9 @@ def _threads(asked: int) -> int:
 
 def plan_table(task: str, robot: str, rows: dict[str, PlanFigures]) -> Table:
     """Return a row for each model that was planned in."""
-    numbers = ["success", "return", "plan ms p50", "p99", "plans/s"]
+    numbers = ["success", "return", "plan ms p50", "p99", "CPU ms", "plans/s"]
     table = make_table(f"{task} on {robot}, acting in the simulator", ["plans made in"], numbers)
     for way, row in rows.items():
-        times = (f"{row.p50_ms:.1f}", f"{row.p99_ms:.1f}", f"{row.plans_per_s:.0f}")
+        times = (f"{row.p50_ms:.1f}", f"{row.p99_ms:.1f}", f"{row.cpu_ms:.1f}", f"{row.plans_per_s:.0f}")
         table.add_row(WAYS[way], f"{row.successes}/{row.episodes}", f"{row.paid:.2f}", *times)
     return table

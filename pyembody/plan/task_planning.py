@@ -20,7 +20,9 @@ Floats = NDArray[np.float64]
 
 
 class PlannedEpisode(Struct, frozen=True):
-    """What came of an episode: `paid` is the sum of its rewards, `plan_s` how long each plan took."""
+    """What came of an episode: `paid` is the sum of its rewards, `plan_s` the time that each plan took, `cpu_s` the
+    processor's for all of them.
+    """
 
     seed: int
     success: bool
@@ -28,10 +30,11 @@ class PlannedEpisode(Struct, frozen=True):
     paid: float
     length_s: float
     plan_s: tuple[float, ...]
+    cpu_s: float
 
 
 class PlanFigures(Struct, frozen=True):
-    """Episodes of one model together: plans' times in ms, plans per second of planning."""
+    """Episodes of one model together: the times of a plan in ms, `cpu_ms` the processor's, and plans per second."""
 
     episodes: int
     successes: int
@@ -39,6 +42,7 @@ class PlanFigures(Struct, frozen=True):
     p50_ms: float
     p99_ms: float
     plans_per_s: float
+    cpu_ms: float
 
 
 def acting_env(task: Task, robot: Robot, threads: int = 1) -> VectorEnv:
@@ -57,17 +61,19 @@ def planned_episode(
     planner = make_planner(env, rollouts, settings, seed)
     for _ in range(WARM_UP):
         planner.replan(look(env, rollouts.state), 0.0)
-    paid, plan_s, terminated = 0.0, list[float](), False
+    paid, plan_s, cpu_s, terminated = 0.0, list[float](), 0.0, False
     while True:
         start = look(env, rollouts.state)
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time()
         planner.replan(start, rollouts.dt if plan_s else 0.0)
         plan_s.append(time.perf_counter() - began)
+        cpu_s += time.process_time() - cpu
         _, rewards, ended, truncated, _ = env.step(planner.control(0.0)[None])
         paid, terminated = paid + float(rewards[0]), bool(ended[0])
         if terminated or truncated[0]:
             break
-    return PlannedEpisode(seed, bool(env.success[0]), terminated, paid, len(plan_s) * rollouts.dt, tuple(plan_s))
+    length_s = len(plan_s) * rollouts.dt
+    return PlannedEpisode(seed, bool(env.success[0]), terminated, paid, length_s, tuple(plan_s), cpu_s)
 
 
 def make_planner(env: VectorEnv, rollouts: Any, settings: PlannerSettings, seed: int) -> Planner[Any]:
@@ -82,4 +88,5 @@ def figures(episodes: list[PlannedEpisode]) -> PlanFigures:
     p50, p99 = (float(1e3 * np.percentile(plans, q)) for q in (50, 99))
     paid = float(np.mean([e.paid for e in episodes]))
     successes = sum(e.success for e in episodes)
-    return PlanFigures(len(episodes), successes, paid, p50, p99, len(plans) / float(plans.sum()))
+    cpu = 1e3 * sum(e.cpu_s for e in episodes) / len(plans)
+    return PlanFigures(len(episodes), successes, paid, p50, p99, len(plans) / float(plans.sum()), cpu)
