@@ -113,6 +113,9 @@ class ImaginedTask:
             raise SpecError(f"model: expected one of {env.robot.name} with {env.action.shape[1]} actions, got {told}")
         self.dt = float(env.control_dt)
         self.state = ModelState(tuple(env.signals[name] for name in model.names))
+        for name in model.names:
+            env.signal(name)  # bound now, so that what is copied is there when it is looked at
+        env.bindings.refresh()
         program = env.program.only([name for name in PAYS if name in env.program.groups])
         self.model = EnsembleModel(model.ensemble, self.state, program, threads=threads)
         self.params, self.seed, self.propagation = env.params, seed, propagation
