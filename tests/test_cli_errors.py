@@ -47,7 +47,7 @@ BAD_INPUT = [
     (["bench", "evn"], "did you mean 'env'"),
     (["bench", "env", "--json", "nowhere/rows.json"], "no such folder"),
     (["eval", "latest", "--seeds", "0", "0"], "--seeds"),
-    (["dataset", "mak"], "expected one of make, info"),
+    (["dataset", "mak"], "expected one of make, info, export, import"),
     (["dataset", "make", "velocty"], "did you mean 'velocity'"),
     (["dataset", "make", "balance", "--kind", "mixd"], "medium"),
     (["dataset", "make", "balance", "--run", "latest"], "a random dataset is not made from a run"),

@@ -13,8 +13,8 @@ import pytest
 
 from pyembody.analysis import Recording
 from pyembody.spec import SpecError
+from pyembody.spec.extra import EXTRA
 from pyembody.viz import render_video, write_rrd
-from pyembody.viz.extra import EXTRA
 from pyembody.viz.overlay import FAINT, FAR, INK, NEAR, Overlay, slack
 from pyembody.viz.raycast import Raycaster
 from viz_toy import HEIGHT, WIDTH, toy_model, toy_recording

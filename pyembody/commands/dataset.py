@@ -87,11 +87,57 @@ class DatasetInfo:
 
 
 @dataclass(frozen=True)
+class DatasetExport:
+    """Write a dataset in the format of other libraries: what comes back by `import` is the same, byte for byte."""
+
+    path: DatasetPath
+    """The dataset's folder."""
+    format: Literal["minari", "lerobot"]
+    """minari: HDF5 files of Minari (needs h5py); lerobot: Parquet files of LeRobot v3.0 (needs pyarrow)."""
+    out: Annotated[Path, tyro.conf.arg(metavar="DIR", help_behavior_hint="")]
+    """The folder to write, which must be new."""
+
+    def run_command(self) -> int:
+        """Write it, print how it is loaded."""
+        from ..data.exchange import export_dataset
+
+        loaded = export_dataset(self.path, self.format, self.out)
+        print(f"{self.out}: load it with {loaded}")
+        return 0
+
+
+@dataclass(frozen=True)
+class DatasetImport:
+    """Read a dataset of Minari's or LeRobot's: one that was exported from here becomes what it was."""
+
+    path: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DIR")]
+    """The folder of the other dataset."""
+    out: Annotated[Path, tyro.conf.arg(metavar="DATASET", help_behavior_hint="")]
+    """The dataset's folder, which must be new."""
+    format: Annotated[
+        Literal["", "minari", "lerobot"], tyro.conf.arg(metavar="minari|lerobot", help_behavior_hint="")
+    ] = ""
+    """Its format; by default told by its files."""
+
+    def run_command(self) -> int:
+        """Read it, print what came of it."""
+        from ..data.exchange import import_dataset
+
+        header = import_dataset(self.path, self.out, self.format)
+        print(f"{self.out}: {_size(header)}")
+        print(f"next: pyembody world fit {self.out}   or   pyembody dataset info {self.out}")
+        return 0
+
+
+@dataclass(frozen=True)
 class DatasetCommand:
-    """Record runs to disk and look at what was recorded."""
+    """Record runs to disk, look at what was recorded, exchange it with other libraries."""
 
     action: OmitSubcommandPrefixes[
-        Annotated[DatasetMake, subcommand("make")] | Annotated[DatasetInfo, subcommand("info")]
+        Annotated[DatasetMake, subcommand("make")]
+        | Annotated[DatasetInfo, subcommand("info")]
+        | Annotated[DatasetExport, subcommand("export")]
+        | Annotated[DatasetImport, subcommand("import")]
     ]
 
     def run(self) -> int:
@@ -121,7 +167,7 @@ def _shards(dataset: Dataset) -> Table:
     table = make_table("shards", ["shard"], ["steps", "rows", "fell", "cut", *channels], "from")
     for shard, arrays in zip(dataset.header.shards, dataset.shards(), strict=True):
         ends = (arrays["terminated"].sum(), arrays["truncated"].sum())
-        paid = arrays["channels"].reshape(-1, len(channels)).mean(0)
+        paid = arrays["channels"].mean((0, 1))
         numbers = (shard.steps, shard.rows, *ends, *(f"{x:.3g}" for x in paid))
         table.add_row(shard.file.removesuffix(".safetensors"), *map(str, numbers), shard.source)
     return table

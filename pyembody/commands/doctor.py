@@ -29,6 +29,8 @@ EXTRAS = {
     "rerun-sdk": "recordings (.rrd)",
     "av": "videos (.mp4)",
     "matplotlib": "plots in the report",
+    "h5py": "datasets of Minari",
+    "pyarrow": "datasets of LeRobot",
     "stable-baselines3": "a peer of 'bench train'",
     "envpool": "a peer of 'bench env'",
 }

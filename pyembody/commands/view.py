@@ -43,8 +43,8 @@ class View:
     def run(self) -> int:
         """Record, render, write; print where both files are."""
         from ..learn import read_run
+        from ..spec.extra import need
         from ..viz import render_video, write_rrd
-        from ..viz.extra import need
         from . import outcome
 
         positive("seconds", self.seconds)

@@ -13,6 +13,7 @@ from .checks import at_least, positive
 from .dataset import DatasetPath
 from .options import Count, Names, OptionalPath
 from .tables import make_table
+from .world_plan import ModelPath, WorldPlan
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from ..world.fit import Epoch
     from ..world.judge import Curve, OneStep
 
-ModelPath = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="MODEL")]
 SHOWN_STEPS = (1, 2, 5, 10, 20, 50, 100)
 
 
@@ -208,13 +208,14 @@ class WorldLearn:
 
 @dataclass(frozen=True)
 class WorldCommand:
-    """Fit models of a robot's motion to datasets, judge them, and learn policies in them."""
+    """Fit models of a robot's motion to datasets, judge them, learn policies and plan in them."""
 
     action: OmitSubcommandPrefixes[
         Annotated[WorldFit, subcommand("fit")]
         | Annotated[WorldReward, subcommand("reward")]
         | Annotated[WorldReport, subcommand("report")]
         | Annotated[WorldLearn, subcommand("learn")]
+        | Annotated[WorldPlan, subcommand("plan")]
     ]
 
     def run(self) -> int:

@@ -90,7 +90,7 @@ class Dataset:
             successor = present[1:].copy()
             successor[ended] = final
             rows = (present[:-1], arrays["actions"], successor, arrays["channels"])
-            s, a, after, paid = (x.reshape(-1, x.shape[2]) for x in rows)
+            s, a, after, paid = (x.reshape(x.shape[0] * x.shape[1], x.shape[2]) for x in rows)
             parts.append(Transitions(s, a, after, paid, arrays["terminated"].ravel(), arrays["truncated"].ravel()))
         if not parts:
             raise SpecError(f"{self.folder}: expected a dataset with steps in it, got none")

@@ -99,12 +99,17 @@ def read_header(folder: Path) -> Header:
         data = path.read_bytes()
     except OSError as error:
         raise SpecError(f"{path}: cannot read: {error.strerror or error}; expected the folder of a dataset") from None
-    header = decode(Header, data, str(path))
+    return parse_header(data, str(path))
+
+
+def parse_header(data: bytes, place: str) -> Header:
+    """Return the header that a JSON text holds. Raises SpecError naming `place`: another format, or changed."""
+    header = decode(Header, data, place)
     if header.format != FORMAT:
-        raise SpecError(f"{path}: format: expected '{FORMAT}', got '{header.format}'")
+        raise SpecError(f"{place}: format: expected '{FORMAT}', got '{header.format}'")
     if header.digest != _digest(header):
-        raise SpecError(f"{path}: damaged: expected digest {_digest(header)[:16]}..., got {header.digest[:16]}...")
+        raise SpecError(f"{place}: damaged: expected digest {_digest(header)[:16]}..., got {header.digest[:16]}...")
     for shard in header.shards:
         if Path(shard.file).name != shard.file:
-            raise SpecError(f"{path}: shards: expected the name of a file beside it, got '{shard.file}'")
+            raise SpecError(f"{place}: shards: expected the name of a file beside it, got '{shard.file}'")
     return header

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, Generic, Literal, Protocol, TypeVar
 
 import mujoco
 import numpy as np
@@ -15,8 +15,8 @@ from ..spec.errors import SpecError
 from ..spec.robot import Positive, Robot
 from .behaviour import Edits
 from .hand import HandMoves
-from .imagined import Imagined, Start
-from .samplers import HandSpread, Plan, Spread, make_sampler
+from .imagined import Start
+from .samplers import HandSpread, Plan, Sampler, Spread, make_sampler
 from .spline import basis, knot_times
 
 Floats = NDArray[np.float64]
@@ -45,7 +45,22 @@ class PlannerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     space: Literal["joints", "hand"] = "joints"
 
 
-class Planner:
+class Rollouts(Protocol):
+    """A model in which candidates are rolled out, in steps of `dt` seconds."""
+
+    dt: float
+
+    def costs(self, start: Start, controls: Floats, sampler: Sampler | None = None, plan: Plan | None = None) -> Floats:
+        """Return the mean cost `[N]` of controls `[N, T, A]`, infinite for what diverged.
+
+        With a `sampler` and its `plan` a candidate may be dropped, infinite too, once it cannot count any more.
+        """
+
+
+Model = TypeVar("Model", bound=Rollouts)
+
+
+class Planner(Generic[Model]):
     """Knots around which candidates are tried; the same seed gives the same plans for any number of threads.
 
     `ranges` `[A, 2]` are the legal controls, `home` `[A]` the first plan, `synergies` `[S, A]` movements that are tried
@@ -54,7 +69,7 @@ class Planner:
 
     def __init__(
         self,
-        imagined: Imagined,
+        imagined: Model,
         settings: PlannerSettings,
         ranges: Floats,
         home: Floats,

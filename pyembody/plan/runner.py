@@ -67,7 +67,7 @@ class Runner:
         self.built = build_model(robot, FLAT, execution=True)
         self.data = mujoco.MjData(self.built.model)
         self.control_dt = robot.control.control_dt
-        self._planners: dict[str, Planner] = {}
+        self._planners: dict[str, Planner[Imagined]] = {}
         self._worlds: dict[tuple[str, frozenset[str]], Imagined] = {}
         self._costs: dict[tuple[PlannerSettings, frozenset[str]], CostProgram] = {}
         self._home = np.asarray(robot.default_pose, np.float64)
@@ -138,7 +138,7 @@ class Runner:
         data = self.data
         return Start(data.qpos.copy(), data.qvel.copy(), self.control.copy(), self.cycles.copy(), float(data.time))
 
-    def _planner(self, name: str) -> Planner:
+    def _planner(self, name: str) -> Planner[Imagined]:
         if name not in self.settings:
             raise unknown("behaviour", "planner", name, self.settings)
         if name not in self._planners:

@@ -9,8 +9,8 @@ import io
 from pathlib import Path
 from typing import Any
 
+from ..spec.extra import need
 from ..spec.files import write_atomic
-from ..viz.extra import need
 from ..viz.plots import COLOURS, STYLE
 from .summary import Summary
 

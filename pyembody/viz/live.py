@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .extra import need
+from ..spec.extra import need
 from .rerun_log import body_path, entity_name, log_shapes
 
 if TYPE_CHECKING:

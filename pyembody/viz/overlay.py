@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..analysis.record import Recording
-from .extra import need
+from ..spec.extra import need
 
 Array = npt.NDArray[Any]
 

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..analysis.record import Progress, Recording
+from ..spec.extra import need
 from ..spec.files import write_atomic
-from .extra import need
 from .overlay import slack
 from .run_files import Row, names, read_json, read_metrics, read_recording, series, wall_clock
 

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..analysis.record import Progress, Recording
+from ..spec.extra import need
 from ..spec.files import atomic_path
-from .extra import need
 
 if TYPE_CHECKING:
     import mujoco

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..analysis.slices import Slice
+from ..spec.extra import need
 from ..spec.files import write_atomic
-from .extra import need
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

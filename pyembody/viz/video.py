@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..analysis.record import Progress, Recording
+from ..spec.extra import need
 from ..spec.files import atomic_path
 from .camera import Camera, follow, look
-from .extra import need
 
 if TYPE_CHECKING:
     import mujoco

@@ -88,7 +88,7 @@ def record_states(imagined: Imagined, start: Start, controls: NDArray[np.float64
     return rows
 
 
-def _controls(planner: Planner, candidates: int) -> NDArray[np.float64]:
+def _controls(planner: Planner[Imagined], candidates: int) -> NDArray[np.float64]:
     knots = planner.sampler.sample(planner.plan, planner.spread, 0, 0, candidates)
     clipped: NDArray[np.float64] = np.clip(planner.weights @ knots, planner.low, planner.high)
     return clipped

@@ -1,11 +1,13 @@
-"""Packages of the `viz` extra, imported when they are needed."""
+"""Packages of the extras, imported when they are needed."""
 
 from __future__ import annotations
 
 import importlib
 from types import ModuleType
 
-EXTRA = {"av": "av", "matplotlib": "matplotlib", "rerun": "rerun-sdk", "PIL": "pillow"}
+EXTRA = {
+    "av": "av", "matplotlib": "matplotlib", "rerun": "rerun-sdk", "PIL": "pillow", "h5py": "h5py", "pyarrow": "pyarrow"
+}
 
 
 def need(module: str, purpose: str) -> ModuleType:
