@@ -74,7 +74,7 @@ def test_targets_say_what_was_reached_and_what_was_not() -> None:
     level, lifted = targets(watch, ["torso_pitch", "foot_height.FR"])
     assert level.since_s == 0.0
     assert lifted.since_s is None
-    assert str(lifted).startswith("foot_height.FR: not reached, 0.101 m off")
+    assert str(lifted).startswith("foot_height.FR: not held within its tolerance, 0.101 m off")
     assert do.judge(watch, [level, lifted]) == ("partly done: 1 of 2 targets reached", 1)
     assert do.judge(watch, [level]) == ("done: 1 of 1 targets reached", 0)
 
@@ -109,7 +109,7 @@ def test_a_sentence_ends_in_words_and_files(
     code = main(["do", "lift the front right paw", "--seconds", "0.2", "--no-video", "--out", str(tmp_path)])
     shown = capsys.readouterr().out
     assert code == 1
-    assert "foot_height.FR.height" in shown
+    assert "foot_height.FR.height" in shown and "understood: lift paw" in shown
     assert "not done: lift one paw (Q6)" in shown
     (folder,) = (tmp_path / "do").iterdir()
     outcome = json.loads((folder / "outcome.json").read_text())

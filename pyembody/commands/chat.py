@@ -104,6 +104,8 @@ class Conversation:
             after = apply_patch(before, patch, self.state.language)
             self.state.add(patch, after)
             self._console.print(edit_table(said, before, after))
+            if patch.understood:
+                print(f"understood: {', '.join(patch.understood)}")
             for note in patch.notes:
                 print(f"note: {note}")
             self.runner.say(planned(after, self.state.language))

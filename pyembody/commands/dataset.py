@@ -77,12 +77,12 @@ class DatasetInfo:
 
         dataset = Dataset(self.path)
         console = Console()
-        header = dataset.header
+        header, shards = dataset.header, _shards(dataset)  # which reads, and checks, every byte
         origin = f", seeds {list(header.seeds)}, {header.kind or 'recorded'}"
         console.print(f"{header.task} on {header.robot}: {_size(header)}{origin}", soft_wrap=True, highlight=False)
         console.print(f"task {header.task_hash}, robot {header.robot_hash}", soft_wrap=True, highlight=False)
         console.print(_signals(header))
-        console.print(_shards(dataset))
+        console.print(shards)
         return 0
 
 

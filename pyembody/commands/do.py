@@ -95,6 +95,8 @@ class Do:
         before = state.behaviour
         state.add(patch, apply_patch(before, patch, state.language))
         Console().print(edit_table(self.text, before, state.behaviour))
+        if patch.understood:
+            print(f"understood: {', '.join(patch.understood)}")
         for note in patch.notes:
             print(f"note: {note}")
         return state.turns[-1], language
@@ -123,9 +125,9 @@ class Do:
             recording, model = recording_of_watch(watch), motion_model(runner.robot)
             print(f"video: {render_video(recording, model, folder / VIDEO, overlay=False, progress=status_line())}")
             print(f"recording: {write_rrd(recording, model, folder / RECORDING, progress=status_line())}")
-        for target in found:
-            print(target)
         print(f"{verdict} ({watch.factor():.2f} times real time)")
+        for target in found:
+            print(f"  {target}")
         print("next: " + (f"rerun {folder / RECORDING}   or   " if self.video else "") + "pyembody chat")
         return code
 

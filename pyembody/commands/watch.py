@@ -132,7 +132,7 @@ class Target:
 
     def __str__(self) -> str:
         off = f"{shown(self.off, self.unit)} off"
-        return f"{self.term}: " + (f"not reached, {off}" if self.since_s is None else
+        return f"{self.term}: " + (f"not held within its tolerance, {off}" if self.since_s is None else
                                    f"reached after {self.since_s:.1f} s, {off}")
 
 

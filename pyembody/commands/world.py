@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,7 +19,7 @@ from .world_plan import ModelPath, WorldPlan
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..world import WorldModel
+    from ..world import FitSettings, WorldModel
     from ..world.fit import Epoch
     from ..world.judge import Curve, OneStep
 
@@ -55,7 +56,7 @@ class WorldFit:
     def run_command(self) -> int:
         """Fit, print each epoch, and where the model is."""
         from ..data import Dataset
-        from ..world import FitSettings, fit_model
+        from ..world import FitSettings, fit_model, unfinished
 
         for option in ("members", "elites", "epochs"):
             at_least(option, getattr(self, option), 1)
@@ -65,7 +66,17 @@ class WorldFit:
         own = ("members", "elites", "hidden", "activation", "learning_rate", "epochs", "seed")
         settings = FitSettings(**{name: getattr(self, name) for name in own})
         out = self.out or Path("models") / self.dataset.resolve().name
-        model = fit_model(Dataset(self.dataset), out, settings, self.signals, threads=self.threads, report=_tell)
+        dataset = Dataset(self.dataset)
+        print("loss: negative log-likelihood, may be below 0")
+        print("unexplained: share of the change from step to step on held-out rows, of the best and the worst member")
+        try:
+            model = fit_model(
+                dataset, out, settings, self.signals, threads=self.threads, report=partial(_tell, settings)
+            )
+        except BaseException:  # an interrupt too
+            if unfinished(out):
+                print(f"stopped; {out} keeps how far it came, the same command goes on", flush=True)
+            raise
         best = min(model.spec.errors)
         print(f"{out}: {len(model.spec.history)} epochs, the best member leaves {best:.1%} of the change unexplained")
         print(f"next: pyembody world report {out} --data ANOTHER_DATASET")
@@ -189,11 +200,13 @@ class WorldLearn:
         from ..data import Dataset
         from ..learn import create_run, train
         from ..spec import load_offline, load_robot, load_task
+        from ..world import load_model
         from .finish import finish
 
         at_least("imagined", self.imagined, 1)
         at_least("iterations", self.iterations, 0)
         header = Dataset(self.dataset).header
+        load_model(self.model)  # what is no model leaves no run behind
         own = ("choose", "penalty", "penalty_weight", "imagined", "real")
         changes = {name: getattr(self, name) for name in own}
         changes |= {"dataset": str(self.dataset.resolve()), "model": str(self.model.resolve())}
@@ -223,10 +236,11 @@ class WorldCommand:
         return self.action.run_command()
 
 
-def _tell(epoch: Epoch) -> None:
+def _tell(settings: FitSettings, epoch: Epoch) -> None:
     errors = sorted(epoch.errors)
-    text = f"epoch {epoch.number}: loss {epoch.loss:.3f}, unexplained {errors[0]:.2%} .. {errors[-1]:.2%}"
-    print(text + (f", nothing gained for {epoch.stale}" if epoch.stale else ""), flush=True)
+    text = f"epoch {epoch.number} of at most {settings.epochs}: loss {epoch.loss:.3f}, "
+    text += f"unexplained {errors[0]:.2%} .. {errors[-1]:.2%}"
+    print(text + (f", nothing gained for {epoch.stale} of {settings.patience}" if epoch.stale else ""), flush=True)
 
 
 def _one_step_table(single: OneStep, model: WorldModel) -> Table:

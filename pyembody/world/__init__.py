@@ -6,7 +6,7 @@ from .ensemble import Ensemble
 from .fit import Fit, FitSettings
 from .fitting import fit_model
 from .imagined import Imagined
-from .model import ModelSpec, WorldModel, load_model
+from .model import ModelSpec, WorldModel, load_model, unfinished
 from .model_state import ModelState
 from .predict import Predictor
 from .rollout import EnsembleModel
@@ -27,4 +27,5 @@ __all__ = [
     "WorldModel",
     "fit_model",
     "load_model",
+    "unfinished",
 ]

@@ -17,9 +17,8 @@ from ..spec.errors import SpecError
 from ..spec.files import write_atomic
 from ..spec.load import decode
 from .fit import Epoch, Fit, FitSettings
-from .model import SPEC, ModelSpec, WorldModel, adrift, load_model, save_model
+from .model import PROGRESS, SPEC, ModelSpec, WorldModel, adrift, load_model, save_model
 
-PROGRESS = "fit.json"
 STATES = ("fit-0.safetensors", "fit-1.safetensors")
 """Written in turn, so that the one that `fit.json` names is always whole."""
 KEPT = ("flat", "mean", "square", "best", "errors")

@@ -25,6 +25,8 @@ from .predict import Predictor
 Array = npt.NDArray[Any]
 FORMAT = "pyembody-world-1"
 SPEC, ARRAYS = "model.json", "model.safetensors"
+PROGRESS = "fit.json"
+"""What the folder of a fit that has not ended has instead of SPEC."""
 VECTORS = ("log_var_min", "log_var_max", "state_mean", "state_std", "action_mean", "action_std")
 
 
@@ -90,13 +92,21 @@ def save_model(folder: Path, model: WorldModel) -> None:
     write_atomic(folder / SPEC, msgspec.json.format(msgspec.json.encode(spec)) + b"\n")
 
 
+def unfinished(folder: Path) -> bool:
+    """Whether the folder is that of a fit that was stopped."""
+    return (folder / PROGRESS).is_file() and not (folder / SPEC).is_file()
+
+
 def load_model(folder: Path | str) -> WorldModel:
     """Return the model of a folder. Raises SpecError naming the file, and the array, that is missing or damaged."""
     path = Path(folder) / SPEC
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise SpecError(f"{path}: cannot read: {error.strerror or error}; expected the folder of a model") from None
+        expected = "expected the folder of a model"
+        if unfinished(Path(folder)):
+            expected = "its fit was stopped before the end: pyembody world fit goes on with it"
+        raise SpecError(f"{path}: cannot read: {error.strerror or error}; {expected}") from None
     spec = decode(ModelSpec, data, str(path))
     if spec.format != FORMAT:
         raise SpecError(f"{path}: format: expected '{FORMAT}', got '{spec.format}'")

@@ -124,7 +124,7 @@ def _alone(text: str, part: Part, parts: list[list[Word]], state: Dialogue) -> P
         raise part.refuse("must be said alone", part.words)
     if part.undo:
         if not state.turns:
-            raise part.refuse("there is nothing to undo", part.words)
+            raise part.refuse("there is nothing to undo", part.words, state.language.examples[:3])
         return Patch(text, (), state.before.stages, tuple(part.understood), (), undo=True)
     other = translate(part.expands, state)
     if isinstance(other, Unsupported):
