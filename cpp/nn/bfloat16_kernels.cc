@@ -14,8 +14,8 @@
 #include <immintrin.h>
 #endif
 
-// Multiply-adds of activations are not fused at any level, so that all give the same bits.
-#define EMBODY_UNFUSED 1
+// Multiply-adds of activations are fused at every level, so that all give the same bits.
+#define EMBODY_FUSED 1
 
 namespace embody {
 namespace {
@@ -30,7 +30,7 @@ namespace generic {
 
 #if EMBODY_X86_LEVELS
 #pragma GCC push_options
-#pragma GCC target("avx2")
+#pragma GCC target("avx2,fma")
 namespace avx2 {
 #define EMBODY_LANES 8
 #define EMBODY_TILE_ROWS 4
@@ -57,7 +57,7 @@ Bfloat16Kernels choose_table() {
     if (has_bfloat16_units()) {
         return avx512::make_table();
     }
-    if (simd_level() >= SimdLevel::avx2) {
+    if (simd_level() >= SimdLevel::avx2 && __builtin_cpu_supports("fma")) {
         return avx2::make_table();
     }
 #endif

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -388,7 +390,7 @@ TEST(a_layer_norm_has_no_bfloat16_pass) {
     Network n;
     n.layers.push_back({3, 8, 0, 24, 32, 40});
     n.layers.push_back({8, 1, 48, 56});
-    CHECK_FAILS(Bfloat16Pass(n), "without layer norms");
+    CHECK_FAILS(Bfloat16Pass{n}, "without layer norms");
 }
 
 TEST(an_illegal_network_is_named) {
