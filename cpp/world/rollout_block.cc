@@ -34,6 +34,15 @@ void clear(T* array, const RolloutArrays& arrays, std::int64_t step, std::int64_
     }
 }
 
+// An exponent of no finite number, and it alone, carries into the first bit.
+bool finite(const float* x, std::int64_t count) {
+    std::uint32_t bits = 0;
+    for (std::int64_t i = 0; i < count; ++i) {
+        bits |= (std::bit_cast<std::uint32_t>(x[i]) & 0x7F800000U) + 0x00800000U;
+    }
+    return bits >> 31 == 0;
+}
+
 }  // namespace
 
 RolloutBlock::RolloutBlock(const Imagination& rollout, std::int64_t rows)
@@ -130,8 +139,11 @@ void RolloutBlock::act(std::int64_t step) {
 
 std::int64_t RolloutBlock::drop_diverged(std::int64_t step) {
     std::int64_t diverged = 0;
+    if (finite(next_.data(), count_ * state_)) {
+        return diverged;
+    }
     for (std::int64_t row = count_ - 1; row >= 0; --row) {
-        if (!finite(row)) {
+        if (!finite(next_.data() + row * state_, state_)) {
             end(row, step);
             ++diverged;
         }
@@ -155,16 +167,6 @@ void RolloutBlock::reject(std::int64_t step) {
             end(row, step);
         }
     }
-}
-
-bool RolloutBlock::finite(std::int64_t row) const {
-    constexpr std::uint32_t kExponent = 0x7F800000U;  // of no finite number
-    bool found = false;
-    for (std::int64_t i = row * state_; i < (row + 1) * state_; ++i) {
-        const auto bits = std::bit_cast<std::uint32_t>(next_[static_cast<std::size_t>(i)]);
-        found |= (bits & kExponent) == kExponent;
-    }
-    return !found;
 }
 
 template <class T>

@@ -32,7 +32,6 @@ class RolloutBlock {
     void store(T* array, std::int64_t step, const T* from, std::int64_t width) const;
     void retire_ended(std::int64_t step);
     bool terminated(std::int64_t row) const;
-    bool finite(std::int64_t row) const;
     // The row ends: nothing is valid from `step` on, and the last live row takes its place.
     void end(std::int64_t row, std::int64_t step);
     const float* observation(std::int64_t row) const;  // null for one of no numbers
