@@ -29,8 +29,6 @@ struct Product {
     std::int64_t c_row = 0;
     Into into = Into::bias;
     const float* bias = nullptr;  // [columns], or null for zeros
-    bool activated = false;       // whether c becomes activation(c)
-    Activation activation = Activation::elu;
 };
 
 // Layer norm of rows `stride` floats apart: x = gain * hat + shift with hat = (x - mean) * inverse

@@ -58,14 +58,11 @@ Rows Pass::forward(const Panels& panels, std::int64_t group, std::int64_t rows, 
             p.into = Into::add;
             std::copy_n(begun.data, (rows - 1) * begun.stride + p.columns, p.c);
         }
-        const bool hidden = i + 1 < network_.layers.size();
-        p.activation = network_.activation;
-        p.activated = hidden && slopes_.empty() && !layer.normalised();
         network_kernels().product(p);
         if (layer.normalised()) {
             normalise(panels, group, i, rows);
         }
-        if (hidden && !p.activated) {
+        if (i + 1 < network_.layers.size()) {
             network_kernels().activate(network_.activation, rows, p.columns, p.c_row, p.c,
                                        slopes_.empty() ? nullptr : slopes_[i].data());
         }
