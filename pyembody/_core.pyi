@@ -372,4 +372,5 @@ def rollout(
     penalty: str,
     threads: int = 1,
     candidates: tuple[Discriminators, int, float, int, str] | None = None,
+    precision: str = "float32",
 ) -> int: ...

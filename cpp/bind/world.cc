@@ -16,6 +16,7 @@ constexpr std::array<std::string_view, 5> kPropagations = {"sampled", "elite", "
                                                            "softmax"};
 constexpr std::array<std::string_view, 2> kOnReject = {"truncate", "terminate"};
 constexpr std::array<std::string_view, 3> kPenalties = {"none", "aleatoric", "disagreement"};
+constexpr std::array<std::string_view, 2> kPrecisions = {"float32", "bfloat16"};
 constexpr std::array<std::string_view, 3> kSources = {"state", "action", "carried"};
 
 using InputTuple = std::tuple<std::string, std::int64_t>;
@@ -197,13 +198,16 @@ void check_actor(const Imagination& rollout) {
     }
 }
 
-std::int64_t bind_rollout(
-    const std::shared_ptr<Ensemble>& ensemble, const std::shared_ptr<Actor>& actor,
-    const std::shared_ptr<Program>& program, const std::vector<InputTuple>& inputs,
-    const std::string& observations, const py::object& params, const py::object& states,
-    const py::object& carried, const py::object& actions, const py::object& ids,
-    const py::dict& outputs, std::int64_t steps, std::uint64_t seed, const std::string& propagation,
-    bool noise, const std::string& penalty, int threads, const std::optional<FilterTuple>& filter) {
+std::int64_t bind_rollout(const std::shared_ptr<Ensemble>& ensemble,
+                          const std::shared_ptr<Actor>& actor,
+                          const std::shared_ptr<Program>& program,
+                          const std::vector<InputTuple>& inputs, const std::string& observations,
+                          const py::object& params, const py::object& states,
+                          const py::object& carried, const py::object& actions,
+                          const py::object& ids, const py::dict& outputs, std::int64_t steps,
+                          std::uint64_t seed, const std::string& propagation, bool noise,
+                          const std::string& penalty, int threads,
+                          const std::optional<FilterTuple>& filter, const std::string& precision) {
     Imagination rollout;
     rollout.ensemble = ensemble;
     rollout.actor = actor;
@@ -211,9 +215,13 @@ std::int64_t bind_rollout(
         fail("steps: expected 1 to 2^20, got ", steps);
     }
     const auto how = static_cast<Propagation>(choice("propagation", propagation, kPropagations));
-    rollout.settings = {seed,  steps,
-                        how,   static_cast<Penalty>(choice("penalty", penalty, kPenalties)),
-                        noise, read_filter(filter, *ensemble, how)};
+    rollout.settings = {seed,
+                        steps,
+                        how,
+                        static_cast<Penalty>(choice("penalty", penalty, kPenalties)),
+                        noise,
+                        read_filter(filter, *ensemble, how),
+                        static_cast<Precision>(choice("precision", precision, kPrecisions))};
     read_rows(states, carried, actions, ids, rollout);
     rollout.program =
         read_program(program, inputs, observations, *ensemble, rollout.arrays.carried);
@@ -256,7 +264,7 @@ void register_world(py::module_& module) {
         py::arg("states"), py::arg("carried"), py::arg("actions"), py::arg("ids"),
         py::arg("outputs"), py::arg("steps"), py::arg("seed"), py::arg("propagation"),
         py::arg("noise"), py::arg("penalty"), py::arg("threads") = 1,
-        py::arg("candidates") = py::none(),
+        py::arg("candidates") = py::none(), py::arg("precision") = "float32",
         "Imagines rows from states [B, S] through `steps` steps, writes the outputs that are asked "
         "for by name, and gives back how many rows left the finite numbers.");
 }

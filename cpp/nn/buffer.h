@@ -1,4 +1,4 @@
-// Zeroed floats at a 64-byte boundary, made once and never grown.
+// Zeroed numbers at a 64-byte boundary, made once and never grown.
 #pragma once
 
 #include <algorithm>
@@ -19,21 +19,24 @@ constexpr std::int64_t row_stride(std::int64_t count) {
     return padded(count) + (padded(count) / kLine % 2 == 0 ? kLine : 0);
 }
 
-class Buffer {
+template <class T>
+class Aligned {
   public:
-    explicit Buffer(std::int64_t count)
-        : memory_(static_cast<float*>(
-              ::operator new(static_cast<std::size_t>(count) * sizeof(float), kAlignment))) {
-        std::fill_n(memory_.get(), count, 0.0F);
+    explicit Aligned(std::int64_t count)
+        : memory_(static_cast<T*>(
+              ::operator new(static_cast<std::size_t>(count) * sizeof(T), kAlignment))) {
+        std::fill_n(memory_.get(), count, T{});
     }
-    float* data() const { return memory_.get(); }
+    T* data() const { return memory_.get(); }
 
   private:
     static constexpr std::align_val_t kAlignment{64};
     struct Free {
-        void operator()(float* memory) const { ::operator delete(memory, kAlignment); }
+        void operator()(T* memory) const { ::operator delete(memory, kAlignment); }
     };
-    std::unique_ptr<float, Free> memory_;
+    std::unique_ptr<T, Free> memory_;
 };
+
+using Buffer = Aligned<float>;
 
 }  // namespace embody

@@ -10,7 +10,7 @@ namespace embody {
 Acting::Acting(const Actor& actor, const RolloutSettings& settings)
     : actor_(actor),
       settings_(settings),
-      pass_(actor.network(), false),
+      forward_(actor.network(), settings.precision),
       inputs_(kBlockRows * row_stride(actor.network().inputs())),
       noise_(kBlockRows * drawn_columns(actor.actions())) {}
 
@@ -23,7 +23,7 @@ void Acting::act(std::int64_t count, const std::uint32_t* ids, std::uint32_t ste
         for (std::int64_t i = 0; i < rows; ++i) {
             actor_.inputs(observations + (first + i) * width, inputs_.data() + i * stride);
         }
-        const Rows outputs = pass_.forward(actor_.panels(), 0, rows, {inputs_.data(), stride});
+        const Rows outputs = forward_.run(actor_.panels(), 0, rows, {inputs_.data(), stride});
         if (settings_.noise && !actor_.std().empty()) {
             world_kernels().normals({PhiloxKey(settings_.seed), Stream::action, step, ids + first,
                                      rows, actor_.actions(), noise_.data()});

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "nn/buffer.h"
-#include "nn/pass.h"
+#include "nn/forward.h"
 #include "world/rollout.h"
 
 namespace embody {
@@ -23,7 +23,7 @@ class Acting {
 
     const Actor& actor_;
     const RolloutSettings& settings_;
-    Pass pass_;
+    Forward forward_;
     Buffer inputs_;  // [kBlockRows, O]
     Buffer noise_;   // [kBlockRows, drawn A]
 };

@@ -25,8 +25,8 @@ Candidates::Candidates(const Ensemble& ensemble, const RolloutSettings& settings
       judges_(*settings.filter.judges),
       state_(ensemble.state()),
       count_(static_cast<std::int64_t>(ensemble.elites().size()) * settings.filter.resamples),
-      head_(judges_.head(), false),
-      tail_(judges_.tail(), false),
+      head_(judges_.head(), settings.precision),
+      tail_(judges_.tail(), settings.precision),
       candidates_(count_ * kBlockRows * state_),
       noise_(kBlockRows * drawn_columns(state_)),
       inputs_(kBlockRows * row_stride(judges_.head().inputs())),
@@ -85,10 +85,10 @@ void Candidates::vote() {
     const std::int64_t change_stride = row_stride(state_);
     const std::int64_t judges = judges_.count();
     for (std::int64_t g = 0; g < judges; ++g) {
-        const Rows sums = head_.forward(judges_.head_panels(), g, rows, {inputs_.data(), stride});
+        const Rows sums = head_.run(judges_.head_panels(), g, rows, {inputs_.data(), stride});
         for (std::int64_t j = 0; j < count_; ++j) {
             const Rows changes = {changes_.data() + j * kBlockRows * change_stride, change_stride};
-            const Rows logits = tail_.forward(judges_.tail_panels(), g, rows, changes, sums);
+            const Rows logits = tail_.run(judges_.tail_panels(), g, rows, changes, sums);
             float* places = votes_.data() + j * kBlockRows * judges + g;
             for (std::int64_t row = 0; row < rows; ++row) {
                 places[row * judges] = judges_.place(g, logits.data[row * logits.stride]);

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "nn/buffer.h"
-#include "nn/pass.h"
+#include "nn/forward.h"
 #include "world/discriminators.h"
 #include "world/live_rows.h"
 #include "world/rollout.h"
@@ -41,8 +41,8 @@ class Candidates {
     const Discriminators& judges_;
     std::int64_t state_;
     std::int64_t count_;  // J
-    Pass head_;
-    Pass tail_;
+    Forward head_;
+    Forward tail_;
     LiveRows rows_;
     std::span<const std::int32_t> index_;
     std::uint32_t step_ = 0;

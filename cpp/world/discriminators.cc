@@ -39,11 +39,9 @@ Discriminators::Discriminators(const Network& network, std::int64_t state,
     : state_(state),
       head_(head_of(checked(network, state), state)),
       tail_(tail_of(network, state)),
-      head_panels_(head_),
-      tail_panels_(tail_),
+      head_panels_(head_, arrays.flat),
+      tail_panels_(tail_, arrays.flat),
       clip_(arrays.clip) {
-    head_panels_.pack(arrays.flat, Back::none);
-    tail_panels_.pack(arrays.flat, Back::none);
     mean_.assign(arrays.mean, arrays.mean + network.inputs());
     inverse_std_.assign(arrays.inverse_std, arrays.inverse_std + network.inputs());
     const std::int64_t g = count();

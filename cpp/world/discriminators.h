@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "nn/forward.h"
 #include "nn/network.h"
-#include "nn/panels.h"
 
 namespace embody {
 
@@ -30,8 +30,8 @@ class Discriminators {
     // From [s, a] to the first layer's sums; from these and s' - s to the logit.
     const Network& head() const { return head_; }
     const Network& tail() const { return tail_; }
-    const Panels& head_panels() const { return head_panels_; }
-    const Panels& tail_panels() const { return tail_panels_; }
+    const ForwardPanels& head_panels() const { return head_panels_; }
+    const ForwardPanels& tail_panels() const { return tail_panels_; }
     std::int64_t count() const { return head_.groups; }
     std::int64_t state() const { return state_; }
     std::int64_t action() const { return head_.inputs() - state_; }
@@ -52,8 +52,8 @@ class Discriminators {
     std::int64_t state_;
     Network head_;
     Network tail_;
-    Panels head_panels_;
-    Panels tail_panels_;
+    ForwardPanels head_panels_;
+    ForwardPanels tail_panels_;
     std::vector<float> mean_;
     std::vector<float> inverse_std_;
     std::vector<float> low_;  // [G], of logits

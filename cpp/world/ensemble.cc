@@ -42,7 +42,7 @@ std::vector<float> powers(const float* x, std::int64_t count, double sign) {
 
 Ensemble::Ensemble(const Network& network, const StateColumns& columns,
                    const EnsembleArrays& arrays)
-    : network_(network), columns_(columns), panels_(network), elites_(arrays.elites) {
+    : network_(network), columns_(columns), panels_(network, arrays.flat), elites_(arrays.elites) {
     check_columns(columns, network.outputs(), network.inputs());
     if (elites_.empty() || network.groups > 127) {
         fail("ensemble: expected at least one elite and at most 127 members, got ", elites_.size(),
@@ -53,7 +53,6 @@ Ensemble::Ensemble(const Network& network, const StateColumns& columns,
             fail("elites: expected members within [0, ", network.groups, "), got ", elite);
         }
     }
-    panels_.pack(arrays.flat, Back::none);
     mean_.assign(arrays.mean, arrays.mean + network.inputs());
     inverse_std_.assign(arrays.inverse_std, arrays.inverse_std + network.inputs());
     low_ = powers(arrays.log_var_min, columns.width, 1.0);
@@ -98,7 +97,7 @@ void Ensemble::keep_near(float* state_row) const {
 Actor::Actor(const Network& network, const ActorArrays& arrays, std::int64_t actions,
              float squashed)
     : network_(network),
-      panels_(network),
+      panels_(network, arrays.flat),
       std_(arrays.std),
       actions_(actions),
       clip_(arrays.clip),
@@ -108,7 +107,6 @@ Actor::Actor(const Network& network, const ActorArrays& arrays, std::int64_t act
         fail("actor: expected ", actions, " outputs, as many as the members' actions, got ",
              outputs);
     }
-    panels_.pack(arrays.flat, Back::none);
     mean_.assign(arrays.mean, arrays.mean + network.inputs());
     inverse_std_.assign(arrays.inverse_std, arrays.inverse_std + network.inputs());
 }

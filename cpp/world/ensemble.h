@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "nn/forward.h"
 #include "nn/network.h"
-#include "nn/panels.h"
 
 namespace embody {
 
@@ -33,7 +33,7 @@ class Ensemble {
     Ensemble(const Network& network, const StateColumns& columns, const EnsembleArrays& arrays);
 
     const Network& network() const { return network_; }
-    const Panels& panels() const { return panels_; }
+    const ForwardPanels& panels() const { return panels_; }
     const StateColumns& columns() const { return columns_; }
     std::int64_t members() const { return network_.groups; }
     std::int64_t state() const { return columns_.width; }
@@ -55,7 +55,7 @@ class Ensemble {
   private:
     Network network_;
     StateColumns columns_;
-    Panels panels_;
+    ForwardPanels panels_;
     std::vector<float> mean_;
     std::vector<float> inverse_std_;
     std::vector<float> low_;
@@ -77,7 +77,7 @@ class Actor {
     Actor(const Network& network, const ActorArrays& arrays, std::int64_t actions, float squashed);
 
     const Network& network() const { return network_; }
-    const Panels& panels() const { return panels_; }
+    const ForwardPanels& panels() const { return panels_; }
     std::int64_t actions() const { return actions_; }
     const std::vector<float>& std() const { return std_; }
     float squashed() const { return squashed_; }
@@ -86,7 +86,7 @@ class Actor {
 
   private:
     Network network_;
-    Panels panels_;
+    ForwardPanels panels_;
     std::vector<float> mean_;
     std::vector<float> inverse_std_;
     std::vector<float> std_;

@@ -13,7 +13,7 @@ Members::Members(const Ensemble& ensemble, const RolloutSettings& settings, std:
       settings_(settings),
       state_(ensemble.state()),
       noisy_(settings.noise && settings.propagation != Propagation::mean),
-      pass_(ensemble.network(), false),
+      forward_(ensemble.network(), settings.precision),
       means_(ensemble.state()),
       place_(static_cast<std::size_t>(ensemble.members()), -1),
       inputs_(kBlockRows * row_stride(ensemble.network().inputs())),
@@ -86,7 +86,7 @@ void Members::chosen(const LiveRows& rows, std::uint32_t step) {
             const Index index(order_.data() + first, static_cast<std::size_t>(count));
             gather(rows, index);
             draw(rows, index, step);
-            const Rows outputs = forward(member, count);
+            const Rows outputs = predict(member, count);
             for (std::int64_t i = 0; i < count; ++i) {
                 move(rows, index[static_cast<std::size_t>(i)], outputs, i);
             }
@@ -109,7 +109,7 @@ void Members::everyone(const LiveRows& rows, Index index, std::uint32_t step) {
         if (settings_.penalty == Penalty::none && place < 0) {
             continue;
         }
-        const Rows outputs = forward(member, count);
+        const Rows outputs = predict(member, count);
         means_.add(outputs, place >= 0);
         if (candidates_ && place >= 0) {
             candidates_->add(place, outputs, variances_.data());
@@ -161,9 +161,9 @@ void Members::draw(const LiveRows& rows, Index index, std::uint32_t step) {
 }
 
 // A member's outputs for the gathered rows, and their variances where these are needed.
-Rows Members::forward(std::int64_t member, std::int64_t count) {
-    const Rows outputs = pass_.forward(ensemble_.panels(), member, count,
-                                       {inputs_.data(), row_stride(ensemble_.network().inputs())});
+Rows Members::predict(std::int64_t member, std::int64_t count) {
+    const Rows outputs = forward_.run(ensemble_.panels(), member, count,
+                                      {inputs_.data(), row_stride(ensemble_.network().inputs())});
     if (noisy_ || settings_.penalty == Penalty::aleatoric) {
         world_kernels().variances({count, state_, outputs.data + state_, outputs.stride,
                                    ensemble_.low(), ensemble_.high(), variances_.data()});

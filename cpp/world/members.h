@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "nn/buffer.h"
-#include "nn/pass.h"
+#include "nn/forward.h"
 #include "world/candidates.h"
 #include "world/live_rows.h"
 #include "world/member_means.h"
@@ -33,7 +33,7 @@ class Members {
 
     void gather(const LiveRows& rows, Index index);
     void draw(const LiveRows& rows, Index index, std::uint32_t step);
-    Rows forward(std::int64_t member, std::int64_t count);
+    Rows predict(std::int64_t member, std::int64_t count);
     void largest_spread(const LiveRows& rows, Index index) const;
     void move(const LiveRows& rows, std::int64_t row, Rows outputs, std::int64_t place) const;
 
@@ -41,7 +41,7 @@ class Members {
     const RolloutSettings& settings_;
     std::int64_t state_;
     bool noisy_;
-    Pass pass_;
+    Forward forward_;
     MemberMeans means_;
     std::vector<std::int64_t> place_;  // [E], of a member among the elites, -1: it is none
     std::optional<Candidates> candidates_;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "nn/forward.h"
 #include "program/program.h"
 #include "world/discriminators.h"
 #include "world/ensemble.h"
@@ -64,6 +65,7 @@ struct RolloutSettings {
     Penalty penalty = Penalty::none;
     bool noise = true;  // of the members and the policy
     Filter filter;
+    Precision precision = Precision::float32;  // of all networks
 
     // Whether a row's own member says all that is asked for.
     bool alone() const {

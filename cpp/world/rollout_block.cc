@@ -1,6 +1,7 @@
 #include "world/rollout_block.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace embody {
 namespace {
@@ -33,6 +34,15 @@ void clear(T* array, const RolloutArrays& arrays, std::int64_t step, std::int64_
     }
 }
 
+// An exponent of no finite number, and it alone, carries into the first bit.
+bool finite(const float* x, std::int64_t count) {
+    std::uint32_t bits = 0;
+    for (std::int64_t i = 0; i < count; ++i) {
+        bits |= (std::bit_cast<std::uint32_t>(x[i]) & 0x7F800000U) + 0x00800000U;
+    }
+    return bits >> 31 == 0;
+}
+
 }  // namespace
 
 RolloutBlock::RolloutBlock(const Imagination& rollout, std::int64_t rows)
@@ -51,6 +61,8 @@ RolloutBlock::RolloutBlock(const Imagination& rollout, std::int64_t rows)
       member_(made<std::int8_t>(rows)),
       credible_(made<float>(rows)),
       rejected_(made<std::uint8_t>(rows)),
+      ended_(made<std::uint8_t>(rows)),
+      ones_(static_cast<std::size_t>(rows), std::uint8_t{1}),
       members_(*rollout.ensemble, rollout.settings, rows) {
     if (rollout.actor != nullptr) {
         acting_.emplace(*rollout.actor, rollout.settings);
@@ -78,6 +90,7 @@ std::int64_t RolloutBlock::run(std::int64_t begin, std::int64_t end) {
 
 void RolloutBlock::start(std::int64_t begin, std::int64_t end) {
     count_ = end - begin;
+    in_order_ = true;
     for (std::int64_t row = 0; row < count_; ++row) {
         origin_[static_cast<std::size_t>(row)] = begin + row;
         clear(arrays_.rejected, arrays_, 0, begin + row, 1, std::uint8_t{0});
@@ -126,8 +139,11 @@ void RolloutBlock::act(std::int64_t step) {
 
 std::int64_t RolloutBlock::drop_diverged(std::int64_t step) {
     std::int64_t diverged = 0;
+    if (finite(next_.data(), count_ * state_)) {
+        return diverged;
+    }
     for (std::int64_t row = count_ - 1; row >= 0; --row) {
-        if (!finite(row)) {
+        if (!finite(next_.data() + row * state_, state_)) {
             end(row, step);
             ++diverged;
         }
@@ -153,39 +169,39 @@ void RolloutBlock::reject(std::int64_t step) {
     }
 }
 
-bool RolloutBlock::finite(std::int64_t row) const {
-    float zero = 0.0F;  // or a NaN
-    for (std::int64_t i = row * state_; i < (row + 1) * state_; ++i) {
-        zero += next_[static_cast<std::size_t>(i)] * 0.0F;
+template <class T>
+void RolloutBlock::store(T* array, std::int64_t step, const T* from, std::int64_t width) const {
+    if (array == nullptr || count_ == 0) {
+        return;
     }
-    return zero == 0.0F;
+    if (in_order_) {
+        std::copy_n(from, count_ * width, place(array, arrays_, step, origin_.front(), width));
+        return;
+    }
+    for (std::int64_t row = 0; row < count_; ++row) {
+        put(array, arrays_, step, origin_[static_cast<std::size_t>(row)], from + row * width,
+            width);
+    }
 }
 
 void RolloutBlock::store_before(std::int64_t step) const {
-    for (std::int64_t row = 0; row < count_; ++row) {
-        const std::int64_t to = origin_[static_cast<std::size_t>(row)];
-        put(arrays_.observations, arrays_, step, to, observation(row), observation_);
-        put(arrays_.actions, arrays_, step, to, actions_.data() + row * action_, action_);
-    }
+    store(arrays_.observations, step, observation(0), observation_);
+    store(arrays_.actions, step, actions_.data(), action_);
 }
 
 void RolloutBlock::store_after(std::int64_t step) {
-    const std::int64_t channels = rollout_.channel_width();
-    const std::uint8_t valid = 1;
     for (std::int64_t row = 0; row < count_; ++row) {
-        const auto at = static_cast<std::size_t>(row);
-        const std::int64_t to = origin_[at];
-        put(arrays_.next_states, arrays_, step, to, states_.data() + row * state_, state_);
-        put(arrays_.valid, arrays_, step, to, &valid, 1);
-        put(arrays_.penalty, arrays_, step, to, &penalty_[at], 1);
-        put(arrays_.member, arrays_, step, to, &member_[at], 1);
-        put(arrays_.credible, arrays_, step, to, &credible_[at], 1);
-        if (channels > 0) {
-            put(arrays_.channels, arrays_, step, to, program_->channels() + row * channels,
-                channels);
-        }
-        const std::uint8_t ended = terminated(row) ? 1 : 0;
-        put(arrays_.terminated, arrays_, step, to, &ended, 1);
+        ended_[static_cast<std::size_t>(row)] = terminated(row) ? 1 : 0;
+    }
+    store(arrays_.next_states, step, states_.data(), state_);
+    store(arrays_.valid, step, ones_.data(), 1);
+    store(arrays_.penalty, step, penalty_.data(), 1);
+    store(arrays_.member, step, member_.data(), 1);
+    store(arrays_.credible, step, credible_.data(), 1);
+    store(arrays_.terminated, step, ended_.data(), 1);
+    const std::int64_t channels = rollout_.channel_width();
+    if (channels > 0) {
+        store(arrays_.channels, step, program_->channels(), channels);
     }
 }
 
@@ -223,6 +239,7 @@ void RolloutBlock::end(std::int64_t row, std::int64_t step) {
         return;
     }
     const auto other = static_cast<std::size_t>(last);
+    in_order_ = false;
     origin_[at] = origin_[other];
     ids_[at] = ids_[other];
     member_[at] = member_[other];

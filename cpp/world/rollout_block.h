@@ -27,9 +27,11 @@ class RolloutBlock {
     void reject(std::int64_t step);
     void store_before(std::int64_t step) const;
     void store_after(std::int64_t step);
+    // Live rows [count, width] at a step of [L, B, width], unless null.
+    template <class T>
+    void store(T* array, std::int64_t step, const T* from, std::int64_t width) const;
     void retire_ended(std::int64_t step);
     bool terminated(std::int64_t row) const;
-    bool finite(std::int64_t row) const;
     // The row ends: nothing is valid from `step` on, and the last live row takes its place.
     void end(std::int64_t row, std::int64_t step);
     const float* observation(std::int64_t row) const;  // null for one of no numbers
@@ -41,6 +43,7 @@ class RolloutBlock {
     std::int64_t observation_;
     std::int64_t count_ = 0;            // live rows
     std::vector<std::int64_t> origin_;  // [R], rows of the caller
+    bool in_order_ = true;              // whether these follow each other
     std::vector<std::uint32_t> ids_;
     std::vector<float> states_;   // [R, S]
     std::vector<float> next_;     // [R, S]
@@ -50,6 +53,8 @@ class RolloutBlock {
     std::vector<std::int8_t> member_;
     std::vector<float> credible_;
     std::vector<std::uint8_t> rejected_;
+    std::vector<std::uint8_t> ended_;
+    std::vector<std::uint8_t> ones_;
     Members members_;
     std::optional<Acting> acting_;
     std::optional<ImaginedProgram> program_;

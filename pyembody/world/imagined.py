@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
+Precision: TypeAlias = Literal["float32", "bfloat16"]
+"""Of the networks' inputs, weights and hidden outputs; sums are float32 in both."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from ..spec.errors import SpecError, unknown
 from .actor import Actor
 from .candidates import Candidates
 from .ensemble import Ensemble
-from .imagined import Imagined, empty
+from .imagined import Imagined, Precision, empty
 from .model_state import ModelState, own_columns
 from .packing import flatten_layers, inverse
 
@@ -76,6 +76,7 @@ class EnsembleModel:
         noise: bool = True,
         penalty: Penalty = "none",
         candidates: Candidates | None = None,
+        precision: Precision = "float32",
         out: Imagined | None = None,
     ) -> Imagined:
         """Return what is imagined.
@@ -95,6 +96,8 @@ class EnsembleModel:
             penalty: `aleatoric` is the largest of the members' norms of standard deviations (MOPO, Yu et al. 2020),
                 `disagreement` the norm of the standard deviation of their means; both evaluate all members.
             candidates: what judges the candidates of `select` and `softmax`, and ends rows that are not credible.
+            precision: of all networks; `bfloat16` is faster where the processor has units for it (docs/world_models.md
+                says by how much it errs).
             out: arrays of an earlier rollout to write again.
 
         Raises ValueError naming the array that does not fit.
@@ -124,6 +127,7 @@ class EnsembleModel:
             penalty,
             self.threads,
             None if candidates is None else candidates.packed,
+            precision,
         )
         return replace(result, diverged=diverged)
 

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from ..program import CompiledTask
 from . import random_reference as random
 from .actor import Actor
+from .bfloat16_reference import rounded
 from .candidates import Candidates
 from .ensemble import Ensemble
-from .imagined import Imagined, empty
+from .imagined import Imagined, Precision, empty
 from .model_state import ACTION, TRUNCATED, ModelState, columns_of
 from .reward import TEMPERATURE, DynamicsReward, combined
 
@@ -35,33 +36,43 @@ def softplus(x: Array) -> Array:
     return np.logaddexp(0.0, x)
 
 
-def forward(weights: list[Array], biases: list[Array], activation: str, rows: Array) -> Array:
-    """Return a perceptron's outputs for rows `[N, in]`, or those of each of E for `[E, in, out]`."""
+def forward(
+    weights: list[Array], biases: list[Array], activation: str, rows: Array, precision: Precision = "float32"
+) -> Array:
+    """Return a perceptron's outputs for rows `[N, in]`, or those of each of E for `[E, in, out]`. With `bfloat16` the
+    inputs of every layer and its weights are rounded; sums, biases and activations are not.
+    """
     hidden = rows
     for i, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+        if precision == "bfloat16":
+            hidden, weight = rounded(hidden).astype(np.float64), rounded(weight)
         hidden = hidden @ weight.astype(np.float64) + bias
         if i < len(weights) - 1:
             hidden = ACTIVATIONS[activation](hidden)
     return hidden
 
 
-def predict(ensemble: Ensemble, states: Array, actions: Array) -> tuple[Array, Array]:
+def predict(
+    ensemble: Ensemble, states: Array, actions: Array, precision: Precision = "float32"
+) -> tuple[Array, Array]:
     """Return the members' means of s' - s and log variances `[E, N, S]` for `[N, S]` and `[N, A]`."""
     rows = np.concatenate(
         [(states - ensemble.state_mean) / ensemble.state_std, (actions - ensemble.action_mean) / ensemble.action_std], 1
     )
-    outputs = forward(ensemble.weights, ensemble.biases, ensemble.activation, rows.astype(np.float64))
+    outputs = forward(ensemble.weights, ensemble.biases, ensemble.activation, rows.astype(np.float64), precision)
     mean, raw = np.split(outputs, 2, axis=2)
     low, high = ensemble.log_var_min.astype(np.float64), ensemble.log_var_max.astype(np.float64)
     log_var = high - softplus(high - raw)
     return mean, low + softplus(log_var - low)
 
 
-def dynamics_reward(reward: DynamicsReward, state: Array, action: Array, successor: Array) -> Array:
+def dynamics_reward(
+    reward: DynamicsReward, state: Array, action: Array, successor: Array, precision: Precision = "float32"
+) -> Array:
     """Return how credible transitions `[N, S]`, `[N, A]`, `[N, S]` are `[N]`."""
     scaled = ((state, "state"), (action, "action"), (successor - state, "change"))
     rows = [(x - getattr(reward, f"{n}_mean")) / getattr(reward, f"{n}_std").astype(np.float64) for x, n in scaled]
-    logits = forward(reward.weights, reward.biases, reward.activation, np.concatenate(rows, 1))
+    logits = forward(reward.weights, reward.biases, reward.activation, np.concatenate(rows, 1), precision)
     return combined(logits[..., 0].T, reward)
 
 
@@ -81,10 +92,11 @@ class RolloutReference:
         noise: bool = True,
         penalty: str = "none",
         candidates: Candidates | None = None,
+        precision: Precision = "float32",
     ) -> None:
         self.ensemble, self.state, self.program, self.actor = ensemble, state, program, actor
         self.observations, self.seed, self.propagation = observations, seed, propagation
-        self.noise, self.penalty, self.candidates = noise, penalty, candidates
+        self.noise, self.penalty, self.candidates, self.precision = noise, penalty, candidates, precision
 
     def run(
         self,
@@ -154,7 +166,7 @@ class RolloutReference:
         actor = self.actor
         assert actor is not None
         rows = np.clip((observations - actor.mean) / actor.std.astype(np.float64), -actor.clip, actor.clip)
-        outputs = forward(actor.weights, actor.biases, actor.activation, rows)[:, : actor.actions]
+        outputs = forward(actor.weights, actor.biases, actor.activation, rows, self.precision)[:, : actor.actions]
         if self.noise and actor.action_std is not None:
             outputs = outputs + actor.action_std * random.normals(ids, step, random.ACTION, actor.actions, self.seed)
         return np.tanh(outputs) * actor.squashed if actor.squashed else outputs
@@ -162,7 +174,7 @@ class RolloutReference:
     def _step(self, state: Array, action: Array, ids: NDArray[np.uint32], step: int) -> tuple[Array, ...]:
         """Who predicts, the next state, the penalty, and the dynamics reward."""
         ensemble, rows = self.ensemble, np.arange(len(state))
-        means, log_vars = predict(ensemble, state, action)
+        means, log_vars = predict(ensemble, state, action, self.precision)
         credible = np.zeros(len(state))
         if self.candidates is not None:
             member, successor, credible = self._chosen(self.candidates, state, action, means, log_vars, ids, step)
@@ -207,7 +219,7 @@ class RolloutReference:
         far = FAR * own.state_std.astype(np.float64)
         candidates = np.clip(state + change, own.state_mean - far, own.state_mean + far)
         candidates = np.stack([self._repaired(c) for c in candidates])
-        rewards = np.stack([dynamics_reward(asked.reward, state, action, c) for c in candidates])
+        rewards = np.stack([dynamics_reward(asked.reward, state, action, c, self.precision) for c in candidates])
         scores = rewards
         if self.propagation == "softmax":
             words = random.philox(random.counters(ids, step, random.CHOICE, -(-len(elites) // 4)), self.seed)

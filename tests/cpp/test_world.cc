@@ -43,7 +43,8 @@ struct Imagined {
     std::vector<float> penalty;
     std::int64_t diverged = 0;
 
-    Imagined(std::int64_t first, std::int64_t rows, int threads, Penalty kind) {
+    Imagined(std::int64_t first, std::int64_t rows, int threads, Penalty kind,
+             Precision precision = Precision::float32) {
         const Network members = network(kMembers, kState + kAction, 41, 2 * kState);
         const Network policy = network(1, kState, 17, kAction);
         const std::vector<float> flat = draw(kMembers * members.group_stride, 0.3F, 1);
@@ -59,7 +60,7 @@ struct Imagined {
         rollout.actor = std::make_shared<const Actor>(
             policy, ActorArrays{policy_flat.data(), zeros.data(), ones.data(), 5.0F, {0.1F, 0.2F}},
             kAction, 0.0F);
-        rollout.settings = {7, kSteps, Propagation::sampled, kind, true};
+        rollout.settings = {7, kSteps, Propagation::sampled, kind, true, {}, precision};
         const std::vector<float> states = draw(kRows * kState, 1.0F, 3);
         std::vector<std::uint32_t> ids;
         for (std::int64_t row = first; row < first + rows; ++row) {
@@ -114,6 +115,17 @@ TEST(threads_change_no_bit_of_a_rollout) {
         CHECK(one.penalty == two.penalty && one.diverged == 0);
         CHECK((one.penalty.front() > 0.0F) == (kind != Penalty::none));
     }
+}
+
+TEST(threads_change_no_bit_of_a_rollout_in_bfloat16) {
+    const Imagined exact(0, kRows, 1, Penalty::none);
+    const Imagined one(0, kRows, 1, Penalty::none, Precision::bfloat16);
+    const Imagined three(0, kRows, 3, Penalty::none, Precision::bfloat16);
+    CHECK(one.next_states == three.next_states);
+    CHECK(one.next_states != exact.next_states);
+    const Imagined part(500, 31, 1, Penalty::none, Precision::bfloat16);
+    CHECK(std::equal(part.next_states.begin(), part.next_states.begin() + 31 * kState,
+                     one.next_states.begin() + 500 * kState));
 }
 
 TEST(a_part_of_the_rows_gives_the_same_bits) {

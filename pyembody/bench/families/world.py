@@ -13,6 +13,7 @@ import numpy as np
 
 from ... import _core
 from ...world import Candidates
+from ...world.imagined import Precision
 from ..row import LIMIT, Result, Row, Settings, compare
 from ..stepping import Sampler, usable_cores
 from ..timing import Case, interleave, nothing
@@ -47,6 +48,8 @@ def run(settings: Settings) -> Result:
             dense = interleave(dense_samplers(problem, steps, threads), settings.seconds / 4)
             rows += compare(FAMILY, f"dense/{name}", UNIT, dense)
             if len(problem.states) <= EVERYONE:
+                rounded = interleave(bfloat16_samplers(problem, steps, threads), settings.seconds / 2)
+                rows += compare(FAMILY, f"{name}/bfloat16", UNIT, rounded)
                 judged = interleave(candidate_samplers(problem, threads), settings.seconds / 4)
                 judged[GOAL_NAME] = [GOAL]
                 rows += compare(FAMILY, f"candidates/{name}", "candidates/s", judged)
@@ -57,20 +60,38 @@ def run(settings: Settings) -> Result:
 
 def rollout_samplers(problem: Problem, steps: int, threads: int, compiled: bool) -> dict[str, Sampler]:
     """Return imagined steps per second of ours, the limit, and torch."""
-    model, states = problem.model(threads), problem.states
-    out = model.rollout(states, steps, actor=problem.actor, carried=problem.commands)
-
-    def ours() -> int:
-        model.rollout(states, steps, actor=problem.actor, carried=problem.commands, out=out)
-        return steps * len(states)
-
+    states = problem.states
     runs = {"torch-eager": TorchRollout(problem, steps).run}
     if len(states) <= EVERYONE:
         runs["torch-all-members"] = TorchRollout(problem, steps, everyone=True).run
     if compiled:
         runs["torch-compile"] = TorchRollout(problem, steps, compiled=True).run
     limit = _arithmetic(problem.member_multiply_adds + problem.policy_multiply_adds, threads, rest)
-    return {"ours": Case(ours, rest).sample, LIMIT: limit, **{name: Case(run).sample for name, run in runs.items()}}
+    ours = _imagining(problem, steps, threads, "float32")
+    return {"ours": ours, LIMIT: limit, **{name: Case(run).sample for name, run in runs.items()}}
+
+
+def bfloat16_samplers(problem: Problem, steps: int, threads: int) -> dict[str, Sampler]:
+    """Return imagined steps per second of ours in bfloat16, ours in float32, and torch under autocast."""
+    return {
+        "ours": _imagining(problem, steps, threads, "bfloat16"),
+        "float32": _imagining(problem, steps, threads, "float32"),
+        "torch-autocast": Case(TorchRollout(problem, steps, autocast=True).run).sample,
+    }
+
+
+def _imagining(problem: Problem, steps: int, threads: int, precision: Precision) -> Sampler:
+    imagine = partial(
+        problem.model(threads).rollout, problem.states, steps, actor=problem.actor, carried=problem.commands,
+        precision=precision,
+    )
+    out = imagine()
+
+    def ours() -> int:
+        imagine(out=out)
+        return steps * len(problem.states)
+
+    return Case(ours, rest).sample
 
 
 def dense_samplers(problem: Problem, steps: int, threads: int) -> dict[str, Sampler]:

@@ -17,12 +17,16 @@ WEIGHTS = (1.5, 0.75, -2.5, -20.0, -0.01)
 
 
 class TorchRollout:
-    """L steps of B rows with the policy in the loop; what a rollout of ours writes is written too."""
+    """L steps of B rows with the policy in the loop; what a rollout of ours writes is written too. With `autocast` the
+    networks' products are bfloat16's, and their weights are cast once.
+    """
 
-    def __init__(self, problem: Problem, steps: int, compiled: bool = False, everyone: bool = False) -> None:
+    def __init__(
+        self, problem: Problem, steps: int, compiled: bool = False, everyone: bool = False, autocast: bool = False
+    ) -> None:
         self.states, self.commands = torch.from_numpy(problem.states), torch.from_numpy(problem.commands)
         rows = len(self.states)
-        self.steps = steps
+        self.steps, self.autocast = steps, autocast
         self.out = {
             "observations": torch.zeros(steps, rows, STATES),
             "actions": torch.zeros(steps, rows, JOINTS),
@@ -30,8 +34,8 @@ class TorchRollout:
             "channels": torch.zeros(steps, rows, 2),
         }
         self.terminated = torch.zeros(steps, rows, dtype=torch.bool)
-        members = Members(problem.ensemble, everyone)
-        policy = Policy(problem.actor)
+        weights = torch.bfloat16 if autocast else torch.float32
+        members, policy = Members(problem.ensemble, everyone, weights), Policy(problem.actor, weights)
 
         def step(states: Tensor, commands: Tensor, before: Tensor, order: Tensor) -> tuple[Tensor, ...]:
             actions = policy(states)
@@ -44,7 +48,7 @@ class TorchRollout:
     def run(self) -> int:
         """Return how many steps of a row were imagined."""
         states, before = self.states, torch.zeros(len(self.states), JOINTS)
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self.autocast):
             for t in range(self.steps):
                 order = torch.randperm(len(states))  # out of the step: torch's compiler fails on it
                 actions, successors, channels, terminated = self._step(states, self.commands, before, order)
@@ -58,9 +62,9 @@ class TorchRollout:
 class Policy:
     """A normal action around a perceptron's output."""
 
-    def __init__(self, actor: Actor) -> None:
+    def __init__(self, actor: Actor, dtype: torch.dtype) -> None:
         pairs = zip(actor.weights, actor.biases, strict=True)
-        self.layers = [(torch.from_numpy(w), torch.from_numpy(b)) for w, b in pairs]
+        self.layers = [(torch.from_numpy(w).to(dtype), torch.from_numpy(b).to(dtype)) for w, b in pairs]
         self.mean, self.std, self.clip = torch.from_numpy(actor.mean), torch.from_numpy(actor.std), actor.clip
         self.spread = torch.as_tensor(actor.action_std)
 
@@ -75,10 +79,10 @@ class Policy:
 class Members:
     """The next state by a member of each row's own."""
 
-    def __init__(self, ensemble: Ensemble, everyone: bool) -> None:
+    def __init__(self, ensemble: Ensemble, everyone: bool, dtype: torch.dtype = torch.float32) -> None:
         chosen: Any = slice(None) if everyone else list(ensemble.elites)
         self.layers = [
-            (torch.from_numpy(w[chosen].copy()), torch.from_numpy(b[chosen].copy()))
+            (torch.from_numpy(w[chosen].copy()).to(dtype), torch.from_numpy(b[chosen].copy()).to(dtype))
             for w, b in zip(ensemble.weights, ensemble.biases, strict=True)
         ]
         self.elites, self.everyone = torch.tensor(ensemble.elites), everyone
