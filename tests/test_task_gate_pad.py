@@ -1,4 +1,4 @@
-"""What the task gate_pad calls success: the pad counts only behind the gate, and only for who stays on it."""
+"""What the task gate_pad calls success: the pad counts only behind the gate, and only for who stands on it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ HOLD = 25
 """Control steps of half a second."""
 
 
-def carried(way: list[tuple[float, float]]) -> tuple[list[bool], bool]:
-    """Put a standing robot at each place `way` (m) for a step: whether the episode had ended after each, and well."""
+def carried(way: list[tuple[float, float]], speed: float = 0.0) -> tuple[list[bool], bool]:
+    """Put a robot at each place of `way` (m), `speed` (m/s) fast, for a step: whether each ended the episode, and well."""
     env = VectorEnv(replace(load_task("gate_pad"), reset=Reset()), load_robot("go2"), 1)
     env.reset(seed=0)
     ended, success = [], False
     for place in way:
         env.batch.bind("qpos")[0, :2] = place
+        env.batch.bind("qvel")[0, :2] = speed, 0.0
         _, _, terminated, _, info = env.step(np.zeros((1, 12), np.float32))
         ended.append(bool(terminated[0]))
         if ended[-1]:
@@ -38,10 +39,14 @@ def test_half_a_second_on_the_pad_behind_the_gate_is_a_success() -> None:
 
 
 @pytest.mark.parametrize(
-    "way",
-    [[BESIDE] + [PAD] * (HOLD + 5), [GATE] + ([PAD] * (HOLD - 5) + [(2.5, 0.0)]) * 2],
-    ids=["beside the gate", "not long enough"],
+    ("way", "speed"),
+    [
+        ([BESIDE] + [PAD] * (HOLD + 5), 0.0),
+        ([GATE] + ([PAD] * (HOLD - 5) + [(2.5, 0.0)]) * 2, 0.0),
+        ([GATE] + [PAD] * (HOLD + 5), 0.6),
+    ],
+    ids=["beside the gate", "not long enough", "walking over it"],
 )
-def test_the_pad_alone_is_not(way: list[tuple[float, float]]) -> None:
-    ended, _ = carried(way)
+def test_the_pad_alone_is_not(way: list[tuple[float, float]], speed: float) -> None:
+    ended, _ = carried(way, speed)
     assert not any(ended)
