@@ -16,7 +16,7 @@ HOLD = 25
 
 
 def carried(way: list[tuple[float, float]], speed: float = 0.0) -> tuple[list[bool], bool]:
-    """Put a robot at each place of `way` (m), `speed` (m/s) fast, for a step: whether each ended the episode, and well."""
+    """Put a robot at each place of `way` (m) for a step, `speed` (m/s) fast: whether it ended the episode, and well."""
     env = VectorEnv(replace(load_task("gate_pad"), reset=Reset()), load_robot("go2"), 1)
     env.reset(seed=0)
     ended, success = [], False
