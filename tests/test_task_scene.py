@@ -97,4 +97,4 @@ def test_scene_signals_need_a_scene(folder: Path) -> None:
 def test_a_robot_and_its_tasks_scene_provide_signals_together() -> None:
     task, robot = spec.load_task("gate_pad"), spec.load_robot("go2")
     table = provided_signals(robot, task)
-    assert table["pad_pos"].values == (1.8, 0.5, 0.0) and table["base_pos"].source
+    assert table["pad_pos"].values == (2.0, 0.0, 0.0) and table["base_pos"].source
