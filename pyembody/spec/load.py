@@ -14,6 +14,7 @@ from .check import check_robot, check_task
 from .errors import SpecError, nearest, unknown
 from .files import read_toml
 from .gate import expand_gated_terms
+from .given import names_file, task_folder
 from .robot import Robot
 from .task import Task
 from .templates import expand_templates
@@ -51,10 +52,12 @@ def list_variants(task: str) -> list[str]:
 def find_folder(kind: str, name: str, file: str = "") -> Path:
     """Return the folder of a robot or task, given as a shipped name or as a path of the user's own folder.
 
-    `file` is what such a folder holds (default: `robot.toml` or `task.toml`). Raises SpecError naming the nearest
-    legal name.
+    `file` is what such a folder holds (default: `robot.toml` or `task.toml`), and may be named itself. Raises SpecError
+    naming the nearest legal name, or saying what another file is.
     """
     file = file or f"{kind}.toml"
+    if names_file(name):
+        return task_folder(Path(name).expanduser(), kind, file)
     if "/" in name or "\\" in name or name.startswith("."):
         folder = Path(name).expanduser().resolve()
         if not (folder / file).is_file():

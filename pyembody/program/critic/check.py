@@ -73,25 +73,29 @@ def check(subject: Task | str, robot: Robot, options: Options | None = None) -> 
     return ordered(errors + examine(task, program, signal_bounds(signals, robot, task, options.bounds)))
 
 
-def check_alone(source: str | Path) -> tuple[CompiledTask | None, list[Finding]]:
+def check_alone(source: str | Path, dt: float | None = None) -> tuple[CompiledTask | None, list[Finding]]:
     """Return the program of a text that declares its own signals, and the findings about it; see `read_standalone`.
 
-    No program comes back if an error leaves none. Nothing is known of the signals' ranges but their kinds. A text that
-    leaves the control step to its caller is checked with one of `STEP` seconds.
+    `dt` is the control step in seconds, if the text does not say it. No program comes back if an error leaves none.
+    Nothing is known of the signals' ranges but their kinds.
     """
     try:
         alone = read_standalone(source, check=False)
     except SpecError as error:
         return None, [finding_of(error, {})]
     task, refused = mended(alone.task, check_program)
+    try:
+        step = alone.step(dt)
+    except SpecError as error:
+        refused.append(finding_of(error, {}))
+        step = STEP  # what else is wrong does not depend on it
     if task is None:
         return None, ordered(refused)
-    signals = alone.signals
-    program, errors = _compiled(task, signals, STEP if alone.dt is None else alone.dt, None)
+    program, errors = _compiled(task, alone.signals, step, None)
     errors = refused + errors
     if program is None:
         return None, ordered(errors)
-    return program, ordered(errors + examine(task, program, signal_bounds(signals, None, task, {})))
+    return program, ordered(errors + examine(task, program, signal_bounds(alone.signals, None, task, {})))
 
 
 def examine(task: Task, program: CompiledTask, bounds: Mapping[str, Bound]) -> list[Finding]:
