@@ -58,7 +58,7 @@ class RewardEdit:
     log: OptionalPath = None
     """Of a FILE: the states, an .npz file of arrays [T, N, ...] by signal, and 'resets' [T, N] where episodes start."""
     write: OptionalPath = None
-    """Write the edited task to this new file."""
+    """Write the edited task: a new task folder, which 'pyembody train' takes, or its text alone as NAME.toml."""
     out: Path = Path("runs")
     """Folder of the runs, for 'latest'."""
 
@@ -68,7 +68,7 @@ class RewardEdit:
             raise CommandError("edits: expected at least one NAME=VALUE, such as style.level.weight=-5")
         is_run = self.target == "latest" or (Path(self.target) / "spec.json").is_file()
         if is_run and self.write is not None:
-            hint = "a training takes its edits up itself; 'pyembody reward edit TASK ... --write FILE' writes a task"
+            hint = "a training takes its edits up itself; 'pyembody reward edit TASK ... --write FOLDER' writes a task"
             raise CommandError(f"--write: expected a TASK beside it, got the run '{self.target}' ({hint})")
         pairs = [split(text) for text in self.edits]
         if is_run:
@@ -88,8 +88,6 @@ class RewardEdit:
         from ..envs.critique import critique
         from ..language import edited_task
         from ..spec import load_robot, load_task
-        from ..spec.files import write_atomic
-        from ..spec.toml_text import to_toml
         from .findings import findings_table
 
         positive("seconds", self.seconds)
@@ -106,11 +104,23 @@ class RewardEdit:
         new = [f for f in critique(edited, robot, after) if (f.code, f.path) not in known]
         if new:
             console.print(findings_table(new, ()))
-        if self.write is None:
-            print("nothing was written: --write FILE does that")
-        else:
-            print(f"wrote {write_atomic(self.write, to_toml(edited).encode())}")
+        self._write(edited)
         return 0
+
+    def _write(self, edited: Task) -> None:
+        from ..spec.files import write_atomic
+        from ..spec.toml_text import to_toml
+        from .task_copy import as_argument, write_task_folder
+
+        if self.write is None:
+            print("nothing was written: --write FOLDER does that")
+        elif self.write.suffix == ".toml":
+            print(f"wrote {write_atomic(self.write, to_toml(edited).encode())}, which 'pyembody reward check' takes")
+            print("to train it, write a task folder: --write FOLDER")
+        else:
+            print(f"wrote {write_task_folder(edited, self.write)}/")
+            robot = f" --robot {self.robot}" if self.robot else ""
+            print(f"next: pyembody train {as_argument(self.write)}{robot}")
 
     def _dry_run(self, task: Task, robot: Robot, edited: Task) -> Table:
         from gymnasium.vector import AutoresetMode

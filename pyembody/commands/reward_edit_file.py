@@ -33,6 +33,8 @@ def edit_file(
     from .findings import findings_table
     from .reward_edit import pay_table
 
+    if write is not None and write.suffix != ".toml":
+        raise CommandError(f"--write: expected NAME.toml for a reward program by itself, got '{write}'")
     alone = read_standalone(path)
     edited = edited_task(alone.task, places, "edits", check_program)
     text = program_toml(alone.task, alone.signals, alone.dt), program_toml(edited, alone.signals, alone.dt)
