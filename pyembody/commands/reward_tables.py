@@ -81,7 +81,8 @@ def pay_table(task: Task, program: CompiledTask, bounds: Mapping[str, Bound], ep
     """
     from ..program.critic import analyse, pays
 
-    known = pays(task, program, analyse(task, program, bounds, UNKNOWN))
+    phase = None if episode else UNKNOWN  # without an episode nothing ends a foot's time in the air
+    known = pays(task, program, analyse(task, program, bounds, UNKNOWN, phase=phase))
     steps = round(task.episode.length_s / program.dt)
     title = "pay for one unit of raw value, and least and most a step"
     title += f"; an episode has {steps} steps of {program.dt:g} s" if episode else ""
