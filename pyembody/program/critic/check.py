@@ -111,9 +111,9 @@ def examine(task: Task, program: CompiledTask, bounds: Mapping[str, Bound], alon
     near, free = (_by_key(_numbers(task, program, a)) for a in (least, most))
     found = [_judged(f, near if kind == "possible" else free) for kind, f in _numbers(task, program, wide)]
     found += _over_ranges(task, program, bounds, {_key(f) for f in found})
-    paid = pays(task, program, wide)
+    paid, near_paid, free_paid = (pays(task, program, a) for a in (wide, least, most))
     found += structure(task, program, paid, wide)
-    found += endings(task, program, Paid(paid, pays(task, program, least), pays(task, program, most), wide, most, alone))
+    found += endings(task, program, Paid(paid, near_paid, free_paid, wide, most, alone))
     found += order(task, program, paid)
     found += other_step(program, paid, _tuned_step(task, program))
     boundless, forever = (analyse(task, program, bounds, float(MAX), float(MAX), phase=t) for t in (None, float(MAX)))
