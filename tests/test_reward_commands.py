@@ -132,6 +132,8 @@ def test_plot_writes_a_picture_of_a_term_says_where_and_names_unknown_signals(
     assert (tmp_path / "reward.png").read_bytes() == plane != (tmp_path / "reward-2.png").read_bytes()
     assert main(["reward", "plot", "balance", "center", "--x", "pole_angel=0:1", "--y", "cart_pos=0:1"]) == 2
     assert "did you mean 'pole_angle'" in capsys.readouterr().err
+    assert main(["reward", "plot", "balance", "center", "--x", "pole_vel=0:1", "--out", str(out)]) == 2
+    assert "plot: center does not read pole_vel; it reads cart_pos" in capsys.readouterr().err
     assert main(["reward", "plot", "balance", "centre", *axes]) == 2
     assert "unknown term or channel 'centre'" in capsys.readouterr().err
 

@@ -58,7 +58,14 @@ def test_a_file_is_plotted_over_zeros_and_no_rotation(capsys: pytest.CaptureFixt
     x = ["--x", "error[0]=-1:1", "--size", "21", "--out", "a.png"]
     assert f"near: {np.exp(-5):.4g} to 1" in said(capsys, "reward", "plot", "alone.toml", "near", *x)
     assert "near: 0 to 0" not in said(capsys, "reward", "plot", "alone.toml", "near", *x, "--at", "error[1]=0.1")
-    assert "flat: 0 to 0" in said(capsys, "reward", "plot", "alone.toml", "flat", *x)
+    words = said(capsys, "reward", "plot", "alone.toml", "flat", *x, code=2)
+    assert "flat does not read error; it reads base_quat" in words
+    turned = ["--x", "base_quat[1]=-1:1", "--size", "21", "--out", "a.png"]
+    assert "flat: 0 to 2" in said(capsys, "reward", "plot", "alone.toml", "flat", *turned)
+    unread = ["--x", "error[0]=0:1", "--at", "spare=1"]
+    assert "does not read spare; it reads base_quat, error" in said(
+        capsys, "reward", "plot", "alone.toml", "near", *unread, code=2
+    )
     assert Path("a.png").read_bytes().startswith(b"\x89PNG")
 
 

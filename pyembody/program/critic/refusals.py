@@ -35,6 +35,8 @@ FIXES = {
     "E-AXIS": "reduce it with sum, mean, norm, any or all, or pick one element with a subscript",
 }
 REMEDIES = (
+    (r"expected an SI unit", "declare the SI unit in the brackets, and multiply the numbers by its factor"),
+    (r": its \S+ (has the unit|is a pure)", "a number written there takes that unit; a parameter may declare it"),
     (r"^expected the control step", "dt = 0.02 in the file's first line: the seconds from one step to the next"),
     (r"^expected a channel that is a sum, got combine", 'combine = "sum", or a gate of the whole channel'),
     (r"^expected a channel that is a sum", 'set staging.channel to a channel with combine = "sum"'),
