@@ -270,3 +270,9 @@ def test_every_known_function_compiles() -> None:
         conversion = convert_terms({"term": Term(function, 1.0, params)}, dt=0.02, joints=JOINTS, bodies=BODIES)
         assert conversion.refused == {}
         assert RewardProgram(conversion.text).term_names == ("task.term",)
+
+
+@pytest.mark.parametrize("entity", [{"body_names": ".*thigh"}, {}])
+def test_a_term_over_bodies_says_to_pass_their_names(entity: dict[str, str]) -> None:
+    term = Term("undesired_contacts", -1.0, {"sensor_cfg": Entity("contacts", **entity), "threshold": 1.0})
+    assert "pass bodies=(...) to convert_terms" in convert_terms({"bump": term}, dt=0.02).refused["bump"]

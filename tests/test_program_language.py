@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 import pyembody.program
 from program_twins import CoreRun
-from pyembody.program import OPERATIONS, compile_task
-from pyembody.spec import Signal, Task, convert
+from pyembody.program import OPERATIONS, compile_expression, compile_task
+from pyembody.spec import Parameter, Signal, Task, convert
 from pyembody.spec.check import check_task
 
 REFERENCE = Path(pyembody.program.__file__).parent / "LANGUAGE.md"
@@ -22,6 +22,21 @@ def test_every_operation_is_in_the_reference_and_nothing_else_is() -> None:
     rows = re.findall(r"^\| [a-z].*?\| `([a-z0-9_ ]+)`", REFERENCE.read_text(), re.MULTILINE)
     named = {name for row in rows for name in row.split()}
     assert named == {name for name, operation in OPERATIONS.items() if operation.public}
+
+
+def test_the_table_of_formulas_has_every_kernel_and_cost_and_its_units_are_legal() -> None:
+    text = REFERENCE.read_text()
+    listed = re.findall(r"^\| (?:kernels|costs), .*? \| `([a-z0-9_ ]+)`", text, re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)\(([^)]*)\)` \| \S.*? \|(.*) \|$", text, re.MULTILINE)
+    assert len(listed) == 2 and {name for name, *_ in rows} == {n for row in listed for n in row.split()}
+    for name, arguments, units in rows:
+        given = dict(part.strip().split(": ") for part in units.split(",") if part.strip())
+        parameters = [a.partition("=")[0].strip() for a in arguments.split(",")][1:]
+        values = {p: Parameter(0.5, unit=unit) for p, unit in given.items()}
+        kept = [p for p in parameters if p in given or name in ("power", "chebyshev")]
+        call = f"{name}({', '.join(['x', *(p if p in given else '2' for p in kept)])})"
+        program = compile_expression(call, {"x": Signal("x", unit="m", source="s")}, params=values)
+        assert {n: p.unit for n, p in program.params.items()} == given
 
 
 HEAD = 'name = "example"\nsuccess = "stage == \'done\'"\n'

@@ -152,8 +152,8 @@ def test_sets_over_a_batch_that_only_weights_tell_apart() -> None:
     ("change", "message"),
     [
         ({"x": None}, "'contact': 'x' is missing"),
-        ({"v": np.zeros((3, 5, 2))}, r"signals: v: expected shape .*3.*, got \(3, 5, 2\)"),
-        ({"on": np.zeros((2, 5), bool)}, r"signals: on: expected shape"),
+        ({"v": np.zeros((3, 5, 2))}, r"signals: v: expected \[3, 5, 3\], got \[3, 5, 2\]"),
+        ({"on": np.zeros((2, 5), bool)}, r"signals: on: expected \[3, 5\], got \[2, 5\]"),
     ],
 )
 def test_wrong_logs_are_named(change: dict[str, Any], message: str) -> None:
@@ -166,7 +166,7 @@ def test_wrong_logs_are_named(change: dict[str, Any], message: str) -> None:
 def test_wrong_resets_and_parameters_are_named() -> None:
     program = task()
     signals = drawn_log(program, 3, 5, seed=1)
-    with pytest.raises(ValueError, match=r"expected shape \(3, 4, \d+\)|expected shape \(2, 5, \d+\)"):
+    with pytest.raises(ValueError, match=r"resets: expected \[3, 5\], got \[2, 5\]"):
         program.evaluate_log(signals, np.zeros((2, 5), bool))
     with pytest.raises(ValueError, match="params: expected shape"):
         program.evaluate_log(signals, params=np.zeros((2, 3), np.float32))

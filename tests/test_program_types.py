@@ -47,7 +47,7 @@ REFUSED = {  # text: what the message must say
     "room == height": "truth values or whole numbers",
     "sin(height)": "angle in rad",
     "asin(turn)": "pure number",
-    "cycle(height)": "units",
+    "cycle(height)": "cycle: its 'freq' has the unit 1/s, got m",
     "vel_world - vel": "one frame, got body and world",
     "dot(vel, vel_world)": "one frame",
     "rotate(base_quat, vel_world)": "frame body",
@@ -163,6 +163,54 @@ def test_parameter_takes_the_unit_of_its_use() -> None:
     assert program.params["sigma"].unit == "m^2/s^2"
     assert program.params["scale"].unit == "m"
     assert program.params["sigma"].positive
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("gauss(base_pos - goal, width)", "gauss: its scale has the unit m^2, got m"),
+        ("laplace(vel, width)", "laplace: its scale has the unit m/s, got m"),
+        ("logistic(base_pos - goal, width)", "logistic: its 'a' has the unit 1/m, got m"),
+        ("tolerance(height, 0, 1, speed)", "tolerance: its 'margin' has the unit m, got m/s"),
+        ("tolerance(height, speed, 1, width)", "tolerance: its 'lo' has the unit m, got m/s"),
+        ("smooth_abs(vel, width)", "smooth_abs: its 'p' has the unit m/s, got m"),
+        ("risk(height / width, width)", "risk: its 'r' is a pure number, got m"),
+        (
+            "num(height > free) * gauss(height, free)",
+            "its scale has the unit m^2, got m, which parameter 'free' has where it is used elsewhere",
+        ),
+    ],
+)
+def test_an_argument_of_a_kernel_or_cost_is_named_with_the_unit_that_it_needs(text: str, words: str) -> None:
+    params = {"width": Parameter(0.5, unit="m"), "free": 1.0}
+    with pytest.raises(SpecError) as caught:
+        compile_expression(text, SIGNALS, params=params)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("unit", "words"),
+    [
+        ("Nm", "unknown unit 'Nm', did you mean 'N m'?"),
+        ("kgm/s", "unknown unit 'kgm', did you mean 'kg m'?"),
+        ("Nmm", "expected an SI unit, got 'Nmm' (1 N mm is 0.001 kg m^2/s^2)"),
+        ("N mm", "expected an SI unit, got 'N mm' (1 N mm is 0.001 kg m^2/s^2)"),
+        ("xyz", "unknown unit 'xyz' (known: "),
+    ],
+)
+def test_units_written_together_are_told_apart(unit: str, words: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        compile_expression("x", {"x": Signal("x", unit=unit, source="s")})
+    assert words in str(caught.value)
+    assert parse_unit("kg m^2/s^2", "here") == parse_unit("N m", "here")
+
+
+def test_a_quat_has_four_numbers_unless_another_width_is_said() -> None:
+    assert Signal("q", "quat").width == 4 and Signal("x").width == 1 and Signal("v", "vector").width == 1
+    feet = Signal("q", "quat", axis="feet", labels=("left", "right"))
+    assert feet.lanes == 8
+    with pytest.raises(SpecError, match="width: expected 4 for a quat, got 3"):
+        compile_expression("q[0]", {"q": Signal("q", "quat", 3)})
 
 
 def test_parameter_used_with_two_units_is_refused() -> None:

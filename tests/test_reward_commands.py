@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from pyembody.cli import main
-from pyembody.spec import find_folder, load_task
+from pyembody.commands.task_copy import write_task_folder
+from pyembody.spec import find_folder, list_variants, load_learning, load_task, load_train
 from pyembody.spec.load import canonical, convert
 from pyembody.spec.task import Task
 from pyembody.spec.toml_text import to_toml
+from pyembody.spec.train import Mbpo, Sac, Train
 
 
 @pytest.fixture
@@ -130,6 +132,8 @@ def test_plot_writes_a_picture_of_a_term_says_where_and_names_unknown_signals(
     assert (tmp_path / "reward.png").read_bytes() == plane != (tmp_path / "reward-2.png").read_bytes()
     assert main(["reward", "plot", "balance", "center", "--x", "pole_angel=0:1", "--y", "cart_pos=0:1"]) == 2
     assert "did you mean 'pole_angle'" in capsys.readouterr().err
+    assert main(["reward", "plot", "balance", "center", "--x", "pole_vel=0:1", "--out", str(out)]) == 2
+    assert "plot: center does not read pole_vel; it reads cart_pos" in capsys.readouterr().err
     assert main(["reward", "plot", "balance", "centre", *axes]) == 2
     assert "unknown term or channel 'centre'" in capsys.readouterr().err
 
@@ -149,8 +153,45 @@ def test_edit_shows_pay_before_and_after_and_writes_only_when_asked(
     assert after == pytest.approx(10 * before, rel=1e-3) and before < 0
     assert not list(tmp_path.iterdir())
     assert main(["reward", "edit", "balance", *edits, *short, "--write", "new.toml"]) == 0
+    assert "to train it, write a task folder: --write FOLDER" in capsys.readouterr().out
     assert main(["reward", "check", "new.toml"]) == 0
     assert main(["reward", "edit", "balance", *edits, *short, "--write", "new.toml"]) == 2
+
+
+def test_an_edit_written_as_a_folder_is_a_task_for_every_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    edit = ["effort.force.weight=-0.01", "--seconds", "0.1", "--write", "own"]
+    assert main(["reward", "edit", "balance", *edit]) == 0
+    assert capsys.readouterr().out.endswith("wrote own/\nnext: pyembody train ./own\n")
+    assert load_task("./own").channels["effort"].terms["force"].weight == -0.01
+    assert list_variants("./own") == list_variants("balance") and load_train("./own") == load_train("balance")
+    assert main(["reward", "edit", "balance", *edit]) == 2
+    for command in (["reward", "explain"], ["reward", "check"], ["train", "--dry-run"]):
+        assert main([*command, "./own"]) == 0
+    assert main(["reward", "edit", "./own", "effort.force.weight=-0.02", "--seconds", "0.1", "--write", "a/b"]) == 0
+    assert load_task("a/b").channels["effort"].terms["force"].weight == -0.02
+    assert not list(tmp_path.glob("**/.*.tmp")) and not (tmp_path / "own" / "golden.json").exists()
+
+
+def test_an_edited_variant_is_a_folder_without_variants_that_learns_as_the_variant_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from msgspec.structs import replace
+
+    monkeypatch.chdir(tmp_path)
+    variant = load_task("velocity", "deployable")
+    write_task_folder(variant, Path("own"))
+    assert list_variants("./own") == [] and load_train("./own") == load_train("velocity", "deployable")
+    assert canonical(load_task("./own")) == canonical(replace(variant, variant=""))
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "sac", "mbpo"])
+def test_a_task_without_settings_of_learning_has_the_defaults(task: Path, algorithm: str) -> None:
+    (task / "train.toml").unlink()
+    assert load_learning(str(task), algorithm=algorithm) == {"ppo": Train, "sac": Sac, "mbpo": Mbpo}[algorithm]()
+    assert main(["train", str(task), "--algorithm", algorithm, "--dry-run"]) == 0
 
 
 @pytest.mark.parametrize(

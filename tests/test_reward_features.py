@@ -196,6 +196,8 @@ def test_a_bad_number_of_a_log_is_named_with_its_step() -> None:
         RewardProgram('guard = "raise"\n' + LOGGED).evaluate_log(log)
     with pytest.raises(ValueError, match="got only 'x': 'foot' is missing"):
         RewardProgram(LOGGED).evaluate_log({"x": log["x"]})
+    with pytest.raises(ValueError, match=r"signals: x: expected \[T, N\], got \[5\]"):
+        RewardProgram("dt = 0.1\nsignals.x = {}\nchannels.a.terms.b.expr = 'x'").evaluate_log({"x": np.zeros(5)})
 
 
 def test_a_changed_program_takes_over() -> None:

@@ -102,10 +102,12 @@ def _chosen(expr: str, params: dict[str, Any], axes: dict[str, tuple[str, ...]])
     chosen = {"command": command}
     for axis, attribute in AXES.items():
         patterns = [p for p in (_get(e, attribute, None) for e in entities) if p is not None]
+        if patterns and not axes[axis]:
+            raise RefusedError(f"{attribute}: {patterns[0]} needs all names: pass {axis}=(...) to convert_terms")
         chosen[axis] = _labels(attribute, patterns[0], axes[axis]) if patterns else ""
     for axis, labels in axes.items():
         if f"{{{axis}}}" in expr and not labels:
-            raise RefusedError(f"expected the names of all {axis}, got none (the argument '{axis}')")
+            raise RefusedError(f"needs the names of all {axis}: pass {axis}=(...) to convert_terms")
     return re.sub(r"\{(\w+)\}", lambda match: chosen[match[1]], expr), command
 
 
@@ -117,7 +119,7 @@ def _labels(attribute: str, patterns: str | Iterable[str], labels: Sequence[str]
     except re.error as error:
         raise RefusedError(f"{attribute}: expected a regular expression, got {patterns}: {error}") from None
     if not found:
-        raise RefusedError(f"{attribute}: {patterns} matches none of {', '.join(labels) or 'no names'}")
+        raise RefusedError(f"{attribute}: {patterns} matches none of {', '.join(labels)}")
     return f"[{_quoted(found)}]"
 
 

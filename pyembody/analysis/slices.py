@@ -48,6 +48,10 @@ def lane_of(program: CompiledTask, text: str) -> tuple[Signal, int]:
     """
     match = LANE.fullmatch(text.strip())
     names = {s.name: s for s in program.inputs}
+    if match is not None and match[1] in program.signals and match[1] not in names:
+        source = program.signals[match[1]].source
+        made = f" but computes it: {source[2:]}" if source.startswith("= ") else ""
+        raise SpecError(f"plot: the program does not read {match[1]}{made}; it reads {', '.join(sorted(names))}")
     if match is None or match[1] not in names:
         raise unknown("plot", "signal", match[1] if match else text, names)
     signal, parts = names[match[1]], [p.strip(" '\"") for p in (match[2] or "").split(",") if p.strip()]
@@ -76,9 +80,12 @@ def slice_values(
     """Return the values of a term or channel over one or two numbers of the state, others as in `state` [lanes].
 
     Terms are raw, channels what they pay a step. The state stands still: what depends on changes sees none. Raises
-    SpecError for an unknown term.
+    SpecError for an unknown term, and for an axis that it does not read.
     """
     group, column, unit = _column(program, what)
+    read = _lanes_read(program, group, column)
+    for axis in axes:
+        _check_read(what, axis, program.signals[axis.signal], read)
     x, y = (np.linspace(a.low, a.high, size) for a in axes) if len(axes) == 2 else _line(axes[0], size)
     rows = len(y) * size
     signals = {name: np.tile(np.asarray(values, float).ravel(), (rows, 1)) for name, values in state.items()}
@@ -88,6 +95,40 @@ def slice_values(
     log = program.only([group]).evaluate_log(twice, np.repeat([[True], [False]], rows, axis=1))
     values = log.groups[group][1, :, column].reshape(len(y), size).copy()
     return Slice(what, unit, x, y, values, axes)
+
+
+def _lanes_read(program: CompiledTask, group: str, column: int) -> dict[str, set[int]]:
+    """The numbers of each signal that a column of a group is computed from."""
+    nodes, inputs, _, stores, *_ = program.only([group]).lane_program
+    todo, seen = [index for index, _, start in stores if start == column], set()
+    found: dict[str, set[int]] = {}
+    while todo:
+        index = todo.pop()
+        if index in seen:
+            continue
+        seen.add(index)
+        op, args, _, ints, _ = nodes[index]
+        todo += args
+        if op == "input":
+            found.setdefault(inputs[ints[0]][0], set()).update(ints[1:])
+    return found
+
+
+def _check_read(what: str, axis: Axis, signal: Signal, read: Mapping[str, set[int]]) -> None:
+    if axis.lane in read.get(signal.name, ()):
+        return
+    if signal.name in read:
+        missing, *lanes = (_lane_name(signal, lane) for lane in (axis.lane, *sorted(read[signal.name])))
+        raise SpecError(f"plot: {what} does not read {missing}; it reads {', '.join(lanes)}")
+    reads = f"it reads {', '.join(sorted(read))}" if read else "it reads no signal"
+    raise SpecError(f"plot: {what} does not read {signal.name}; {reads}")
+
+
+def _lane_name(signal: Signal, lane: int) -> str:
+    """`name[label, component]`, as `lane_of` reads it."""
+    element, component = divmod(lane, signal.width)
+    parts = [signal.labels[element]] * bool(signal.axis) + [str(component)] * (signal.width > 1)
+    return f"{signal.name}[{', '.join(parts)}]" if parts else signal.name
 
 
 def _line(axis: Axis, size: int) -> tuple[Array, Array]:

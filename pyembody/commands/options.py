@@ -9,6 +9,7 @@ import tyro
 
 RunPath = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="[RUN]")]
 TaskPath = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="TASK")]
+TaskOrFile = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="TASK|FILE")]
 Name = Annotated[str, tyro.conf.arg(metavar="NAME", help_behavior_hint="")]
 Text = Annotated[str, tyro.conf.arg(metavar="TEXT", help_behavior_hint="")]
 OptionalText = Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hint="")]

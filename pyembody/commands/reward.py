@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import tyro
 from tyro.conf import OmitSubcommandPrefixes, subcommand
 
-from .options import Codes, Name, OptionalPath, OptionalText, TaskPath
+from .alone import needs_no_robot, own_program
+from .options import Codes, Name, OptionalPath, OptionalText, TaskOrFile
 from .pair import compile_pair, summary
-from .reward_check import check_file, check_task, print_check
+from .reward_check import check_target, print_check
 from .reward_edit import RewardEdit
 from .reward_plot import RewardPlot
+
+if TYPE_CHECKING:
+    from ..program import CompiledTask
+    from ..program.critic import Bound
+    from ..spec import Task
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,7 @@ class RewardCheck:
     The exit code is 2 with an error, 1 with a warning that is not allowed, 0 otherwise.
     """
 
-    task: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="TASK|FILE")]
+    task: TaskOrFile
     """A shipped task, the path of a task folder, or a TOML file: a task, or a reward program with its own signals."""
     robot: Name = ""
     """The robot: a shipped name or the path of a robot folder; by default the one the task was made for."""
@@ -44,11 +50,7 @@ class RewardCheck:
         check_codes(self.allow)
         if self.json is not None:
             check_writable(self.json)
-        given = Path(self.task)
-        if given.suffix == ".toml" and given.is_file():
-            checked = check_file(given, self.robot, self.audit)
-        else:
-            checked = check_task(self.task, self.variant, self.robot, self.audit)
+        checked = check_target(self.task, self.variant, self.robot, self.audit)
         print_check(checked, self.allow, self.json)
         refuse_told(checked.findings, self.allow)
         return 0
@@ -58,8 +60,8 @@ class RewardCheck:
 class RewardExplain:
     """Show a task as the compiler understands it: terms with unit, weight and pay, channels, gates, stages."""
 
-    task: TaskPath
-    """The task: a shipped name or the path of a task folder."""
+    task: TaskOrFile
+    """The task: a shipped name or the path of a task folder; or a TOML file, a reward program with its own signals."""
     robot: Name = ""
     """The robot: a shipped name or the path of a robot folder; by default the one the task was made for."""
     variant: Name = ""
@@ -74,7 +76,7 @@ class RewardExplain:
         try:
             return self._explain()
         except SpecError:
-            checked = check_task(self.task, self.variant, self.robot, False)
+            checked = check_target(self.task, self.variant, self.robot)
             if not any(f.severity == "E" for f in checked.findings):
                 raise  # nothing of the task itself, such as an unknown robot or word
         from .findings import refuse_told
@@ -84,11 +86,20 @@ class RewardExplain:
         return 2
 
     def _explain(self) -> int:
-        from rich.console import Console
+        from ..program.critic import signal_bounds
 
+        alone = own_program(self.task)
+        if alone is None:
+            return self._explain_task()
+        needs_no_robot(self.task, robot=self.robot, variant=self.variant, say=self.say)
+        bounds = signal_bounds(alone.compiled.signals, None, alone.task, {})
+        return _tell(Path(self.task).name, alone.task, alone.compiled, bounds, alone=True)
+
+    def _explain_task(self) -> int:
+        from ..envs.critique import model_bounds
+        from ..envs.provided import provided_signals
+        from ..program.critic import signal_bounds
         from ..spec import load_robot, load_task
-        from .reward_rules import channel_title, gate_line, stages_table
-        from .reward_tables import parameters_table, pay_table, terms_table
         from .words import apply_sentence
 
         task = load_task(self.task, self.variant)
@@ -96,21 +107,34 @@ class RewardExplain:
         if self.say is not None:
             task, _ = apply_sentence(task, self.say)
         program = compile_pair(task, robot)
-        console = Console()
-        for channel in task.channels:
-            for line in (channel_title(task, channel), gate_line(task, channel)):
-                if line:
-                    console.print(line, markup=False, highlight=False, soft_wrap=True)
-            console.print(terms_table(task, program, channel))
-        if (stages := stages_table(program)) is not None:
-            console.print(stages)
-        console.print(pay_table(task, robot, program))
-        console.print(parameters_table(program))
-        otherwise = "not terminated" if program.stages is None else "a stage that ends as a success"
-        for name, condition in [*task.terminations.items(), ("success", task.success or otherwise)]:
-            console.print(f"{name}: {condition}", markup=False, highlight=False, soft_wrap=True)
-        console.print(summary(f"{task.name} on {robot.name}", program), soft_wrap=True)
-        return 0
+        bounds = signal_bounds(provided_signals(robot, task), robot, task, model_bounds(robot, task))
+        return _tell(f"{task.name} on {robot.name}", task, program, bounds)
+
+
+def _tell(title: str, task: Task, program: CompiledTask, bounds: Mapping[str, Bound], alone: bool = False) -> int:
+    """Print everything about a program: one that is `alone` has signals of its own and no episode."""
+    from rich.console import Console
+
+    from .reward_rules import channel_title, gate_line, stages_table
+    from .reward_tables import parameters_table, pay_table, signals_table, terms_table
+
+    console = Console()
+    if alone:
+        console.print(signals_table(program))
+    for channel in task.channels:
+        for line in (channel_title(task, channel), gate_line(task, channel)):
+            if line:
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(terms_table(task, program, channel))
+    if (stages := stages_table(program)) is not None:
+        console.print(stages)
+    console.print(pay_table(task, program, bounds, episode=not alone))
+    console.print(parameters_table(program))
+    otherwise = "not terminated" if program.stages is None else "a stage that ends as a success"
+    for name, condition in [*task.terminations.items(), ("success", task.success or otherwise)]:
+        console.print(f"{name}: {condition}", markup=False, highlight=False, soft_wrap=True)
+    console.print(summary(title, program), soft_wrap=True)
+    return 0
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from .alone import needs_no_robot
 from .failure import CommandError
 from .pair import compile_pair, summary
 
@@ -39,24 +39,46 @@ def check_task(name: str, variant: str, robot: str, audit: bool) -> Checked:
     return _checked(task, load_robot(robot or task.robot), audit)
 
 
-def check_file(path: Path, robot: str, audit: bool) -> Checked:
-    """Return what is found in a TOML file; one that is no task has that as its finding.
+def check_target(target: str, variant: str = "", robot: str = "", audit: bool = False) -> Checked:
+    """Return what is found in a task, or in a TOML file: one that is no task or program has that as its finding.
 
-    One with signals of its own is a reward program by itself, which needs no robot.
+    A file with signals of its own is a reward program by itself, which needs no robot. Raises CommandError for options
+    that what is checked cannot have, SpecError for a name or file that is not there.
     """
-    from ..program.critic.check import read_task
     from ..program.critic.refusals import finding_of
-    from ..spec import SpecError, load_robot
+    from ..spec import SpecError
+    from ..spec.given import is_program, names_file, read_given
 
-    text = path.read_text(encoding="utf-8", errors="replace")
-    if not robot and _has_signals(text):
-        return _alone(path, audit)
-    named = re.search(r'^robot\s*=\s*"([^"]*)"', text, re.MULTILINE)
-    if not robot and named is None:
-        raise CommandError(f"{path}: names no robot; say --robot")
-    known = load_robot(robot or (named[1] if named else ""))
+    path = Path(target).expanduser()
+    if not names_file(target):
+        return check_task(target, variant, robot, audit)
     try:
-        task = read_task(text)
+        data = read_given(path)
+    except SpecError as error:
+        if not path.is_file():
+            raise
+        found = finding_of(error, {})
+        return Checked([replace(found, path=path.name, message=found.message.removeprefix(f"{path}: "))])
+    if is_program(data):
+        if audit:
+            raise CommandError(f"--audit: {path} is a reward program by itself; expected a task, which a robot can run")
+        needs_no_robot(path, robot=robot, variant=variant)
+        return _alone(path)
+    return check_task(target, variant, robot, audit) if path.name == "task.toml" else _text(path, data, robot, audit)
+
+
+def _text(path: Path, data: Mapping[str, Any], robot: str, audit: bool) -> Checked:
+    """What is found in the text of a task that no folder holds."""
+    from ..program.critic.refusals import finding_of
+    from ..spec import SpecError, Task, load_robot
+    from ..spec.load import convert
+
+    named = robot or data.get("robot")
+    if not isinstance(named, str) or not named:
+        raise CommandError(f"{path}: names no robot (say --robot) and declares no signals of its own")
+    known = load_robot(named)
+    try:
+        task = convert(data, Task, "task")
     except SpecError as error:
         return Checked([finding_of(error, {})])
     return _checked(task, known, audit)
@@ -81,20 +103,11 @@ def _checked(task: Task, robot: Robot, audit: bool) -> Checked:
     return Checked(ordered(findings + list(report.findings)), told, report)
 
 
-def _alone(path: Path, audit: bool) -> Checked:
+def _alone(path: Path) -> Checked:
     from ..program.critic import check_alone
 
-    if audit:
-        raise CommandError(f"--audit: {path} is a reward program by itself; expected a task, which a robot can run")
     program, findings = check_alone(path)
     return Checked(findings, "" if program is None or _refused(findings) else summary(str(path), program))
-
-
-def _has_signals(text: str) -> bool:
-    try:
-        return "signals" in tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError):
-        return False
 
 
 def _refused(findings: list[Finding]) -> bool:

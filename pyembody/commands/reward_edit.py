@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from .alone import needs_no_robot, own_program
 from .checks import positive
 from .failure import CommandError
 from .options import Name, OptionalPath
 from .pair import compile_pair
+from .reward_edit_file import edit_file
 from .tables import make_table
 
 if TYPE_CHECKING:
@@ -39,8 +41,9 @@ class RewardEdit:
     Of a run folder: change weights, parameters, expressions and terms of its training, from its next iteration on.
     """
 
-    target: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="TASK|RUN")]
-    """The task (a shipped name or a folder), or the run (its folder, or 'latest')."""
+    target: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="TASK|FILE|RUN")]
+    """The task (a shipped name or a folder), a TOML file (a reward program with its own signals), or the run (its
+    folder, or 'latest')."""
     edits: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="NAME=VALUE")]
     """Changes: a weight or parameter (style.level.weight=-5) or any place of the task
     (channels.style.terms.level.expr="norm(projected_gravity[:2])")."""
@@ -52,8 +55,10 @@ class RewardEdit:
     """The run whose policy makes the states; by default random actions do."""
     seconds: float = 5.0
     """Length of the recorded states."""
+    log: OptionalPath = None
+    """Of a FILE: the states, an .npz file of arrays [T, N, ...] by signal, and 'resets' [T, N] where episodes start."""
     write: OptionalPath = None
-    """Write the edited task to this new file."""
+    """Write the edited task: a new task folder, which 'pyembody train' takes, or its text alone as NAME.toml."""
     out: Path = Path("runs")
     """Folder of the runs, for 'latest'."""
 
@@ -63,12 +68,19 @@ class RewardEdit:
             raise CommandError("edits: expected at least one NAME=VALUE, such as style.level.weight=-5")
         is_run = self.target == "latest" or (Path(self.target) / "spec.json").is_file()
         if is_run and self.write is not None:
-            hint = "a training takes its edits up itself; 'pyembody reward edit TASK ... --write FILE' writes a task"
+            hint = "a training takes its edits up itself; 'pyembody reward edit TASK ... --write FOLDER' writes a task"
             raise CommandError(f"--write: expected a TASK beside it, got the run '{self.target}' ({hint})")
         pairs = [split(text) for text in self.edits]
         if is_run:
             return edit_run(self.target, self.out, pairs)
-        return self._edit_task(pairs)
+        if self.write is not None and self.write.exists():
+            raise CommandError(f"{self.write}: exists already; expected a new file")
+        alone = own_program(self.target)
+        if alone is None:
+            return self._edit_task(pairs)
+        needs_no_robot(self.target, robot=self.robot, variant=self.variant, policy=self.policy)
+        found = places(alone.task, alone.compiled, pairs)
+        return edit_file(Path(self.target).expanduser(), found, alone.compiled, self.log, self.write)
 
     def _edit_task(self, pairs: Sequence[tuple[str, Any]]) -> int:
         from rich.console import Console
@@ -76,13 +88,11 @@ class RewardEdit:
         from ..envs.critique import critique
         from ..language import edited_task
         from ..spec import load_robot, load_task
-        from ..spec.files import write_atomic
-        from ..spec.toml_text import to_toml
         from .findings import findings_table
 
         positive("seconds", self.seconds)
-        if self.write is not None and self.write.exists():
-            raise CommandError(f"{self.write}: exists already; expected a new file")
+        if self.log is not None:
+            raise CommandError(f"--log: expected a FILE beside it; the states of task {self.target} come of its robot")
         task = load_task(self.target, self.variant)
         robot = load_robot(self.robot or task.robot)
         before = compile_pair(task, robot)
@@ -94,11 +104,23 @@ class RewardEdit:
         new = [f for f in critique(edited, robot, after) if (f.code, f.path) not in known]
         if new:
             console.print(findings_table(new, ()))
-        if self.write is None:
-            print("nothing was written: --write FILE does that")
-        else:
-            print(f"wrote {write_atomic(self.write, to_toml(edited).encode())}")
+        self._write(edited)
         return 0
+
+    def _write(self, edited: Task) -> None:
+        from ..spec.files import write_atomic
+        from ..spec.toml_text import to_toml
+        from .task_copy import as_argument, write_task_folder
+
+        if self.write is None:
+            print("nothing was written: --write FOLDER does that")
+        elif self.write.suffix == ".toml":
+            print(f"wrote {write_atomic(self.write, to_toml(edited).encode())}, which 'pyembody reward check' takes")
+            print("to train it, write a task folder: --write FOLDER")
+        else:
+            print(f"wrote {write_task_folder(edited, self.write)}/")
+            robot = f" --robot {self.robot}" if self.robot else ""
+            print(f"next: pyembody train {as_argument(self.write)}{robot}")
 
     def _dry_run(self, task: Task, robot: Robot, edited: Task) -> Table:
         from gymnasium.vector import AutoresetMode
@@ -113,16 +135,7 @@ class RewardEdit:
         steps = max(1, round(self.seconds / env.control_dt))
         states, _ = watch(env, self._policy(env), steps, 0, [s.name for s in after.inputs])
         env.close()
-        valid = ~states.started
-        named = [_pay_per_second(states, p, valid) for p in (before, after)]
-        title = f"pay per second on {int(valid.sum())} recorded steps"
-        table = make_table(title, ["term"], ["before", "after", "change"])
-        for name in dict.fromkeys(name for n in named for name in n):
-            old, new = (n.get(name) for n in named)
-            if old != new:
-                table.add_row(name, *_cells(old, new))
-        table.add_row("[bold]all[/]", *_cells(*(sum(n.values()) for n in named)))
-        return table
+        return pay_table(states, before, after)
 
     def _policy(self, env: Any) -> Policy:
         import numpy as np
@@ -137,6 +150,20 @@ class RewardEdit:
             return policy
         rng, width = np.random.default_rng(0), env.action.shape[1]
         return lambda x: rng.uniform(-1, 1, (len(x), width)).astype(np.float32)
+
+
+def pay_table(states: States, before: CompiledTask, after: CompiledTask) -> Table:
+    """Return what two programs pay a second on the same states: terms, and what channels pay besides, that changed."""
+    valid = ~states.started
+    named = [_pay_per_second(states, p, valid) for p in (before, after)]
+    title = f"pay per second on {int(valid.sum())} recorded steps"
+    table = make_table(title, ["term"], ["before", "after", "change"])
+    for name in dict.fromkeys(name for n in named for name in n):
+        old, new = (n.get(name) for n in named)
+        if old != new:
+            table.add_row(name, *_cells(old, new))
+    table.add_row("[bold]all[/]", *_cells(*(sum(n.values()) for n in named)))
+    return table
 
 
 def _pay_per_second(states: States, program: CompiledTask, valid: NDArray[np.bool_]) -> dict[str, float]:

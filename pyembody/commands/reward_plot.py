@@ -9,24 +9,28 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from .alone import needs_no_robot, own_program, state_of_zeros
 from .checks import at_least
 from .failure import CommandError
-from .options import Name, OptionalPath, Places, TaskPath
+from .options import Name, OptionalPath, Places, TaskOrFile
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from ..analysis.slices import Axis
-    from ..envs import VectorEnv
+    from ..program import CompiledTask
 
 
 @dataclass(frozen=True)
 class RewardPlot:
-    """Plot a term or channel over one or two numbers of the state, all others as the robot starts."""
+    """Plot a term or channel over one or two numbers of the state, all others as the robot starts.
 
-    task: TaskPath
-    """The task: a shipped name or the path of a task folder."""
+    Of a FILE all others are 0, and quaternions no rotation.
+    """
+
+    task: TaskOrFile
+    """The task: a shipped name or the path of a task folder; or a TOML file, a reward program with its own signals."""
     what: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="TERM|CHANNEL")]
     """What to plot: a term (raw value) or a channel (its pay a step)."""
     x: str
@@ -46,9 +50,7 @@ class RewardPlot:
 
     def run(self) -> int:
         """Evaluate the grid in one call and write the picture."""
-        from ..analysis.slices import slice_values
-        from ..envs import make_vec
-        from ..spec import load_task
+        from ..analysis.slices import lane_of, slice_values
         from ..viz.reward_plot import plot_slice
         from .files import check_writable
 
@@ -56,37 +58,43 @@ class RewardPlot:
         at_least("size", 1001 - self.size, 0)
         out = self.out or _free(Path("reward.png"))
         check_writable(out)
-        task = load_task(self.task, self.variant)
-        env = make_vec(self.task, self.robot or task.robot, 1, variant=self.variant)
+        title, program, state = self._start()
+        for text in self.at:
+            name, _, value = text.partition("=")
+            signal, lane = lane_of(program, name)
+            state[signal.name][lane] = _number(value, "--at", text)
         given = {"x": self.x, "y": self.y} if self.y else {"x": self.x}
-        axes = tuple(self._axis(env, option, text) for option, text in given.items())
-        found = slice_values(env.program, self._state(env), self.what, axes, self.size)
-        env.close()
-        plot_slice(found, out, f"{self.what} of {task.name} on {env.robot.name}")
+        axes = tuple(self._axis(program, option, text) for option, text in given.items())
+        found = slice_values(program, state, self.what, axes, self.size)
+        plot_slice(found, out, f"{self.what} of {title}")
         low, high = float(found.values.min()), float(found.values.max())
         hint = " (--out FILE: elsewhere)" if self.out is None else ""
         print(f"{self.what}: {low:.4g} to {high:.4g}")
         print(f"wrote {out.resolve()}{hint}")
         return 0
 
-    def _state(self, env: VectorEnv) -> dict[str, NDArray[np.float64]]:
-        """The numbers of the robot's first state by signal, with those of --at in them."""
-        from ..analysis.slices import lane_of
+    def _start(self) -> tuple[str, CompiledTask, dict[str, NDArray[np.float64]]]:
+        """What is plotted, its program, and the numbers of the first state by signal: of a file, zeros."""
+        alone = own_program(self.task)
+        if alone is not None:
+            needs_no_robot(self.task, robot=self.robot, variant=self.variant)
+            return Path(self.task).name, alone.compiled, state_of_zeros(alone.compiled)
 
-        names = [s.name for s in env.program.inputs]
+        from ..envs import make_vec
+        from ..spec import load_task
+
+        task = load_task(self.task, self.variant)
+        env = make_vec(self.task, self.robot or task.robot, 1, variant=self.variant)
         env.reset(seed=0)
-        state = {name: env.signal(name)[0].astype(float) for name in names}
-        for text in self.at:
-            name, _, value = text.partition("=")
-            signal, lane = lane_of(env.program, name)
-            state[signal.name][lane] = _number(value, "--at", text)
-        return state
+        state = {s.name: env.signal(s.name)[0].astype(float) for s in env.program.inputs}
+        env.close()
+        return f"{task.name} on {env.robot.name}", env.program, state
 
-    def _axis(self, env: VectorEnv, option: str, text: str) -> Axis:
+    def _axis(self, program: CompiledTask, option: str, text: str) -> Axis:
         from ..analysis.slices import Axis, lane_of
 
         name, _, span = text.partition("=")
-        signal, lane = lane_of(env.program, name)
+        signal, lane = lane_of(program, name)
         low, _, high = span.partition(":")
         ends = [_number(v, f"--{option}", text) for v in (low, high)]
         if not ends[0] < ends[1]:

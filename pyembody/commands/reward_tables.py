@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isinf, isnan
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,24 @@ if TYPE_CHECKING:
     from ..analysis.audit import Audit
     from ..analysis.statistics import Mean
     from ..program import CompiledTask
-    from ..program.critic import Pay
+    from ..program.critic import Bound, Pay
     from ..program.params import ParamInfo
-    from ..spec import Robot, Task
+    from ..spec import Task
 
 UNKNOWN = 1e30
+
+
+def signals_table(program: CompiledTask) -> Table:
+    """Return the signals that a program reads: the shape of an array of N rows, unit and frame."""
+    from rich.markup import escape
+
+    from ..program.arrays import form
+
+    table = make_table("signals that it reads", ["signal"], [], "kind", "array", "unit", "frame", "elements")
+    own = program.param_rows(0)
+    for s in (s for s in program.inputs if s.name not in own):
+        table.add_row(s.name, s.kind, escape(form(s)), s.unit, s.frame, " ".join(s.labels))
+    return table
 
 
 def terms_table(task: Task, program: CompiledTask, channel: str) -> Table:
@@ -58,30 +72,28 @@ def _legal(p: ParamInfo) -> str:
     return f"{p.low:g} .. {p.high:g}"
 
 
-def pay_table(task: Task, robot: Robot, program: CompiledTask) -> Table:
-    """Return what each term pays: for one unit of its raw value in a step and an episode, and its bounds a step.
+def pay_table(task: Task, program: CompiledTask, bounds: Mapping[str, Bound], episode: bool = True) -> Table:
+    """Return what each term pays: for one unit of its raw value in a step and an `episode` (if it has one), and its
+    bounds a step.
 
     A bound that needs a signal whose range is not known is left open. Terms that are multiplied, say, have a line
     together, by the name of the combination.
     """
-    from ..envs.critique import model_bounds
-    from ..envs.provided import provided_signals
-    from ..program.critic import analyse, pays, signal_bounds
+    from ..program.critic import analyse, pays
 
-    bounds = signal_bounds(provided_signals(robot, task), robot, task, model_bounds(robot, task))
-    known = pays(task, program, analyse(task, program, bounds, UNKNOWN))
+    phase = None if episode else UNKNOWN  # without an episode nothing ends a foot's time in the air
+    known = pays(task, program, analyse(task, program, bounds, UNKNOWN, phase=phase))
     steps = round(task.episode.length_s / program.dt)
-    title = (
-        f"pay for one unit of raw value, and least and most a step; an episode has {steps} steps of {program.dt:g} s"
-    )
-    table = make_table(title, ["channel", "term"], ["a step", "an episode", "least", "most"])
+    title = "pay for one unit of raw value, and least and most a step"
+    title += f"; an episode has {steps} steps of {program.dt:g} s" if episode else ""
+    table = make_table(title, ["channel", "term"], ["a step", *["an episode"] * episode, "least", "most"])
     for pay in known:
-        times = 1 if pay.term.scale == "event" else steps
         if pay.joined:
-            table.add_row(pay.channel, pay.name, *["-"] * 4)
+            table.add_row(pay.channel, pay.name, *["-"] * (3 + episode))
             continue
+        whole = pay.factor * (1 if pay.term.scale == "event" else steps)
         least, most = (_bound(v, pay) for v in (pay.low, pay.high))
-        table.add_row(pay.channel, pay.name, f"{pay.factor:.3g}", f"{pay.factor * times:.3g}", least, most)
+        table.add_row(pay.channel, pay.name, f"{pay.factor:.3g}", *[f"{whole:.3g}"] * episode, least, most)
     return table
 
 

@@ -43,6 +43,8 @@ SYMBOLS = {
     "ne": "!=",
 }
 FLOAT_MAX = 3.4028234663852886e38
+ROLES = {"s": "scale"}
+"""What errors call an argument of a definition, where that is not its name."""
 # Made once: a union is an object of its own, and these are asked for at every part.
 PLAIN, FACTORS = int | float | str, ast.Mult | ast.Div
 
@@ -214,7 +216,39 @@ class Checker:
         return node
 
     def _expand(self, operation: Operation, call: Call) -> Node:
-        """The node of an operation that the language itself defines."""
+        """The node of an operation that the language itself defines; an argument of a wrong unit is named."""
+        mark = self.names.solver.mark()
+        try:
+            return self._expanded(operation, call)
+        except SpecError:
+            if not self.pure_factors:
+                self._blame(operation, call, mark)
+            raise
+
+    def _blame(self, operation: Operation, call: Call, mark: int) -> None:
+        """Raise SpecError naming the last argument that would do in another unit, if there is one."""
+        solver, values = self.names.solver, [p.name for p in operation.parameters if p.kind == "value"]
+        solver.forget(mark)
+        got = [solver.resolve(node.type.unit) for node in call.args]
+        for i, name in reversed(list(enumerate(values[: len(got)]))):
+            node, fresh = call.args[i], solver.fresh()
+            if node.type.mixed or got[i].unknowns:
+                continue
+            args = list(call.args)
+            args[i] = replace(node, type=replace(node.type, units=(fresh,)))
+            try:
+                self._expanded(operation, replace(call, args=args))
+            except (SpecError, UnitError):
+                solver.forget(mark)
+                continue
+            needed = solver.resolve(fresh)
+            unit = f"has the unit {needed}" if needed.powers else "is a pure number"
+            if not needed.unknowns:
+                inferred = node.op == "param" and not node.static["unit"]
+                why = f", which parameter '{node.static['name']}' has where it is used elsewhere" if inferred else ""
+                call.fail(f"its {ROLES.get(name, repr(name))} {unit}, got {got[i]}{why}")
+
+    def _expanded(self, operation: Operation, call: Call) -> Node:
         text = operation.text if isinstance(operation.text, str) else operation.text(call)
         values = [p.name for p in operation.parameters if p.kind == "value"]
         values += [f"more{i}" for i in range(len(call.args) - len(values))]

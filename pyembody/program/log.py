@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..spec.signal import Signal
-from .arrays import check_given
+from .arrays import check_given, form
 from .outputs import KINDS, empty_lines
 
 if TYPE_CHECKING:
@@ -75,9 +75,11 @@ def log_inputs(signals: Sequence[Signal], given: Arrays, own: Mapping[str, float
                 check_given([s for s in signals if s.name not in own], given, "T, N")
                 raise ValueError("signals: expected at least one array, to know the shape of the log")
             arrays[signal.name] = np.full((*steps, 1), own[signal.name], np.float32)
-        array, expected = arrays[signal.name], (*(steps or ("T", "N")), signal.lanes)
-        if array.shape != expected:
-            raise ValueError(f"signals: {signal.name}: expected shape {expected}, got {array.shape}")
+        array = arrays[signal.name]
+        if array.ndim != 3 or array.shape != (*(steps or ()), signal.lanes):
+            known = form(signal, "T, N" if steps is None else f"{steps[0]}, {steps[1]}")
+            got = list(np.shape(given.get(signal.name, array)))
+            raise ValueError(f"signals: {signal.name}: expected {known}, got {got}")
     return [arrays[s.name] for s in signals]
 
 
@@ -94,10 +96,14 @@ def log_resets(
     inputs: Sequence[NDArray[Any]], resets: ArrayLike | None, goes_on: bool
 ) -> NDArray[np.bool_]:
     """Return where episodes start `[T, N]`: as given, else in the first step of all rows, unless a
-    state goes on.
+    state goes on. Raises ValueError for another shape.
     """
     if resets is not None:
-        return np.ascontiguousarray(resets, np.bool_)
+        given = np.ascontiguousarray(resets, np.bool_)
+        expected = [*(inputs[0].shape[:2] if inputs else "TN")]
+        if given.ndim != 2 or (inputs and list(given.shape) != expected):
+            raise ValueError(f"resets: expected [{expected[0]}, {expected[1]}], got {list(given.shape)}")
+        return given
     if not inputs:
         raise ValueError("resets: expected [T, N] for a program that reads no signals, got None")
     mask = np.zeros(inputs[0].shape[:2], np.bool_)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..spec.errors import SpecError
 from ..spec.signal import Signal
 from ..spec.standalone import read_standalone
 from .arrays import as_numpy, check_given, rows_of
@@ -24,10 +23,6 @@ from .scope import check_word
 
 if TYPE_CHECKING:
     from .. import _core
-
-
-SHORTEST, LONGEST = 1e-6, 1e6
-"""Control steps in seconds."""
 
 
 class RewardProgram:
@@ -51,15 +46,11 @@ class RewardProgram:
         threads: int = 1,
     ) -> None:
         text = read_standalone(source)
-        step = text.dt if dt is None else dt
-        if step is None:
-            raise SpecError(f"{text.place}: dt: expected the control step in seconds, in the text or as an argument")
-        if not SHORTEST <= step <= LONGEST:
-            raise SpecError(f"{text.place}: dt: expected {SHORTEST:g} to {LONGEST:g} seconds, got {step}")
+        step = text.step(dt)
         table = {**(signals or {}), **text.signals}
         for name in table:
             check_word(name, f"{text.place}: signals.{name}")
-        self.task, self.dt, self.threads = text.task, float(step), threads
+        self.task, self.dt, self.threads = text.task, step, threads
         self.compiled = compile_task(text.task, table, dt=self.dt)
         own = self.compiled.param_rows(0)
         self.signals: tuple[Signal, ...] = tuple(s for s in self.compiled.inputs if s.name not in own)

@@ -96,6 +96,7 @@ SYMBOLS: dict[str, tuple[Unit, float]] = {
 }
 """Unit symbols: the unit and how many SI units one of it is."""
 
+_WORD = re.compile(r"[A-Za-z]{1,16}(?![A-Za-z])")
 _FACTOR = re.compile(r"([A-Za-z]+|1)(?:\^(-?\d{1,2}))?")
 
 
@@ -111,6 +112,9 @@ def parse_scaled(text: str, place: str) -> tuple[Unit, float]:
             if match is None:
                 raise SpecError(f"{place}: expected a unit such as 'm/s^2' or 'N m', got '{text}'")
             if match[1] not in SYMBOLS:
+                apart = _apart(match[1])
+                if apart:
+                    raise SpecError(f"{place}: unknown unit '{match[1]}', did you mean '{apart}'?")
                 raise unknown(place, "unit", match[1], SYMBOLS)
             base, size = SYMBOLS[match[1]]
             exponent = int(match[2] or 1) * (1 if i == 0 else -1)
@@ -120,12 +124,22 @@ def parse_scaled(text: str, place: str) -> tuple[Unit, float]:
 
 def parse_unit(text: str, place: str) -> Unit:
     """Return the SI unit of a text such as `m/s`. Raises SpecError, also if it is not SI."""
-    unit, scale = parse_scaled(text, place)
+    spaced = _WORD.sub(lambda word: _apart(word[0]) or word[0], text)
+    unit, scale = parse_scaled(spaced, place)
     if not math.isclose(scale, 1.0, rel_tol=1e-12):
-        raise SpecError(
-            f"{place}: expected an SI unit, got '{text}' (1 {text} is {scale:g} {unit})"
-        )
-    return unit
+        raise SpecError(f"{place}: expected an SI unit, got '{text}' (1 {spaced} is {scale:g} {unit})")
+    return unit if spaced == text else parse_scaled(text, place)[0]
+
+
+def _apart(word: str) -> str:
+    """A word that is no symbol as several ones, such as `N m` of `Nm`; empty if it is not made of them."""
+    if word in SYMBOLS:
+        return ""
+    for i in range(len(word) - 1, 0, -1):
+        rest = word[i:] if word[i:] in SYMBOLS else _apart(word[i:])
+        if word[:i] in SYMBOLS and rest:
+            return f"{word[:i]} {rest}"
+    return ""
 
 
 class UnitError(Exception):
@@ -152,6 +166,15 @@ class UnitSolver:
         """Return a new unknown unit."""
         self._count += 1
         return Unit(((f"?{self._count}", 1),))
+
+    def mark(self) -> int:
+        """Return what `forget` goes back to."""
+        return len(self._known)
+
+    def forget(self, mark: int) -> None:
+        """Take back what was solved since a mark."""
+        while len(self._known) > mark:
+            self._known.popitem()
 
     def resolve(self, unit: Unit) -> Unit:
         """Return `unit` with every solved unknown replaced."""

@@ -20,6 +20,8 @@ LONG_KEY = re.compile(
     rf"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){{{MAX_PARTS}}}"""
 )
 """More dots in one key than tables may be deep. Python's parser takes quadratic time for those."""
+AT = re.compile(r"at line (\d+), column (\d+)")
+QUOTES = """: quotes within quotes: '...["name"]...' keeps them"""
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -44,7 +46,18 @@ def parse_toml(raw: bytes, place: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # a ValueError too for an integer of thousands of digits
-        raise SpecError(f"{place}: not TOML: {error}") from None
+        raise SpecError(f"{place}: not TOML: {_with_place(str(error), text)}") from None
+
+
+def _with_place(message: str, text: str) -> str:
+    """The parser's message with line and column, also at the end, and a word about quotes that ended too soon."""
+    lines = text.split("\n")
+    end = f"(at line {len(lines)}, column {len(lines[-1]) + 1}, the end of the file)"
+    message = message.replace("(at end of document)", end)
+    at = AT.search(message)
+    line, column = ("", 0) if at is None else (lines[int(at[1]) - 1], int(at[2]) - 1)
+    within = line[:column].endswith('"') and '"' in line[column:]
+    return message + (QUOTES if within else "")
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:

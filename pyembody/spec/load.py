@@ -14,6 +14,7 @@ from .check import check_robot, check_task
 from .errors import SpecError, nearest, unknown
 from .files import read_toml
 from .gate import expand_gated_terms
+from .given import names_file, task_folder
 from .robot import Robot
 from .task import Task
 from .templates import expand_templates
@@ -51,10 +52,12 @@ def list_variants(task: str) -> list[str]:
 def find_folder(kind: str, name: str, file: str = "") -> Path:
     """Return the folder of a robot or task, given as a shipped name or as a path of the user's own folder.
 
-    `file` is what such a folder holds (default: `robot.toml` or `task.toml`). Raises SpecError naming the nearest
-    legal name.
+    `file` is what such a folder holds (default: `robot.toml` or `task.toml`), and may be named itself. Raises SpecError
+    naming the nearest legal name, or saying what another file is.
     """
     file = file or f"{kind}.toml"
+    if names_file(name):
+        return task_folder(Path(name).expanduser(), kind, file)
     if "/" in name or "\\" in name or name.startswith("."):
         folder = Path(name).expanduser().resolve()
         if not (folder / file).is_file():
@@ -100,20 +103,20 @@ def load_task(
 
 def load_train(name: str, variant: str = "", *, changes: Data | None = None) -> Train:
     """Return PPO's settings of a task, a variant's changes and then `changes` merged in. Raises SpecError."""
-    data, place = _learning(name, variant)
+    data, place = learning_tables(name, variant)
     own = {k: v for k, v in data.items() if k not in ("algorithm", "sac", "mbpo", "offline")}
     return convert(_overlay(own, changes or {}), Train, place)
 
 
 def load_sac(name: str, variant: str = "") -> Sac:
     """Return SAC's settings of a task, the table `[sac]`, with a variant's changes merged in. Raises SpecError."""
-    data, place = _learning(name, variant)
+    data, place = learning_tables(name, variant)
     return convert(data.get("sac", {}), Sac, f"{place}: sac")
 
 
 def load_mbpo(name: str, variant: str = "") -> Mbpo:
     """Return MBPO's settings of a task, the table `[mbpo]`, with a variant's changes merged in. Raises SpecError."""
-    data, place = _learning(name, variant)
+    data, place = learning_tables(name, variant)
     return convert(data.get("mbpo", {}), Mbpo, f"{place}: mbpo")
 
 
@@ -121,7 +124,7 @@ def load_offline(name: str, variant: str = "", *, changes: Data) -> Offline:
     """Return the settings of learning from a dataset: the tables `[sac]`, `[offline]` and `changes`, merged in this
     order. Raises SpecError.
     """
-    data, place = _learning(name, variant)
+    data, place = learning_tables(name, variant)
     counts = ("num_envs", "horizon", "iterations", "updates", "warmup")  # those of learning from a simulator
     own = {k: v for k, v in data.get("sac", {}).items() if k not in counts}
     return convert(_overlay(_overlay(own, data.get("offline", {})), changes), Offline, f"{place}: offline")
@@ -132,14 +135,18 @@ def load_learning(name: str, variant: str = "", algorithm: str = "") -> Train | 
     loaders: dict[str, Callable[[str, str], Train | Sac | Mbpo]] = {
         "ppo": load_train, "sac": load_sac, "mbpo": load_mbpo
     }  # fmt: skip
-    data, place = _learning(name, variant)
+    data, place = learning_tables(name, variant)
     chosen = algorithm or str(data.get("algorithm", "ppo"))
     if chosen not in loaders:
         raise unknown(place, "algorithm", chosen, loaders)
     return loaders[chosen](name, variant)
 
 
-def _learning(name: str, variant: str) -> tuple[dict[str, Any], str]:
+def learning_tables(name: str, variant: str = "") -> tuple[dict[str, Any], str]:
+    """Return a task's settings of learning, a variant's changes merged in, and the path of the file that they are of.
+
+    Without a `train.toml` all settings are defaults. Raises SpecError.
+    """
     folder = find_folder("task", name)
     return _merged(folder, "train", variant), str(folder / "train.toml")
 
@@ -188,7 +195,8 @@ def _names(kind: str, file: str) -> list[str]:
 
 def _merged(folder: Path, file: str, variant: str) -> dict[str, Any]:
     """The base file with a variant's table of the file's name merged over it; `remove` names keys to drop first."""
-    base = read_toml(folder / f"{file}.toml")
+    path = folder / f"{file}.toml"
+    base = {} if file == "train" and not path.exists() else read_toml(path)
     if not variant:
         return base
     path = folder / "variants" / f"{variant}.toml"

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 Kind = Literal["bool", "scalar", "integer", "vector", "quat"]
 Frame = str
 """`world`, `body`, `yaw` (level, heading of the base), the `local` of a quat, a label of the axis `bodies`, or ""."""
 
+QUAT_WIDTH = 4
 POLAR = (1.0, -1.0, 1.0)
 """Signs of a mirrored polar vector (position, velocity, force): the lateral component turns over."""
 AXIAL = (-1.0, 1.0, -1.0)
@@ -20,9 +22,9 @@ class Signal(Struct, frozen=True, forbid_unknown_fields=True):
     """A named measurable of a robot, a scene or an environment.
 
     A value holds `len(labels)` (or 1) elements along `axis`, each of `width` components, stored element
-    by element. `unit` is one unit for all components or one per component, separated by commas. A quat turns vectors
-    of the frame `local` into vectors of `frame`. `source` tells the environment where to read it: see
-    `pyembody.envs.sources`. A constant has `values`.
+    by element; a quat has 4 of them. `unit` is one unit for all components or one per component, separated
+    by commas. A quat turns vectors of the frame `local` into vectors of `frame`. `source` tells the
+    environment where to read it: see `pyembody.envs.sources`. A constant has `values`.
     """
 
     name: str
@@ -37,6 +39,10 @@ class Signal(Struct, frozen=True, forbid_unknown_fields=True):
     source: str = ""
     values: tuple[float, ...] = ()
     local: Frame = ""
+
+    def __post_init__(self) -> None:
+        if self.kind == "quat" and self.width == 1:  # said by the kind alone
+            force_setattr(self, "width", QUAT_WIDTH)
 
     @property
     def count(self) -> int:

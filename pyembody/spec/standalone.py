@@ -16,6 +16,8 @@ from .signal import Signal
 from .task import Task
 
 MAX_LANES = 4096
+SHORTEST, LONGEST = 1e-6, 1e6
+"""Control steps in seconds."""
 SIMULATED = (
     "robot", "episode", "command", "clock", "reset", "randomize", "push", "terrain", "symmetry", "delay_steps",
     "history", "variant", "folder",
@@ -33,6 +35,15 @@ class Standalone(Struct, frozen=True, forbid_unknown_fields=True):
     signals: dict[str, Signal] = field(default_factory=dict)
     dt: float | None = None
     place: str = "program"
+
+    def step(self, dt: float | None = None) -> float:
+        """Return the control step: `dt`, or else the text's. Raises SpecError if there is none, or no legal one."""
+        step = self.dt if dt is None else dt
+        if step is None:
+            raise SpecError(f"{self.place}: dt: expected the control step in seconds, in the text or as an argument")
+        if not SHORTEST <= step <= LONGEST:
+            raise SpecError(f"{self.place}: dt: expected {SHORTEST:g} to {LONGEST:g} seconds, got {step}")
+        return float(step)
 
 
 def read_standalone(source: str | Path | Mapping[str, Any], *, check: bool = True) -> Standalone:

@@ -9,12 +9,27 @@ from typing import Any
 
 import msgspec
 
+from .signal import Signal
+from .task import Task
+
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def to_toml(spec: msgspec.Struct) -> str:
     """Return the TOML text of a specification, fields that have their default and places of files left out."""
-    return "\n".join(_table(_given(spec, ("folder", "variant")), "")).lstrip("\n") + "\n"
+    return tables_toml(_given(spec, ("folder", "variant")))
+
+
+def tables_toml(data: Mapping[str, Any]) -> str:
+    """Return the TOML text of nested tables, lists, texts and numbers."""
+    return "\n".join(_table(data, "")).lstrip("\n") + "\n"
+
+
+def program_toml(task: Task, signals: Mapping[str, Signal], dt: float | None) -> str:
+    """Return the TOML text of a reward program by itself, which `read_standalone` reads as the same program."""
+    tables = {name: _given(signal, ("name",)) for name, signal in signals.items()}
+    data = ({} if dt is None else {"dt": dt}) | _given(task, ("folder", "variant")) | {"signals": tables}
+    return tables_toml(data)
 
 
 def _given(value: Any, leave_out: tuple[str, ...] = ()) -> Any:

@@ -2,10 +2,11 @@
 
 from .bounds import Bound, signal_bounds
 from .check import Options, analyse, check, check_alone, examine
+from .ending import farm
 from .finding import Finding, ordered, refused
 from .interval import Range
 from .parts import texts
-from .terms import Pay, farm, pays
+from .terms import Pay, pays
 
 __all__ = [
     "Bound",

@@ -20,6 +20,7 @@ from ...spec.task import Task
 from ..compiled import CompiledTask
 from ..compiler import compile_task
 from .bounds import ASSUMED, NEAR, Bound, ranges, signal_bounds
+from .ending import Paid, endings
 from .finding import Finding, ordered
 from .gates import order
 from .hazards import Kind, hazards
@@ -73,43 +74,50 @@ def check(subject: Task | str, robot: Robot, options: Options | None = None) -> 
     return ordered(errors + examine(task, program, signal_bounds(signals, robot, task, options.bounds)))
 
 
-def check_alone(source: str | Path) -> tuple[CompiledTask | None, list[Finding]]:
+def check_alone(source: str | Path, dt: float | None = None) -> tuple[CompiledTask | None, list[Finding]]:
     """Return the program of a text that declares its own signals, and the findings about it; see `read_standalone`.
 
-    No program comes back if an error leaves none. Nothing is known of the signals' ranges but their kinds. A text that
-    leaves the control step to its caller is checked with one of `STEP` seconds.
+    `dt` is the control step in seconds, if the text does not say it. No program comes back if an error leaves none.
+    Nothing is known of the signals' ranges but their kinds.
     """
     try:
         alone = read_standalone(source, check=False)
     except SpecError as error:
         return None, [finding_of(error, {})]
     task, refused = mended(alone.task, check_program)
+    try:
+        step = alone.step(dt)
+    except SpecError as error:
+        refused.append(finding_of(error, {}))
+        step = STEP  # what else is wrong does not depend on it
     if task is None:
         return None, ordered(refused)
-    signals = alone.signals
-    program, errors = _compiled(task, signals, STEP if alone.dt is None else alone.dt, None)
+    program, errors = _compiled(task, alone.signals, step, None)
     errors = refused + errors
     if program is None:
         return None, ordered(errors)
-    return program, ordered(errors + examine(task, program, signal_bounds(signals, None, task, {})))
+    return program, ordered(errors + examine(task, program, signal_bounds(alone.signals, None, task, {}), True))
 
 
-def examine(task: Task, program: CompiledTask, bounds: Mapping[str, Bound]) -> list[Finding]:
-    """Return the findings about a program that compiles. `bounds` are its signals' ranges.
+def examine(task: Task, program: CompiledTask, bounds: Mapping[str, Bound], alone: bool = False) -> list[Finding]:
+    """Return the findings about a program that compiles. `bounds` are its signals' ranges; `alone` says that no task
+    gives its episodes a length.
 
     A warning of something possible stands if signals of unknown range need not leave ±1 for it; one of something
     certain if they may be anything. Otherwise it is a note, marked `assumed`.
     """
     wide = analyse(task, program, bounds)
-    near, free = (_by_key(_numbers(task, program, analyse(task, program, bounds, a))) for a in (NEAR, float(MAX)))
+    least, most = (analyse(task, program, bounds, a) for a in (NEAR, float(MAX)))
+    near, free = (_by_key(_numbers(task, program, a)) for a in (least, most))
     found = [_judged(f, near if kind == "possible" else free) for kind, f in _numbers(task, program, wide)]
     found += _over_ranges(task, program, bounds, {_key(f) for f in found})
-    paid = pays(task, program, wide)
+    paid, near_paid, free_paid = (pays(task, program, a) for a in (wide, least, most))
     found += structure(task, program, paid, wide)
+    found += endings(task, program, Paid(paid, near_paid, free_paid, wide, most, alone))
     found += order(task, program, paid)
     found += other_step(program, paid, _tuned_step(task, program))
-    boundless = analyse(task, program, bounds, float(MAX), float(MAX))
-    return found + list(unbounded(pays(task, program, boundless)))
+    boundless, forever = (analyse(task, program, bounds, float(MAX), float(MAX), phase=t) for t in (None, float(MAX)))
+    return found + list(unbounded(pays(task, program, boundless), pays(task, program, forever)))
 
 
 def _tuned_step(task: Task, program: CompiledTask) -> float:
@@ -127,17 +135,19 @@ def analyse(
     assumed: float = ASSUMED,
     physical: float | None = None,
     over_range: bool = False,
+    phase: float | None = None,
 ) -> Analysis:
     """Return the ranges of a program's nodes; see `ranges` for `assumed` and `physical`.
 
-    `over_range` takes parameters over the limits that they declare instead of at their values.
+    `over_range` takes parameters over the limits that they declare instead of at their values; `phase` is the longest
+    time in seconds in the air or in contact, by default that of an episode.
     """
     used = {s.name: s for s in program.inputs}
     known = {name: bound for name, bound in bounds.items() if name in used}
     steps = max(1, round(task.episode.length_s / program.dt))
     with np.errstate(all="ignore"):
         signals = ranges(used, known, assumed, physical)
-        context = Context(signals, param_ranges(program.params, over_range), steps, program.dt)
+        context = Context(signals, param_ranges(program.params, over_range), steps, program.dt, phase)
         analysis = Analysis(context, program.places)
         for group in program.groups.values():
             for _, node in group.stores:

@@ -14,7 +14,7 @@ CODES: tuple[tuple[str, str], ...] = (
         "E-LIMIT",
         r"expected (numbers of )?at most|expected 1 to 64 numbers|too deep|nested brackets|expected 1 to \d+, got",
     ),
-    ("E-SYNTAX", r"not an expression|expected an expression|printable ASCII|not TOML|not JSON"),
+    ("E-SYNTAX", r"not an expression|expected an expression|printable ASCII|not TOML|not JSON|an empty file"),
     ("E-RANGE", r"out of range"),
     ("E-POINT", r"\bpoints?\b.*\b(displacements?|point)\b|got both|two points"),
     ("E-FRAME", r"one frame|in the frame|the frame|matching frames"),
@@ -35,6 +35,9 @@ FIXES = {
     "E-AXIS": "reduce it with sum, mean, norm, any or all, or pick one element with a subscript",
 }
 REMEDIES = (
+    (r"expected an SI unit", "declare the SI unit in the brackets, and multiply the numbers by its factor"),
+    (r": its \S+ (has the unit|is a pure)", "a number written there takes that unit; a parameter may declare it"),
+    (r"^expected the control step", "dt = 0.02 in the file's first line: the seconds from one step to the next"),
     (r"^expected a channel that is a sum, got combine", 'combine = "sum", or a gate of the whole channel'),
     (r"^expected a channel that is a sum", 'set staging.channel to a channel with combine = "sum"'),
     (r"^expected another channel with a threshold", "give the gate of a channel of a lower level a threshold"),
@@ -47,7 +50,7 @@ REMEDIES = (
 TABLES = (
     "channels|let|terminations|metrics|observations|params|stages|staging|terminal|schedules|templates|tables|learned"
 )
-PART = rf"(?:{TABLES})\.[\w.]+|machine\[\d+\][\w.]*|success"
+PART = rf"(?:{TABLES})\.[\w.]+|machine\[\d+\][\w.]*|success|dt"
 PATH = re.compile(rf"(?:^|: )((?:{PART})(?=:|$|,)|(?:{TABLES}|machine)(?=:))")
 COLUMN = re.compile(r"column (\d+)")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...spec.task import Task, Term
@@ -19,6 +19,8 @@ from .walk import Analysis
 UNBOUNDED = 1e30
 """What a range reaches only if nothing bounds it."""
 DEFAULT_MAX_ABS = Term("").max_abs
+STAYS = {"air_time": "up", "contact_time": "down"}
+"""Where a foot stays while an operation grows."""
 CONSTANT = ("literal", "constant", "param")
 
 
@@ -100,13 +102,33 @@ def _combinations(task: Task, program: CompiledTask, analysis: Analysis) -> Iter
             yield Pay(channel, name, paid, value, analysis.range(value), factor, f"channels.{channel}.combine")
 
 
-def unbounded(terms: list[Pay]) -> Iterator[Finding]:
-    """W-UNBOUNDED: nothing but the robot's build keeps the pay finite."""
-    for pay in terms:
-        if pay.high >= abs(pay.factor) * UNBOUNDED and pay.term.max_abs >= DEFAULT_MAX_ABS and pay.factor:
+def unbounded(terms: list[Pay], forever: list[Pay]) -> Iterator[Finding]:
+    """W-UNBOUNDED: nothing but the robot's build keeps the pay finite; `forever` is the same with phases in the air and
+    in contact without end.
+    """
+    for pay, longest in zip(terms, forever, strict=True):
+        if pay.term.max_abs < DEFAULT_MAX_ABS or not pay.factor:
+            continue
+        if pay.high >= abs(pay.factor) * UNBOUNDED:
             message = "pays without bound in the direction that it rewards: more of it always pays more"
             fix = "a kernel or tolerance of the error, clip, or a max_abs of the size that is wanted"
             yield Finding("W-UNBOUNDED", "W", pay.path, message, pay.span, "an upper bound", "none", fix=fix)
+        elif longest.high >= abs(pay.factor) * UNBOUNDED and "first_contact" not in _operations(pay.node):
+            stays = " or ".join(stay for name, stay in STAYS.items() if name in _operations(pay.node))
+            message = f"pays without bound: it grows as long as the foot stays {stays}"
+            fix = "min(x, 0.5), a clip, or pay at touch-down: where(first_contact(c), last_air_time(c), 0)"
+            yield Finding("W-UNBOUNDED", "W", pay.path, message, pay.span, "an upper bound", "none", fix=fix)
+
+
+def _operations(node: Node) -> set[str]:
+    """The operations in a tree."""
+    stack, seen = [node], {id(node): node.op}
+    while stack:
+        for part in stack.pop().args:
+            if id(part) not in seen:
+                seen[id(part)] = part.op
+                stack.append(part)
+    return set(seen.values())
 
 
 def structure(task: Task, program: CompiledTask, terms: list[Pay], analysis: Analysis) -> Iterator[Finding]:
@@ -115,9 +137,6 @@ def structure(task: Task, program: CompiledTask, terms: list[Pay], analysis: Ana
     for pay in (p for p in terms if p.term.expr and not p.joined):
         yield from _affine(pay)
         yield from shaping(pay.node, pay.path, pay.span, task.channels[pay.channel].gamma, task, program, analysis)
-    paid = [p for p in terms if not p.shaping]
-    yield from _early(task, program, paid, analysis)
-    yield from _farm(task, program, paid, analysis)
 
 
 def _twice(terms: list[Pay], analysis: Analysis) -> Iterator[Finding]:
@@ -210,92 +229,3 @@ def _factors(node: Node) -> list[Node]:
 def _gate(node: Node) -> bool:
     """A factor that is meant to switch: a truth value as a number."""
     return node.op == "num" or node.type.integer
-
-
-def _early(task: Task, program: CompiledTask, terms: list[Pay], analysis: Analysis) -> Iterator[Finding]:
-    """W-EARLY: no step can pay more than 0, so ending the episode pays unless it costs."""
-    if not task.terminations or not terms:
-        return
-    ends = _ends(program, terms, analysis)
-    dense = [p for p in terms if (p.channel, p.name) not in ends]
-    most = sum(p.high * task.channels[p.channel].weight for p in dense)
-    penalty = sum(p.low * task.channels[p.channel].weight for p in terms if (p.channel, p.name) in ends)
-    if most > 0 or not any(p.low < 0 for p in dense):
-        return
-    message = "no step can pay more than 0, and nothing is lost when the episode ends: ending it early pays best"
-    fix = "an event term num(terminated) with a weight below what the rest of the episode costs, or pay for living"
-    path = "terminations"
-    if penalty == 0:
-        yield Finding("W-EARLY", "W", path, message, (0, 0), "a cost of ending", "none", fix=fix)
-    else:
-        cost = sum(p.low * task.channels[p.channel].weight for p in dense)
-        message = f"no step can pay more than 0; ending costs {-penalty:.3g}, a step up to {-cost:.3g}"
-        yield Finding("W-EARLY", "N", path, message, (0, 0), "a cost of ending above that of going on", fix=fix)
-
-
-def _ends(program: CompiledTask, terms: list[Pay], analysis: Analysis) -> set[tuple[str, str]]:
-    """Terms that read whether the episode ends."""
-    terminated = program.termination
-    keys = {analysis.keys(terminated)} if terminated.op != "constant" else set()
-    for _, node in program.groups["terminations"].stores if "terminations" in program.groups else ():
-        keys.add(analysis.keys(node))
-    return {(p.channel, p.name) for p in terms if keys & set(_subtree(p.node, analysis))}
-
-
-def _subtree(node: Node, analysis: Analysis) -> Iterator[int]:
-    stack, seen = [node], set()
-    while stack:
-        top = stack.pop()
-        if id(top) not in seen:
-            seen.add(id(top))
-            yield analysis.keys(top)
-            stack += top.args
-
-
-def _farm(task: Task, program: CompiledTask, terms: list[Pay], analysis: Analysis) -> Iterator[Finding]:
-    """W-FARM: staying and collecting the dense pay beats the bonus that ends the episode."""
-    ends = _ends(program, terms, analysis)
-    steps = max(1, round(task.episode.length_s / program.dt))
-    for pay in terms:
-        if pay.term.scale != "event" or (pay.channel, pay.name) not in ends or pay.high <= 0:
-            continue
-        dense = [p for p in terms if p.term.scale != "event" and p.high > 0 and p.channel == pay.channel]
-        b = sum(p.high for p in dense)
-        gamma = task.channels[pay.channel].gamma
-        found = farm(b, pay.high, gamma, steps)
-        if not found["farmable"]:
-            continue
-        message = (
-            f"hovering pays up to {b:.3g} a step, the bonus that ends the episode {pay.high:.3g}: staying wins unless "
-            f"{found['break_even']} steps or fewer are left of {steps}"
-        )
-        fix = f"a bonus above {found['needed']:.3g}, a potential f - prev(f) in place of the dense pay, or a gate"
-        yield Finding(
-            "W-FARM",
-            "W",
-            pay.path,
-            message,
-            pay.span,
-            f"a bonus above {found['needed']:.3g}",
-            f"{pay.high:.3g}",
-            fix=fix,
-            evidence=dict(found),
-        )
-
-
-def farm(dense: float, bonus: float, gamma: float, steps: int) -> Mapping[str, float | int | bool]:
-    """Return whether collecting `dense` a step for an episode of `steps` beats a `bonus` that ends it at once.
-
-    Discounted pay of n more steps is dense (1 - gamma^n) / (1 - gamma), or dense n for gamma = 1. `needed` is the
-    bonus that would win at the start, `break_even` the most steps left with which the bonus still wins.
-    """
-
-    def worth(n: int) -> float:
-        return dense * n if gamma == 1 else dense * (1 - gamma**n) / (1 - gamma)
-
-    enough = bonus * (1 + 1e-9)  # a draw is no reason to hover
-    low, high = 0, steps
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if worth(middle) <= enough else (low, middle - 1)
-    return {"farmable": worth(steps) > enough, "needed": worth(steps), "break_even": low}

@@ -11,12 +11,15 @@ from ..interval import Range
 
 @dataclass(frozen=True)
 class Context:
-    """Ranges of signals by name and of parameters by index, and the length of an episode in steps."""
+    """Ranges of signals by name and of parameters by index, the length of an episode in steps, and the longest `phase`
+    in the air or in contact in seconds, by default the episode.
+    """
 
     signals: Mapping[str, Range] = field(default_factory=dict)
     params: Mapping[int, Range] = field(default_factory=dict)
     steps: int = 1000
     dt: float = 0.02
+    phase: float | None = None
 
 
 Rule = Callable[[Context, Node, tuple[Range, ...]], Range]

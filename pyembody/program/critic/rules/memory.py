@@ -72,8 +72,14 @@ def _truth(_context: Context, node: Node, args: tuple[Range, ...]) -> Range:
 def _seconds(context: Context, node: Node, args: tuple[Range, ...]) -> Range:
     c = args[0]
     never: Array = (c.lo == 1) if node.op == "air_time" else (c.hi == 0)
-    longest = np.where(never, 0, (context.steps + 1) * context.dt)
+    longest = np.where(never, 0, _longest(context, node))
     return widen(make(np.zeros(c.shape), longest))
+
+
+def _longest(context: Context, node: Node) -> float:
+    if context.phase is not None and node.op in ("air_time", "contact_time"):
+        return context.phase
+    return (context.steps + 1) * context.dt
 
 
 @remembering("count_steps")
