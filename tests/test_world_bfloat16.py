@@ -98,7 +98,7 @@ def test_threads_change_no_bit(program: Any) -> None:
 def test_all_levels_give_the_same_bits(level: str) -> None:
     if _core.simd_level() != "avx512":
         pytest.skip("this processor has no level with bfloat16 units to compare with")
-    command = [sys.executable, "-c", "import test_world_bfloat16 as t; print(*t.digests())"]
+    command = [sys.executable, "-P", "-c", "import test_world_bfloat16 as t; print(*t.digests())"]
     path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     environment = os.environ | {"EMBODY_SIMD": level, "PYTHONPATH": path}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
