@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pyembody.learn.progress import clock, line, table, time_line
+from pyembody.learn.progress import Progress, clock, line, table, time_line
+from pyembody.learn.run_folder import RunSpec
+from pyembody.spec import Sac, Train, load_robot, load_task
 
 SECONDS = {
     "environment": 6.0,
@@ -72,3 +74,21 @@ def test_a_plain_line_tells_pace_and_what_the_task_measures_with_units(metrics: 
 
 def test_a_clock_shows_hours_only_where_there_are_some_and_a_dash_for_an_unknown_time() -> None:
     assert [clock(s) for s in (9.6, 70, 3670, float("nan"))] == ["0:10", "1:10", "1:01:10", "-"]
+
+
+@pytest.mark.parametrize(
+    ("config", "engine"),
+    [
+        (Train(), "core"),
+        (Train(engine="torch"), "torch"),
+        (Train(memory=8), "torch"),
+        (Train(symmetry="loss"), "torch"),
+        (Sac(), "core"),
+        (Sac(engine="torch"), "torch"),
+    ],
+)
+def test_the_title_says_who_computes_the_networks(config: Train | Sac, engine: str) -> None:
+    robot = load_robot("cartpole")
+    spec = RunSpec(robot, load_task("balance"), config, 3, "", "")
+    title = Progress(spec, 10, enabled=False).title
+    assert title == f"balance on cartpole, {'sac' if isinstance(config, Sac) else 'ppo'} ({engine}), seed 3"

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from pyembody.spec import SpecError, Train
+from pyembody.spec import Learning, SpecError, Train
 
 from .batch import Batch
 from .buffers import Rollout
@@ -53,6 +53,12 @@ def needs_torch(config: Train) -> str:
     return "symmetry = 'loss'" if config.symmetry == "loss" else ""
 
 
+def engine_of(config: Learning) -> str:
+    """Return who computes the networks of a run with these settings: `core` or `torch`."""
+    only_torch = isinstance(config, Train) and needs_torch(config)
+    return "torch" if config.engine == "torch" or only_torch else "core"
+
+
 def make_engine(config: Train, networks: ActorCritic, threads: int, envs: int) -> Engine:
     """Return the engine of the settings; `auto` is the core wherever it has what is asked for.
 
@@ -63,6 +69,4 @@ def make_engine(config: Train, networks: ActorCritic, threads: int, envs: int) -
         raise SpecError(f"engine: 'core' does not have {missing}: expected engine 'torch' or 'auto'")
     if config.memory:
         return RecurrentEngine(networks, config.horizon, envs)
-    if config.engine == "torch" or missing:
-        return TorchEngine(networks)
-    return CoreEngine(networks, threads)
+    return TorchEngine(networks) if engine_of(config) == "torch" else CoreEngine(networks, threads)

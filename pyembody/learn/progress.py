@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from .engine import engine_of
 from .report import Metrics
 from .run_folder import RunSpec
 
@@ -40,7 +41,8 @@ class Progress:
     def __init__(self, spec: RunSpec, iterations: int, enabled: bool) -> None:
         self.enabled = enabled
         self.iterations = iterations
-        self.title = f"{spec.task.name} on {spec.robot.name}, seed {spec.seed}"
+        algorithm = spec.train.__struct_config__.tag
+        self.title = f"{spec.task.name} on {spec.robot.name}, {algorithm} ({engine_of(spec.train)}), seed {spec.seed}"
         self.units: dict[str, str] = {}
         self._console = Console()
         self._live: Live | None = None
