@@ -10,11 +10,13 @@ import pytest
 
 from pyembody.cli import main
 from pyembody.commands import do
+from pyembody.commands.planning import camera_azimuth
 from pyembody.commands.watch import Watch, targets
 from pyembody.plan import Behaviour, Runner
 from pyembody.plan.suite import Suite, load_suite
 from pyembody.spec import load_robot
 from pyembody.spec.vocabulary import load_vocabulary
+from pyembody.viz.camera import AZIMUTH
 from pyembody.viz.rerun_log import curves
 
 SUITE = load_suite("quadruped")
@@ -34,6 +36,16 @@ def watched(edits: dict[str, float], seconds: float = 0.3) -> Watch:
     watch.runner.say(Behaviour(edits))
     watch.run()
     return watch
+
+
+def test_the_camera_stands_where_it_sees_the_named_feet() -> None:
+    runner = still_runner()
+    left, right = (camera_azimuth(runner, [foot]) for foot in ("FL", "FR"))
+    assert 20 < left < 70
+    assert right == pytest.approx(-left, abs=1)
+    assert 110 < camera_azimuth(runner, ["RL"]) < 160
+    assert camera_azimuth(runner, ["FL", "FR"]) == pytest.approx(0, abs=1)
+    assert camera_azimuth(runner, ["FL", "RR"]) == camera_azimuth(runner, []) == AZIMUTH
 
 
 def test_what_is_not_understood_is_refused_with_the_nearest_intents(

@@ -183,6 +183,52 @@ def test_setting_one_of_a_group_clears_the_others_of_earlier_turns() -> None:
     assert "torso_roll.angle" in values("face west", "roll over")
 
 
+@pytest.mark.parametrize("text", ["turn around and lie on your back", "lie on your back and turn around"])
+def test_neither_half_of_a_sentence_is_dropped(text: str) -> None:
+    assert "'spin' and 'roll over'" in str(refused(text)).replace("'roll over' and 'spin'", "'spin' and 'roll over'")
+    assert translate("turn around, then lie on your back", dialogue()).understood == ("spin", "roll over")
+
+
+def test_what_says_the_same_intent_again_or_belongs_to_it_is_one_request() -> None:
+    assert values("Stand up and balance on two hind legs.") == PRESETS["upright"]
+    assert values("Turn over and lie on your back.") == CANONICAL["Roll over by 180 degrees."]
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "text", "pair"),
+    [
+        ("quadruped", "lift the front right paw and lie on your back", "'lift paw' and 'roll over' pull apart"),
+        ("quadruped", "walk forward and roll over", "'walk' and 'roll over' pull apart"),
+        ("manipulation", "touch the apple and lift the box", "'touch' and 'lift' pull apart"),
+    ],
+)
+def test_a_note_warns_of_two_requests_that_pull_apart(vocabulary: str, text: str, pair: str) -> None:
+    patch = translate(text, dialogue(vocabulary=vocabulary))
+    assert isinstance(patch, Patch)
+    assert [note.split(" (")[0] for note in patch.notes] == [pair]
+
+
+TOGETHER = ["spin with the torso flat", "face east and lift the front right paw", "face east, sit down"]
+
+
+@pytest.mark.parametrize("text", TOGETHER)
+def test_requests_that_go_together_are_not_warned_of(text: str) -> None:
+    patch = translate(text, dialogue())
+    assert isinstance(patch, Patch)
+    assert patch.notes == ()
+
+
+def test_a_patch_names_the_things_that_it_is_about() -> None:
+    def things(text: str, *before: str) -> tuple[str, ...]:
+        patch = translate(text, dialogue(*before))
+        assert isinstance(patch, Patch)
+        return patch.things
+
+    assert things("lift the rear left paw") == ("RL",)
+    assert things("lift the diagonal paw too", LIFT) == ("RL",)
+    assert things("stand on your hind legs") == things("spin", LIFT) == ()
+
+
 # ---- refusals -------------------------------------------------------------------------------------------------------
 
 
@@ -199,7 +245,9 @@ def test_setting_one_of_a_group_clears_the_others_of_earlier_turns() -> None:
         ("faster", "than what?"),
         ("don't lift the front right paw", "says what not to do"),
         ("is the front right paw up?", "a question"),
-        ("lift the fish", "not understood"),
+        ("lift the fish", "'fish': not understood; there are the front left paw, the front right paw"),
+        ("sit down low and stand tall", "'sit down' and 'stand upright' pull apart; say 'then'"),
+        ("spin and sit down", "torso_height.weight: conflict: 4 and 3; 'spin' and 'sit down' pull apart"),
         ("", "says nothing to do"),
         ("hello", "says nothing to do"),
         ("x" * 5000, "expected at most 4000 characters"),
@@ -218,6 +266,13 @@ def test_refusal_names_the_part_and_the_three_nearest_intents() -> None:
     assert "fish" in result.span or "front" in result.span
     assert 0 < len(result.nearest) <= 3
     assert "lift paw" in [name for name, _ in result.nearest]
+
+
+def test_an_unknown_thing_is_answered_with_those_that_there_are() -> None:
+    result = refused("move the apple to the plate", vocabulary="manipulation")
+    assert (result.span, result.reason[:31]) == ("plate", "not understood; there are the a")
+    assert "the drawer handle" in result.reason
+    assert "there are" not in str(refused("please defenestrate the sofa"))
 
 
 def test_choices_are_named_where_words_fit_several_things() -> None:

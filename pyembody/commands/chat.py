@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .options import Count, Name, OptionalPath
-from .planning import Mode, Translator, edit_table, make_runner, make_translate, motion_model, suite_language
+from .planning import (
+    Mode,
+    Translator,
+    camera_azimuth,
+    edit_table,
+    make_runner,
+    make_translate,
+    motion_model,
+    suite_language,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,7 +85,8 @@ class Chat:
         finally:
             runner.close()
         if self.video is not None and len(runner.trace):
-            _film(runner, self.video)
+            things = next((t.patch.things for t in reversed(conversation.state.turns) if t.patch.things), ())
+            _film(runner, self.video, things)
         return int(runner.diverged)
 
 
@@ -163,9 +173,10 @@ def _lines() -> Iterator[str]:
         yield line
 
 
-def _film(runner: Runner, video: Path) -> None:
+def _film(runner: Runner, video: Path, things: Iterable[str]) -> None:
     from ..viz import render_video
     from .l2r import recording_of
 
     recording = recording_of(runner.robot, runner.trace, "chat")
-    print(render_video(recording, motion_model(runner.robot), video, overlay=False))
+    azimuth = camera_azimuth(runner, things)
+    print(render_video(recording, motion_model(runner.robot), video, overlay=False, azimuth=azimuth))

@@ -10,7 +10,16 @@ import tyro
 
 from .failure import CommandError
 from .options import Count, Name, OptionalPath
-from .planning import Mode, Translator, edit_table, make_runner, make_translate, motion_model, suite_language
+from .planning import (
+    Mode,
+    Translator,
+    camera_azimuth,
+    edit_table,
+    make_runner,
+    make_translate,
+    motion_model,
+    suite_language,
+)
 
 if TYPE_CHECKING:
     from ..analysis.record import Recording
@@ -123,7 +132,11 @@ class Do:
             from .outcome import status_line
 
             recording, model = recording_of_watch(watch), motion_model(runner.robot)
-            print(f"video: {render_video(recording, model, folder / VIDEO, overlay=False, progress=status_line())}")
+            azimuth = camera_azimuth(runner, turn.patch.things)
+            video = render_video(
+                recording, model, folder / VIDEO, overlay=False, azimuth=azimuth, progress=status_line()
+            )
+            print(f"video: {video}")
             print(f"recording: {write_rrd(recording, model, folder / RECORDING, progress=status_line())}")
         print(f"{verdict} ({watch.factor():.2f} times real time)")
         for target in found:

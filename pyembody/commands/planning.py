@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import mujoco
     from rich.table import Table
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Translator = Literal["offline", "llm"]
 Mode = Literal["paused", "live"]
+NO_SIDE = 0.1
+"""Feet whose places add up to less, in m, are on no side of a robot."""
 
 
 def make_translate(translator: Translator, llm: Path | None) -> Translate:
@@ -83,3 +85,19 @@ def motion_model(robot: Robot) -> mujoco.MjModel:
     from ..plan.signals import FLAT
 
     return build_model(robot, FLAT, execution=True, visual=True).model
+
+
+def camera_azimuth(runner: Runner, things: Iterable[str]) -> float:
+    """Return from where, in degrees, a camera sees the feet among `things` best; the usual place where they name none,
+    or feet on opposite sides.
+    """
+    import math
+
+    from ..plan.planner import settled_state
+    from ..viz.camera import AZIMUTH
+
+    built, named = runner.built, set(things)
+    at = settled_state(built.model, built.home_qpos).geom_xpos
+    feet = [at[geom] for foot, geom in zip(runner.robot.feet, built.foot_geoms, strict=True) if foot in named]
+    x, y = sum(float(p[0]) for p in feet), sum(float(p[1]) for p in feet)
+    return math.degrees(math.atan2(y, x)) if math.hypot(x, y) > NO_SIDE else AZIMUTH

@@ -41,7 +41,7 @@ class Before(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Intent(Struct, frozen=True, forbid_unknown_fields=True):
     """Something that can be asked for. Each of `needs` is a set of concepts that says it; `allows`
-    may stand beside them.
+    may stand beside them. Of intents that stand between `and`s it takes those it `absorbs` as said of itself.
 
     It sets `edits` and a `preset` (what is in both is as in `edits`), and clears what earlier turns set below
     `clears` (`*`: all).
@@ -52,6 +52,7 @@ class Intent(Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     needs: tuple[str, ...]
     allows: tuple[str, ...] = ()
+    absorbs: tuple[str, ...] = ()
     edits: tuple[IntentEdit, ...] = ()
     preset: str = ""
     clears: tuple[str, ...] = ()

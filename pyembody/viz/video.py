@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ..analysis.record import Progress, Recording
 from ..spec.extra import need
 from ..spec.files import atomic_path
-from .camera import Camera, follow, look
+from .camera import AZIMUTH, Camera, follow, look
 
 if TYPE_CHECKING:
     import mujoco
@@ -38,13 +38,15 @@ def render_video(
     fps: float = 25.0,
     renderer: Literal["raycast", "mujoco"] = "raycast",
     overlay: bool = True,
+    azimuth: float = AZIMUTH,
     threads: int = 0,
     progress: Progress | None = None,
 ) -> Path:
     """Write an H.264 MP4 of the recording, in real time, and return its path.
 
     `raycast` needs no OpenGL; `mujoco` uses MuJoCo's own renderer and raises RuntimeError where there
-    is no GL. `threads` 0 takes every available core. Raises ImportError if the `viz` extra is not
+    is no GL. The camera stands at `azimuth` degrees from where the robot looks at first, left being positive.
+    `threads` 0 takes every available core. Raises ImportError if the `viz` extra is not
     installed and ValueError for sizes that H.264 cannot hold (odd or below 16) or a model that does
     not fit the recording.
     """
@@ -56,7 +58,7 @@ def render_video(
 
         text = Overlay(recording, width, height)
     steps = _frame_steps(recording, fps)
-    frames = _frames(recording, model, steps, size=(width, height), renderer=renderer, threads=threads)
+    frames = _frames(recording, model, steps, look_from=(width, height, azimuth), renderer=renderer, threads=threads)
 
     def finished() -> Iterator[Array]:
         for k, (t, frame) in enumerate(zip(steps, frames, strict=True)):
@@ -77,8 +79,8 @@ def render_frames(
     threads: int = 0,
 ) -> list[Array]:
     """Return ray-cast pictures [height, width, 3] uint8 of the recording's steps `steps`."""
-    size = (width, height)
-    return list(_frames(recording, model, steps, size=size, renderer="raycast", threads=threads))
+    look_from = (width, height, AZIMUTH)
+    return list(_frames(recording, model, steps, look_from=look_from, renderer="raycast", threads=threads))
 
 
 def encode(frames: Iterator[Array], path: Path | str, *, width: int, height: int, fps: float) -> Path:
@@ -125,15 +127,16 @@ def _frames(
     model: mujoco.MjModel,
     steps: Array,
     *,
-    size: tuple[int, int],
+    look_from: tuple[int, int, float],
     renderer: str,
     threads: int,
 ) -> Iterator[Array]:
-    """Return the pictures of `steps` in order."""
+    """Return the pictures of `steps` in order, of width, height and azimuth `look_from`."""
     from .scene import face_along_x, make_scene
 
     scene = make_scene(model, recording.qpos[0])
-    camera = look(*size, scene.radius)
+    width, height, azimuth = look_from
+    camera = look(width, height, scene.radius, azimuth)
     qpos = face_along_x(scene, recording.qpos)
     targets = _targets(recording, qpos, scene)
     jobs = [(qpos[t], targets[t] + camera.offset) for t in steps]

@@ -39,8 +39,8 @@ class Behaviour(Struct, frozen=True):
 class Patch(Struct, frozen=True):
     """Edits of the last stage, in the order of their names; or `stages`, and then all of them anew.
 
-    `understood` tells which intents the text was read as, `notes` what was limited or left out.
-    `undo`: the stages are those of the turn before.
+    `understood` tells which intents the text was read as, `notes` what was limited, left out or pulls apart, `things`
+    which paws or objects it is about. `undo`: the stages are those of the turn before.
     """
 
     text: str
@@ -48,6 +48,7 @@ class Patch(Struct, frozen=True):
     stages: tuple[Stage, ...] = ()
     understood: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    things: tuple[str, ...] = ()
     undo: bool = False
 
 

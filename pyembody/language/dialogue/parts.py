@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from ...spec.errors import SpecError
 from ..behaviours import Intent, IntentEdit
@@ -18,6 +18,9 @@ from .things import KIND, RELATION, Meant, meant_things
 
 THRESHOLD = 0.74
 """Share of the words that must be understood: one unknown word of four is left out, with a note."""
+THEN = "say 'then' between them to do one after the other"
+DETERMINERS = ("the", "a", "an", "this", "that", "my", "your", "some")
+"""Words before a noun."""
 
 
 class NotUnderstoodError(Exception):
@@ -26,6 +29,15 @@ class NotUnderstoodError(Exception):
     def __init__(self, unsupported: Unsupported) -> None:
         super().__init__(unsupported.reason)
         self.unsupported = unsupported
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one intent sets, and the beginnings of addresses that it ends."""
+
+    intent: str
+    edits: tuple[Edit, ...]
+    ends: tuple[str, ...] = ()
 
 
 @dataclass
@@ -44,6 +56,8 @@ class Part:
     """Intents of the part before, or of the turn before."""
     edits: list[Edit] = field(default_factory=list)
     cleared: list[Edit] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
+    """What each intent asks for, one after the other."""
     when: dict[str, str] = field(default_factory=dict)
     """Edits, by address, that are dropped if nothing below the other is asked for."""
     understood: list[str] = field(default_factory=list)
@@ -70,7 +84,8 @@ def read_part(part: Part) -> None:
         content = [w for w in content if not part.lexicon.means(w, "stop")]
     meant = meant_things(part.words, part.lexicon, part.last)
     named = {place: m.things for place, m in meant.items()}
-    match = match_intents(content, part.lexicon, named)
+    boundaries = [w.start for w in part.words if w.kind == "boundary"]
+    match = match_intents(content, part.lexicon, named, boundaries)
     if not match.spans:
         match = _repeated(content, meant, part) or match
     _check(match, content, meant, part)
@@ -144,18 +159,33 @@ def _check(match: Match, content: list[Word], meant: Mapping[int, Meant], part: 
     for word in match.left:
         if word.start in meant or word.kind == "amount" or _is_named(word, part.words):
             raise part.refuse("not understood here", [word])
-    if content and not match.spans and not part.edits:
-        raise part.refuse("not understood", match.left or content)
-    if match.spans and match.score < THRESHOLD:
-        raise part.refuse("not understood", match.left)
-    if not match.spans and match.left:
-        raise part.refuse("not understood", match.left)
+    if (content and not match.spans and not part.edits) or (match.left and match.score < THRESHOLD):
+        odd = match.left or content
+        nouns = [w for w in odd if _is_noun(w, part)]
+        there = _things_there(part) if nouns else ""
+        raise part.refuse(f"not understood{there}", nouns if there else odd)
     for span in match.spans:
         if span.rivals:
             names = (span.pattern.intent.name, *span.rivals)
             raise part.refuse("may mean several things", span.words, names)
     if match.left:
         part.notes.append(f"left out: {', '.join(part.sentence.text_of([w]) for w in match.left)}")
+
+
+def _is_noun(word: Word, part: Part) -> bool:
+    """Whether an unknown word stands where something is named: `the fish`."""
+    place = part.words.index(word)
+    before = part.sentence.text_of(part.words[place - 1 : place]).lower().split()
+    return word.kind == "unknown" and bool(place and before) and before[-1] in DETERMINERS
+
+
+def _things_there(part: Part) -> str:
+    """What there is, where the words come near to an intent that is said of something; else nothing."""
+    near = [name for name, _ in nearest_intents(part.words, part.lexicon)]
+    if not any(p.things for p in part.lexicon.patterns if p.intent.name in near):
+        return ""
+    behaviours = part.lexicon.behaviours
+    return f"; there are {', '.join(behaviours.names.get(t, t) for t in behaviours.things)}"
 
 
 def _is_named(word: Word, words: Sequence[Word]) -> bool:
@@ -168,6 +198,7 @@ def _read_span(span: Span, meant: Mapping[int, Meant], part: Part) -> None:
     intent = span.pattern.intent
     things = _things(span, meant, part)
     part.understood.append(intent.name)
+    before = len(part.edits)
     if intent.action == "undo":
         part.undo = True
     elif intent.expands:
@@ -177,6 +208,8 @@ def _read_span(span: Span, meant: Mapping[int, Meant], part: Part) -> None:
     else:
         _absolute(span, intent, things, part)
         part.first = part.first or _missing(intent, part.values)
+    ends = tuple(pattern for wanted in intent.clears for pattern in _filled(wanted, things))
+    part.asked.append(Asked(intent.name, tuple(part.edits[before:]), ends))
 
 
 def _missing(intent: Intent, values: Mapping[str, float]) -> str:
@@ -283,5 +316,35 @@ def _agree(part: Part) -> None:
     try:
         chosen = agreed([*part.edits, *part.cleared], part.lexicon.language)
     except SpecError as error:
-        raise part.refuse(str(error), part.words) from None
+        apart = _conflicting(part)
+        raise part.refuse(f"{error}; {apart}" if apart else str(error), part.words) from None
     part.edits = [chosen[name] for name in sorted(chosen)]
+    part.notes += dict.fromkeys(_pulling_apart(part))
+
+
+def _conflicting(part: Part) -> str:
+    """Which two intents ask for different values of one parameter; empty if none do."""
+    for first, second in combinations(part.asked, 2):
+        wanted = {e.parameter: e.value for e in first.edits}
+        if any(wanted.get(e.parameter, e.value) != e.value for e in second.edits):
+            return f"'{first.intent}' and '{second.intent}' pull apart; {THEN}"
+    return ""
+
+
+def _pulling_apart(part: Part) -> Iterator[str]:
+    """A warning for each two intents of a part of which one ends what the other asks for."""
+    for first, second in combinations(part.asked, 2):
+        lost = [*_ended(first, second), *_ended(second, first)]
+        if lost:
+            yield f"'{first.intent}' and '{second.intent}' pull apart ({lost[0]}); {THEN}"
+
+
+def _ended(other: Asked, ending: Asked) -> Iterator[str]:
+    """Addresses of one intent that another would have ended, had it been said before, and does not set itself."""
+    own = {e.parameter.rpartition(".")[0] for e in ending.edits}
+    for edit in other.edits:
+        if edit.parameter.rpartition(".")[0] not in own and any(
+            end == "*" or _under(edit.parameter, end) for end in ending.ends
+        ):
+            yield edit.parameter
+

@@ -57,11 +57,12 @@ def _read(text: str, sentence: Sentence, state: Dialogue) -> Patch:
         raise NotUnderstoodError(Unsupported(f"expected at most {MAX_STAGES} stages, got {len(stages)}", text[:60]))
     understood = tuple(u for part in read for u in part.understood)
     notes = tuple(n for part in read for n in part.notes)
+    things = tuple(dict.fromkeys(t for part in read if part.said_before for t in part.last))
     if len(stages) > 1 or _is_anew(parts[0]):
-        return Patch(text, (), tuple(stages), understood, notes)
+        return Patch(text, (), tuple(stages), understood, notes, things)
     if not read[-1].edits and not understood:
         raise NotUnderstoodError(Unsupported("says nothing to do", text[:60], _examples(state)))
-    return Patch(text, tuple(read[-1].edits), (), understood, notes)
+    return Patch(text, tuple(read[-1].edits), (), understood, notes, things)
 
 
 def _read_parts(sentence: Sentence, parts: list[list[Word]], state: Dialogue) -> tuple[list[Part], list[Stage]]:
@@ -129,7 +130,8 @@ def _alone(text: str, part: Part, parts: list[list[Word]], state: Dialogue) -> P
     other = translate(part.expands, state)
     if isinstance(other, Unsupported):
         raise NotUnderstoodError(other)
-    return Patch(text, other.edits, other.stages, tuple(part.understood), (*other.notes, f"read as: {part.expands}"))
+    notes = (*other.notes, f"read as: {part.expands}")
+    return Patch(text, other.edits, other.stages, tuple(part.understood), notes, other.things)
 
 
 def last_things(state: Dialogue) -> tuple[str, ...]:
