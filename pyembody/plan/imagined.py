@@ -36,11 +36,13 @@ class Start:
 class Imagined:
     """Costs of control sequences on `built`'s model, `count` candidates at a time.
 
-    `frequencies` `[feet]` in Hz is how fast gait cycles go on.
+    `frequencies` `[feet]` in Hz is how fast gait cycles go on; the last state of a sequence counts `final` times.
     """
 
-    def __init__(self, built: BuiltModel, cost: CostProgram, count: int, threads: int = 1) -> None:
-        self.built, self.count = built, count
+    def __init__(
+        self, built: BuiltModel, cost: CostProgram, count: int, threads: int = 1, final: float = 1.0
+    ) -> None:
+        self.built, self.count, self.final = built, count, final
         self.dt = float(built.model.opt.timestep)
         self.batch = Batch(built.model, count, threads)
         self.batch.reset()
@@ -140,8 +142,9 @@ class Imagined:
         first = begin if last is not None else begin + 1
         if end > first:  # the first step alone has no derived fields of a state after it
             signals = self._signals(start, got, controls, first, end)
-            for row in self.cost(signals, ids) if isinstance(self.cost, Lookahead) else self.cost(signals):
-                sums += row
+            rows = self.cost(signals, ids) if isinstance(self.cost, Lookahead) else self.cost(signals)
+            for k, row in enumerate(rows, first):
+                sums += row if k + 1 < controls.shape[1] else self.final * row
         sums[diverged | ~np.isfinite(sums)] = np.inf
         return now
 

@@ -27,7 +27,8 @@ NO_EDITS: Edits = {}
 class PlannerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Which planner with how many candidates, steps and knots; `sigma` is the spread over half an actuator's range.
 
-    `homing` tries ways back to the home posture too; `space` says whether candidates differ in joints, or in what the
+    The last state of a horizon counts `final` times: a plan that ends about to fall is no plan, though it has not fallen
+    yet. `homing` tries ways back to the home posture too; `space` says whether candidates differ in joints, or in what the
     hand does in space.
     """
 
@@ -41,6 +42,7 @@ class PlannerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     risk: float = 0.0
     culling: bool = True
     timestep: Positive = 0.02
+    final: Annotated[float, Meta(ge=1.0)] = 1.0
     homing: bool = True
     space: Literal["joints", "hand"] = "joints"
 

@@ -93,17 +93,10 @@ class Runner:
         self._settle()
         self.behaviour = behaviour = with_ways(self.vocabulary, behaviour)
         self.watch = StageWatch(self.vocabulary, self.robot, self.built, behaviour, self.control_dt)
-        before = getattr(self, "planner", None)
-        self.planner, self._name = self._planner(behaviour.planner), behaviour.planner
+        self._choose(self.watch.planner)
         self._ahead = self._lookahead(behaviour)
         self._aim()
-        if before is None or before is not self.planner:
-            knots = np.tile(self.control, (self.planner.settings.knots, 1))
-            self.planner.plan = Plan(knots, np.full_like(knots, np.inf), knots, index=self.planner.plan.index)
-        with quiet():
-            for _ in range(WARM_UP if self.pilot is None else 0):
-                self._timed_plan(self.start(), 0.0)
-        self._plan, self._since = self.planner.plan, 0.0
+        self._warm_up()
 
     def step(self) -> None:
         """Go on for one control step."""
@@ -118,7 +111,7 @@ class Runner:
             self._plan_beside()
         self._simulate()
         if self.watch.step(self.signals(self.watch.inputs)):
-            self._aim()
+            self._go_on()
 
     def run(self, seconds: float) -> None:
         """Go on for so many seconds of simulated time, or until the simulation diverges."""
@@ -137,6 +130,30 @@ class Runner:
         """Return the present state as a planner's start."""
         data = self.data
         return Start(data.qpos.copy(), data.qvel.copy(), self.control.copy(), self.cycles.copy(), float(data.time))
+
+    def _go_on(self) -> None:
+        """Begin the next stage; with another planner, where that has its own."""
+        self._settle()
+        changed = self._choose(self.watch.planner)
+        self._aim()
+        if changed:
+            self._warm_up()
+
+    def _choose(self, name: str) -> bool:
+        """Let a planner plan from now on; return whether it is another one, which begins with the control that is held."""
+        before = getattr(self, "planner", None)
+        self.planner, self._name = self._planner(name), name
+        if self.planner is before:
+            return False
+        knots = np.tile(self.control, (self.planner.settings.knots, 1))
+        self.planner.plan = Plan(knots, np.full_like(knots, np.inf), knots, index=self.planner.plan.index)
+        return True
+
+    def _warm_up(self) -> None:
+        with quiet():
+            for _ in range(WARM_UP if self.pilot is None else 0):
+                self._timed_plan(self.start(), 0.0)
+        self._plan, self._since = self.planner.plan, 0.0
 
     def _planner(self, name: str) -> Planner[Imagined]:
         if name not in self.settings:
@@ -159,7 +176,7 @@ class Runner:
             built = build_model(robot, FLAT)
             freeze(built, frozen)
             cost = self._cost(built, chosen, counting(self.vocabulary, {}))
-            self._worlds[name, frozen] = Imagined(built, cost, chosen.candidates, self.threads)
+            self._worlds[name, frozen] = Imagined(built, cost, chosen.candidates, self.threads, chosen.final)
         return self._worlds[name, frozen]
 
     def _cost(self, built: BuiltModel, chosen: PlannerSettings, terms: frozenset[str]) -> CostProgram:

@@ -53,6 +53,12 @@ class StageWatch:
         stages = self.behaviour.stages
         return {**self.behaviour.edits, **(stages[self.index].edits if stages else {})}
 
+    @property
+    def planner(self) -> str:
+        """The name of the planner's settings of the present stage."""
+        stages = self.behaviour.stages
+        return (stages[self.index].planner if stages else "") or self.behaviour.planner
+
     def step(self, arrays: dict[str, NDArray[np.float64]]) -> bool:
         """Take in the executed state's signals `[1, lanes]`; return whether another stage has begun."""
         if len(self.behaviour.stages) < 2 or self.failed:

@@ -75,7 +75,8 @@ class BehaviourStage(Struct, frozen=True, forbid_unknown_fields=True):
     `until` and `invariant` are expressions over signals, `reached_TERM` and `time_in_stage`. Once `until` has held for
     `hold_s` the next stage begins. After `timeout_s`, or at once where `invariant` is false, the stage has failed, and
     `on_fail` says what then: `retry:STAGE` begins this stage or one before it again, `next` goes on all the same,
-    `abort` ends the behaviour as failed. The last stage has no `until` and takes as long as it likes.
+    `abort` ends the behaviour as failed. The last stage has no `until` and takes as long as it likes. `planner` names
+    settings that plan it instead of the behaviour's.
     """
 
     name: str
@@ -85,6 +86,7 @@ class BehaviourStage(Struct, frozen=True, forbid_unknown_fields=True):
     hold_s: float = 0.2
     timeout_s: float = 4.0
     on_fail: str = "abort"
+    planner: str = ""
 
 
 class Hand(Struct, frozen=True, forbid_unknown_fields=True):
