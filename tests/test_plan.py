@@ -16,6 +16,7 @@ from pyembody.plan.imagined import Imagined, Start
 from pyembody.plan.lookahead import Lookahead
 from pyembody.plan.noise import normals
 from pyembody.plan.planner import control_ranges
+from pyembody.plan.runner import WARM_UP
 from pyembody.plan.samplers import Spread
 from pyembody.plan.signals import FLAT, behaviour_signals
 from pyembody.plan.spline import KINDS, basis, knot_times
@@ -145,10 +146,10 @@ def test_the_risk_transform_is_that_of_the_language(cost: float, level: float) -
 # --- on a robot -----------------------------------------------------------------------------------
 
 
-def imagined(count: int, threads: int = 1, robot: Robot = ROBOT) -> Imagined:
+def imagined(count: int, threads: int = 1, robot: Robot = ROBOT, final: float = 1.0) -> Imagined:
     built = build_model(robot, FLAT)
     program = compile_task(make_task(VOCABULARY, "test"), behaviour_signals(robot, built), dt=0.02)
-    return Imagined(built, CostProgram(program, threads), count, threads)
+    return Imagined(built, CostProgram(program, threads), count, threads, final)
 
 
 def standing(world: Imagined) -> Start:
@@ -189,6 +190,36 @@ def test_a_horizon_of_few_steps_is_culled_alike(horizon: int) -> None:
     assert culled[0] == whole[0]
     assert np.array_equal(culled[left], whole[left])
     assert np.argmin(culled) == np.argmin(whole)
+
+
+def test_the_last_state_counts_as_often_as_it_is_told_to() -> None:
+    once, often = imagined(COUNT), imagined(COUNT, final=5.0)
+    start, controls = standing(once), controls_around_home(COUNT)
+    rows = STEPS - 1
+    before, whole = once.costs(start, controls[:, :-1]) * (rows - 1), once.costs(start, controls) * rows
+    assert often.costs(start, controls) == pytest.approx((before + 5.0 * (whole - before)) / (rows + 4.0))
+    culled = often.costs(start, controls, make_sampler("predictive", 0.1, COUNT), plan_of(controls[0]))
+    left = np.isfinite(culled)
+    assert left.sum() < COUNT
+    assert np.array_equal(culled[left], often.costs(start, controls)[left])
+
+
+def test_a_stage_s_own_planner_begins_with_what_is_held_and_ends_with_the_stage() -> None:
+    settings = {name: PlannerSettings(candidates=4, horizon=STEPS) for name in ("steady", "other")}
+    runner = Runner(VOCABULARY, ROBOT, settings)
+    own = BehaviourStage("own", until="time_in_stage > 0.01", hold_s=0.0, planner="other")
+    runner.say(Behaviour(stages=(BehaviourStage("first", until="time_in_stage > 0.01", hold_s=0.0), own,
+                                 BehaviourStage("last"))))
+    first, plans, used = runner.planner, [], []
+    for _ in range(3):
+        used.append(runner.watch.planner)
+        runner.step()
+        plans.append(runner.planner.plan.index)
+    assert used == ["steady", "other", "steady"]
+    assert runner.planner is first
+    assert plans[0] == WARM_UP  # another planner's, before its first command
+    with pytest.raises(SpecError, match="unknown planner 'othr', did you mean 'other'"):
+        runner.say(Behaviour(stages=(BehaviourStage("first", planner="othr"),)))
 
 
 def test_a_diverging_candidate_costs_infinitely_much_and_others_as_before() -> None:

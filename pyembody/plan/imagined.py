@@ -79,14 +79,22 @@ class Imagined:
         if sampler is None or plan is None:
             sums = np.zeros(count)
             self._advance(start, controls, ids, (0, horizon), None, sums)
-            return _mean(sums, horizon)
+            return self._mean(sums, horizon)
         whole = np.full(count, np.inf)
         first = min(sampler.first, count)
         whole[:first] = 0.0
         self._advance(start, controls[:first], ids[:first], (0, horizon), None, whole[:first])
         beyond = sampler.slack * plan.temperature if sampler.slack else 0.0
-        limit = float(whole[:first].max()) + beyond * (horizon - 1)
-        return _mean(self._culled(start, controls, ids[first:], limit, whole), horizon)
+        limit = float(whole[:first].max()) + beyond * self._rows(horizon)
+        return self._mean(self._culled(start, controls, ids[first:], limit, whole), horizon)
+
+    def _mean(self, sums: Floats, horizon: int) -> Floats:
+        mean: Floats = sums / self._rows(horizon)
+        return mean
+
+    def _rows(self, horizon: int) -> float:
+        """How many rows are summed: all states but the first, of which the last counts `final` times."""
+        return horizon - 2 + self.final
 
     def _culled(self, start: Start, controls: Floats, ids: NDArray[np.int64], limit: float, whole: Floats) -> Floats:
         """Roll the rest in chunks; rows whose partial sum is beyond the limit stay infinite."""
@@ -164,11 +172,6 @@ class Imagined:
         cycles = start.gait_cycles + np.arange(begin, end)[:, None] * (self.frequencies * self.dt)
         signals["gait_cycles"] = np.broadcast_to(cycles[:, None, :], (*shape, len(self.frequencies)))
         return signals
-
-
-def _mean(sums: Floats, horizon: int) -> Floats:
-    mean: Floats = sums / (horizon - 1)
-    return mean
 
 
 def _after(last: Floats, got: Mapping[str, Floats]) -> dict[str, Floats]:
