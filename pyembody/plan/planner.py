@@ -27,9 +27,9 @@ NO_EDITS: Edits = {}
 class PlannerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Which planner with how many candidates, steps and knots; `sigma` is the spread over half an actuator's range.
 
-    The last state of a horizon counts `final` times: a plan that ends about to fall is no plan, though it has not fallen
-    yet. `homing` tries ways back to the home posture too; `space` says whether candidates differ in joints, or in what the
-    hand does in space.
+    The last state of a horizon counts `final` times: a plan that ends about to fall is no good, though nothing has
+    fallen yet. `homing` tries ways back to the home posture too; `space` says whether candidates differ in joints, or
+    in what the hand does in space.
     """
 
     kind: Literal["predictive", "mppi", "cem", "annealed"] = "predictive"

@@ -140,7 +140,7 @@ class Runner:
             self._warm_up()
 
     def _choose(self, name: str) -> bool:
-        """Let a planner plan from now on; return whether it is another one, which begins with the control that is held."""
+        """Let a planner plan from now on; return whether it is another one: that begins with the control held now."""
         before = getattr(self, "planner", None)
         self.planner, self._name = self._planner(name), name
         if self.planner is before:
