@@ -8,6 +8,7 @@ import pytest
 
 from pyembody.language import load_language, translate
 from pyembody.spec import SpecError
+from pyembody.spec.load import data_folder
 
 GOOD = """
 examples = ["weight 2 m"]
@@ -61,6 +62,14 @@ def test_two_parameters_cannot_write_one_place(tmp_path: Path) -> None:
     second = '[parameters.other]\ntarget = "params.size"\nrange = [0.0, 1.0]\ndoc = "Again."\n'
     with pytest.raises(SpecError, match="already written by size"):
         load(tmp_path, GOOD + second)
+
+
+def test_an_intent_absorbs_intents_that_there_are(tmp_path: Path) -> None:
+    for name in ("language.toml", "templates.toml"):
+        text = (data_folder("tasks") / "quadruped" / name).read_text(encoding="utf-8")
+        (tmp_path / name).write_text(text.replace('absorbs = ["stand"]', 'absorbs = ["stnad"]'), encoding="utf-8")
+    with pytest.raises(SpecError, match="intent 'lift paw': absorbs: unknown intent 'stnad', did you mean 'stand'"):
+        load_language(tmp_path)
 
 
 def test_missing_file_is_one_clear_error(tmp_path: Path) -> None:

@@ -134,8 +134,12 @@ def behaviour_faults(behaviours: Behaviours, concepts: set[str], file: str) -> I
         if skill not in behaviours.vocabulary.skills:
             yield unknown(f"{file}: behaviours.skills", "skill", skill, behaviours.vocabulary.skills)
     concepts = concepts | {f"{unit}_amount" for unit in ("m", "rad", "m/s", "rad/s", "1")}
+    names = [intent.name for intent in behaviours.intents]
     for intent in behaviours.intents:
         place = f"{file}: intent '{intent.name}'"
+        for other in intent.absorbs:
+            if other not in names:
+                yield unknown(f"{place}: absorbs", "intent", other, names)
         for concept in " ".join((*intent.needs, *intent.allows)).split():
             if concept not in concepts:
                 yield unknown(place, "concept", concept, concepts)
