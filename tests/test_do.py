@@ -88,6 +88,7 @@ def test_targets_say_what_was_reached_and_what_was_not() -> None:
     assert lifted.since_s is None
     assert str(lifted).startswith("foot_height.FR: not held within its tolerance, 0.101 m off")
     assert do.judge(watch, [level, lifted]) == ("partly done: 1 of 2 targets reached", 1)
+    assert do.judge(watch, [lifted]) == ("not done: 0 of 1 targets reached", 1)
     assert do.judge(watch, [level]) == ("done: 1 of 1 targets reached", 0)
 
 

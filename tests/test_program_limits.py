@@ -38,7 +38,7 @@ EXPRESSIONS = {
     "limit_brackets": "(" * 33 + "x" + ")" * 33,
     "limit_digits": "1" * 41,
     "limit_depth": "-" * 33 + "x",
-    "limit_nodes": wide(200),
+    "limit_nodes": wide(400),
     "limit_prev": "prev(x, 17)",
     "limit_keys": "episodic_count(floor(x), 1025)",
     "limit_axis": "sum(crowd)",
@@ -64,10 +64,10 @@ def test_a_let_counts_once_however_often_it_is_used() -> None:
 
 
 def test_different_parts_of_lets_count_together() -> None:
-    lets = {f"a{i}": " + ".join(f"sqrt(x + {100 * i + j})" for j in range(20)) for i in range(4)}
-    compile_expression("a0 + a1 + a2 + a0", SIGNALS, let=lets)
-    with pytest.raises(SpecError, match="at most 256 parts, each \\[let\\] counted once, got 3") as caught:
-        compile_expression("a0 + a1 + a2 + a3", SIGNALS, let=lets)
+    lets = {f"a{i}": " + ".join(f"sqrt(x + {100 * i + j})" for j in range(20)) for i in range(7)}
+    compile_expression("a0 + a1 + a2 + a3 + a4 + a5 + a0", SIGNALS, let=lets)
+    with pytest.raises(SpecError, match="at most 512 parts, each \\[let\\] counted once") as caught:
+        compile_expression("a0 + a1 + a2 + a3 + a4 + a5 + a6", SIGNALS, let=lets)
     assert caught.value.code == "limit_nodes"
 
 

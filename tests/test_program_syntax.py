@@ -48,7 +48,7 @@ REFUSED = {
     "-" * 40 + "x": "at most 32 levels",
     "not " * 400 + "x": "at most 32 levels",
     "x" + " + x" * 200: "levels",
-    "max(x" + ", x" * 300 + ")": "at most 256 parts",
+    "max(x" + ", x" * 600 + ")": "at most 512 parts",
     "x" * 5000: "at most 4096 characters",
 }
 

@@ -201,7 +201,8 @@ def judge(watch: Watch, found: list[Target]) -> tuple[str, int]:
         return f"not done: stage {watch.runner.watch.index + 1} took too long", 1
     missed = [t for t in found if t.since_s is None]
     if missed:
-        return f"partly done: {len(found) - len(missed)} of {len(found)} targets reached", 1
+        how = "partly done" if len(missed) < len(found) else "not done"
+        return f"{how}: {len(found) - len(missed)} of {len(found)} targets reached", 1
     return f"done: {len(found)} of {len(found)} targets reached", 0
 
 
