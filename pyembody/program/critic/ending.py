@@ -78,11 +78,29 @@ def _farm(task: Task, program: CompiledTask, paid: Paid) -> Iterator[Finding]:
         dense = [p for p in paid.wide if p.term.scale != "event" and p.high > 0 and p.channel == pay.channel]
         found = farm(sum(p.high for p in dense), pay.high, task.channels[pay.channel].gamma, steps)
         if not found["farmable"]:
-            continue
-        if paid.known([*dense, pay]):
+            yield from _across(task, paid, pay, steps)
+        elif paid.known([*dense, pay]):
             yield _beaten(pay, sum(p.high for p in dense), found, f"an assumed {steps}" if paid.alone else f"{steps}")
         else:
             yield _unsure(task, paid, pay, dense, steps)
+
+
+def _across(task: Task, paid: Paid, pay: Pay, steps: int) -> Iterator[Finding]:
+    """W-FARM over channels, as a note: what a channel weighs for the actor also depends on how it is normalised."""
+    open_channels = [c for c, channel in task.channels.items() if c == pay.channel or channel.gate is None]
+    dense = [p for p in paid.wide if p.term.scale != "event" and p.high > 0 and p.channel in open_channels]
+    staying = sum(p.high * task.channels[p.channel].weight for p in dense)
+    bonus = pay.high * task.channels[pay.channel].weight
+    found = farm(staying, bonus, task.channels[pay.channel].gamma, steps)
+    if not found["farmable"] or not paid.known([*dense, pay]):
+        return
+    names = ", ".join(dict.fromkeys(p.channel for p in dense if p.channel != pay.channel))
+    message = (
+        f"channels {names} pay up to {staying:.3g} a step as weighted, the bonus that ends the episode {bonus:.3g}: "
+        f"staying wins unless {found['break_even']} steps or fewer are left of {steps}"
+    )
+    fix = f"a gate on {names}, less weight there, or a potential f - prev(f) in place of the dense pay"
+    yield Finding("W-FARM", "N", pay.path, message, pay.span, fix=fix, evidence=dict(found))
 
 
 def _beaten(pay: Pay, dense: float, found: Mapping[str, float | int | bool], steps: str) -> Finding:
