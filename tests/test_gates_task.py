@@ -20,7 +20,7 @@ from pyembody.learn.learner import Learner
 from pyembody.learn.progress import table
 from pyembody.spec import Sac, SpecError, Task, Train, convert, load_robot
 from pyembody.spec.check import check_task
-from pyembody.viz.gates import gate_section
+from pyembody.viz.gates import gate_section, gate_words
 from test_learn_run import arrays
 
 TRAIN = Train(num_envs=8, horizon=16, epochs=1, minibatches=1, actor_hidden=(8,), critic_hidden=(8,), iterations=4)
@@ -227,6 +227,14 @@ def test_the_live_table_and_the_report_show_gates() -> None:
     page = gate_section(rows)
     assert "Gates at the end of training" in page and page.count("<tr>") == 5
     assert gate_section([{"iteration": 1}]) == ""
+    assert gate_words([{"iteration": 1}]) == []
+
+
+def test_a_gate_that_never_opened_is_told_at_the_end_of_training() -> None:
+    rows = [{"Gate": {"near": {"open": share}, "far": {"open": 0.0}}} for share in (0.0, 0.5)]
+    near, far = gate_words(rows)
+    assert near == "gate of near: open in 25 % of the last episodes"
+    assert far.startswith("gate of far: open in 0 % of the last episodes; nothing of it is paid")
 
 
 @pytest.mark.parametrize("gates", [{}, {"place": "terminal"}, {"scope": "running"}])

@@ -108,12 +108,15 @@ def print_summary(found: Evaluation, spec: RunSpec) -> None:
     """Print the figures beside the controls', the reward terms, and what was asked beside what came of it."""
     from rich.console import Console
 
+    from ..program.gating import gated_channels
+
     title = f"{found.task} on {found.robot}: {found.episodes} episodes, seeds {list(found.seeds)}"
     others = [_figures(control) for control in found.controls.values()]
     table = make_table(title, [""], ["policy", "95 % interval", *found.controls])
     for name, (value, interval) in _figures(found).items():
         table.add_row(name, value, interval, *(f.get(name, ("-", ""))[0] for f in others))
-    terms = make_table("what the policy is paid", ["term"], ["raw", "a step", "a second", "an episode", "share"])
+    paid = "what the policy is paid" + (", before gates" if gated_channels(spec.task) else "")
+    terms = make_table(paid, ["term"], ["raw", "a step", "a second", "an episode", "share"])
     for name, term in found.terms.items():
         numbers = (term.raw, term.per_step, term.per_second, term.per_episode)
         cells = ("-" if math.isnan(x) else f"{x:.3g}" for x in numbers)

@@ -16,12 +16,13 @@ def finish(run: Path, *, video: bool, report: bool) -> int:
     """Evaluate and show a trained run as far as asked for; print where everything is. Returns 0."""
     if not is_lead():
         return 0
-    from ..learn import read_run
+    from ..learn import read_metrics, read_run
+    from ..viz.gates import gate_words
     from .eval import print_summary
     from .outcome import short_evaluation, write_page, write_pictures
 
     spec = read_run(run)
-    lines = []
+    lines = gate_words(read_metrics(run))
     if report:
         print("evaluating ...", flush=True)
         print_summary(short_evaluation(run, spec), spec)

@@ -66,11 +66,11 @@ LEARNING = (
 )
 TERMS = (
     "raw: mean of the term's expression. reward / step, / s, / episode: what it pays (+) or takes away "
-    "(\N{MINUS SIGN}) each step, second and episode, before the channel's weight; terms that are multiplied, say, "
-    "have one line together. share: its part of all that is paid and taken away; sizes add up to 100 %, blue to "
-    "the right pays, red to the left takes away, and the longest bar is the largest share."
+    "(\N{MINUS SIGN}) each step, second and episode, before gates and the channel's weight; terms that are "
+    "multiplied, say, have one line together. share: its part of all that is paid and taken away; sizes add up to "
+    "100 %, blue to the right pays, red to the left takes away, and the longest bar is the largest share."
 )
-TERM_BARS = "What each term pays (right) or takes away (left) each second, before the channel's weight."
+TERM_BARS = "What each term pays (right) or takes away (left) each second, before gates and the channel's weight."
 VELOCITIES = (
     "Commanded (dashed) and measured velocity in the robot's own frame; the band is within {close} of the command. "
     "Small waves at the rhythm of the steps are natural."

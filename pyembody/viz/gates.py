@@ -33,6 +33,20 @@ def gate_section(rows: list[Row]) -> str:
     return section("Gates at the end of training", paragraph(f"{ABOUT} {words}."), table(heads, lines))
 
 
+def gate_words(rows: list[Row]) -> list[str]:
+    """Return a line on each gated channel of a run's metrics: how often it paid at the end of training."""
+    recent = [row["Gate"] for row in rows[-LAST:] if row.get("Gate")]
+    lines = []
+    for name in recent[-1] if recent else ():
+        shares = [gates[name]["open"] for gates in recent if "open" in gates.get(name, {})]
+        if not shares:
+            continue
+        never = "; nothing of it is paid: lower the threshold of the level above, or let it adapt"
+        share = sum(shares) / len(shares)
+        lines.append(f"gate of {name}: open in {100 * share:.3g} % of the last episodes{'' if share > 0 else never}")
+    return lines
+
+
 def _mean(recent: list[Row], name: str, key: str) -> str:
     values = [gates[name][key] for gates in recent if key in gates.get(name, {})]
     if not values:
