@@ -22,6 +22,7 @@ from ..envs import VectorEnv
 from ..learn import create_run, load_policy, read_metrics, train
 from ..spec import decode
 from ..spec.files import write_atomic
+from .coverage import cover_metrics
 from .plan import Piece, Result, make_specs, piece_hash, run_folder
 from .spec import STUDY, Study
 
@@ -45,6 +46,8 @@ def run_piece(study: Study, piece: Piece, out: Path) -> Result:
         metrics |= {"episode_length": found.episode_length.mean, "fall_rate": found.fall_rate.rate}
         if found.power is not None:
             metrics["power"] = found.power.mean
+        if study.cover is not None:
+            metrics |= cover_metrics(env, load_policy(run), study.cover, EVALUATION_SEED)
         rows = read_metrics(run)
         _keep_logs(run, run_folder(out / "runs", piece))
     steps, curve, shaped = _curves(rows, study)

@@ -52,18 +52,30 @@ def plan_pieces(study: Study, done: dict[str, Result]) -> list[Piece]:
     if study.sweep is not None:
         sweep = study.sweep
         pieces = [Piece(a, s, w, True) for a in sweep.arms for w in sweep.weights for s in sweep.seeds]
-    for seed in study.seeds:
-        for name, arm in study.arms.items():
+    return pieces + _compared(study, done, False) + _compared(study, done, True)
+
+
+def _compared(study: Study, done: dict[str, Result], varies: bool) -> list[Piece]:
+    """The pieces that are no sweep's, of the arms that are made of others or of those that are not."""
+    pieces = []
+    arms = {name: arm for name, arm in study.arms.items() if bool(arm.varies) == varies}
+    for seed in dict.fromkeys(s for arm in arms.values() for s in seeds_of(study, arm)):
+        for name, arm in arms.items():
             weight = best_weight(study, name, done) if arm.weight == "tuned" else float(arm.weight)
-            if weight is not None:
+            if weight is not None and seed in seeds_of(study, arm):
                 pieces.append(Piece(name, seed, weight))
     return pieces
+
+
+def seeds_of(study: Study, arm: Arm) -> tuple[int, ...]:
+    """Return the seeds of an arm: its own, or the study's."""
+    return arm.seeds or study.seeds
 
 
 def count_pieces(study: Study) -> int:
     """Return how many pieces the study has, those that cannot be told yet included."""
     swept = 0 if study.sweep is None else len(study.sweep.arms) * len(study.sweep.weights) * len(study.sweep.seeds)
-    return swept + len(study.arms) * len(study.seeds)
+    return swept + sum(len(seeds_of(study, arm)) for arm in study.arms.values())
 
 
 def left_pieces(study: Study, done: dict[str, Result]) -> int:
@@ -115,7 +127,7 @@ def piece_hash(study: Study, piece: Piece, runs: Path) -> str:
     if isinstance(train, Offline):
         data = study.data
         train = replace(train, **{kind: Path(getattr(train, kind)).name for kind in FOLDERS})
-    judged = Study("", "", "", {}, episodes=study.episodes, shaping=study.shaping, data=data)
+    judged = Study("", "", "", {}, episodes=study.episodes, shaping=study.shaping, data=data, cover=study.cover)
     return spec_hash(task, robot, train, piece, judged)
 
 
