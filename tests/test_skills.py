@@ -10,11 +10,11 @@ import pytest
 
 from pyembody.envs import VectorEnv, make_vec
 from pyembody.envs.skills import all_skills, draw_skills, named_skill, spread_skills
-from pyembody.spec import Skills, SpecError, convert, load_robot, load_task
+from pyembody.spec import Skills, SpecError, convert, load_robot
 from pyembody.spec.check import check_task
 from pyembody.spec.task import Task
 
-SKILLS = load_task("skills")
+SEEN = {"cart": "cart_pos", "fast": "cart_vel"}
 
 
 def task_of(skills: dict[str, Any] | None = None, tables: dict[str, Any] | None = None) -> Task:
@@ -24,7 +24,7 @@ def task_of(skills: dict[str, Any] | None = None, tables: dict[str, Any] | None 
         "robot": "cartpole",
         "episode": {"length_s": 0.4},
         "skills": {"channel": "diversity"} | (skills or {}),
-        "observations": {"policy": {"cart": "cart_pos", "z": "skill"}, "encoder": {"cart": "cart_pos", "fast": "cart_vel"}},
+        "observations": {"policy": {"cart": "cart_pos", "z": "skill"}, "encoder": SEEN},
         "channels": {"task": {"terms": {"near": {"expr": "1 - abs(cart_pos)"}}}, "diversity": {"terms": {}}},
     }
     task = convert(data | (tables or {}), Task, "task.toml")
@@ -75,8 +75,10 @@ def test_a_wrong_table_is_named_with_file_and_field(
 
 
 def test_a_skill_that_a_let_names_is_seen() -> None:
-    policy = {"z": "turned"}
-    tables = {"let": {"turned": "2 * twice", "twice": "2 * skill"}, "observations": {"policy": policy, "encoder": ENCODER}}
+    tables = {
+        "let": {"turned": "2 * twice", "twice": "2 * skill"},
+        "observations": {"policy": {"z": "turned"}, "encoder": ENCODER},
+    }
     assert VectorEnv(task_of({}, tables), load_robot("cartpole"), 1).observations.shape == (1, 2)
 
 
@@ -148,5 +150,6 @@ def test_the_shipped_task_tells_skills_apart_by_the_cube_alone() -> None:
     env.reset(seed=0)
     for _ in range(3):
         env.step(np.ones((8, 3), np.float32))
-        np.testing.assert_allclose(env.encoded, 10 * (env.signal("cube_pos")[:, :2] - [0.45, 0.0]), rtol=1e-4, atol=1e-6)
+        place = env.signal("cube_pos")[:, :2]
+        np.testing.assert_allclose(env.encoded, 10 * (place - [0.45, 0.0]), rtol=1e-4, atol=1e-6)
     assert env.program.observation_layout["policy"][0].name == "skill"

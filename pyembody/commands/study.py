@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..study import Piece, Study
+    from ..study.interval import Interval
     from ..study.plan import Result
-    from ..study.summary import Interval, Summary
+    from ..study.summary import Summary
 
 FIGURE = "figure.svg"
 
@@ -90,7 +91,7 @@ class StudyCommand:
         given = {n: getattr(self, n) for n in ("seeds", "iterations", "episodes") if getattr(self, n)}
         study = replace(study, **given)
         if self.arms:
-            kept = {k: arm for k, arm in study.arms.items() if k in self.arms or (self.sweep and arm.varies in self.arms)}
+            kept = {k: a for k, a in study.arms.items() if k in self.arms or (self.sweep and a.varies in self.arms)}
             first = tuple(p for p in study.preconditions if p.arm in kept)
             swept = None if study.sweep is None else tuple(a for a in study.sweep.arms if a in kept)
             sweep = replace(study.sweep, arms=swept) if study.sweep is not None and swept else None

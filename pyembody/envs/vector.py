@@ -159,7 +159,7 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         """Start new episodes and return (observations [N, O], info).
 
         Options: `reset_mask` bool [N] resets only those rows; `command` [3] or [N, 3] and `skill` [Z] or [N, Z] are
-        held from then on; `stagger` starts the episode clocks at random steps; `group` starts that many neighbours in the same state.
+        held from then on; `stagger` starts the episode clocks at random steps; `group` starts so many neighbours alike.
         """
         options = options or {}
         mask = reset_mask(options.get("reset_mask"), self.num_envs)

@@ -86,4 +86,5 @@ class SkillEncoder:
         with torch.no_grad():
             left, _, right = torch.linalg.svd(weight, full_matrices=False)
         # the singular value as a function of the matrix, whose vectors do not move to first order
-        return weight / (left[:, 0] @ weight @ right[0])
+        bounded: Tensor = weight / (left[:, 0] @ weight @ right[0])
+        return bounded

@@ -1,4 +1,4 @@
-"""The channel of a task's skills while it trains: filled once an iteration, then the encoder learns from what was seen."""
+"""The channel of a task's skills while it trains: filled once an iteration, then its encoder learns."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def displacement(phi: Array, phi_after: Array, skill: Array) -> Array:
 
 
 def discrimination(logits: Array, skill: Array) -> Array:
-    """DIAYN: log q(z | s') - log p(z), `[B]`, of `logits [B, Z]` at s'; p is uniform, `skill [B, Z]` a centred one-hot."""
+    """DIAYN: log q(z | s') - log p(z), `[B]`, of `logits [B, Z]` at s' and one-hot `skill [B, Z]`; p is uniform."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_q = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     chosen: Array = log_q[np.arange(len(logits)), skill.argmax(axis=1)] + np.log(logits.shape[1])

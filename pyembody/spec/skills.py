@@ -18,8 +18,8 @@ Count = Annotated[int, Meta(ge=1)]
 class Skills(Struct, frozen=True, forbid_unknown_fields=True):
     """A skill is drawn at reset and held for the episode: a unit vector of `size` numbers, or one of `size` things.
 
-    `prior`: `sphere` draws all directions alike, `discrete` all things alike, each a centred one-hot vector. The learner
-    pays `gain` times a learned reward into `channel`, which may have no terms of its own: `lsd` the way that an encoder
+    `prior`: `sphere` draws all directions alike, `discrete` all things alike, each a centred one-hot vector. PPO pays
+    `gain` times a learned reward into `channel`, which may have no terms of its own: `lsd` the way that an encoder
     of the observations `encoder`, of slope at most 1, goes along the skill; `metra` the same of one that moves by at
     most 1 a step; `diayn` how much better than chance the skill is recognised. The encoder has `hidden` units and takes
     `epochs` passes of `minibatches` steps an iteration; `slack` and `dual_rate` are METRA's.

@@ -44,7 +44,7 @@ def cover_metrics(env: VectorEnv, policy: Policy, cover: Cover, seed: int) -> di
 
 
 def _episode(env: VectorEnv, policy: Policy, cover: Cover, skills: Array, seed: int) -> tuple[Array, float]:
-    """Places `[T, N, 2]` of the thing in all rows' first episodes, and the mean of the unsafe metric over their steps."""
+    """Places `[T, N, 2]` of the thing in all rows' first episodes, and the share of their steps that was unsafe."""
     place = env.signal(cover.signal)
     unsafe = env.metric_names.index(cover.unsafe)
     observations, _ = env.reset(seed=seed, options={"skill": skills})

@@ -24,7 +24,7 @@ class Front(msgspec.Struct, frozen=True):
 
 
 def fronts(study: Study, done: Mapping[str, Result]) -> dict[str, Front]:
-    """Return the front of each varied arm over the first two of the study's metrics; of arms whose seeds are all done."""
+    """Return the front of each varied arm whose pieces are all done, over the first two of the study's metrics."""
     if study.vary is None or len(study.metrics) < 2:
         return {}
     found = {}

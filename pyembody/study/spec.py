@@ -34,7 +34,8 @@ class Arm(Struct, frozen=True, forbid_unknown_fields=True):
     `weight` multiplies the weights of the study's shaping channels; `tuned` takes the best of the study's weights by
     the seeds of its sweep. An arm with `data` learns offline, from that kind alone, and `train` changes what is told to
     that (see `Offline`). `log_of` names the arm whose run of the same seed is read as `train.reward_log`. `seeds`
-    replace those of the study. `varies` is the arm that this one is made of by `vary`.
+    and `variant` replace those of the study. `varies` is the arm that this one is made of by `vary`. An arm with
+    `skills_of` acts through the skills that the named arm learnt with the same seed, each for `every` steps.
     """
 
     title: str
@@ -45,7 +46,10 @@ class Arm(Struct, frozen=True, forbid_unknown_fields=True):
     log_of: str = ""
     data: str = ""
     seeds: tuple[Annotated[int, Meta(ge=0)], ...] = ()
+    variant: str = ""
     varies: str = ""
+    skills_of: str = ""
+    every: Count = 10
 
 
 class Cover(Struct, frozen=True, forbid_unknown_fields=True):
@@ -155,7 +159,7 @@ def on_all_data(study: Study) -> Study:
 
 
 def varied(study: Study) -> Study:
-    """Return a study with an arm more for each arm, channel and factor of `vary`. Raises SpecError for unknown names."""
+    """Return a study with one more arm for each arm, channel and factor of `vary`. Raises SpecError."""
     if study.vary is None or any(arm.varies for arm in study.arms.values()):
         return study
     arms = dict(study.arms)
@@ -178,9 +182,8 @@ def _changed(vary: Vary, arm: Arm, name: str, key: str, weight: tuple[str, float
     channels = dict(arm.task.get("channels", {}))
     channels[weight[0]] = channels.get(weight[0], {}) | {"weight": weight[1]}
     log = f"{arm.log_of}-{key}" if arm.log_of in vary.arms else arm.log_of
-    return replace(
-        arm, title=f"{arm.title}, {key}", task=arm.task | {"channels": channels}, log_of=log, seeds=vary.seeds, varies=name
-    )
+    task, title = arm.task | {"channels": channels}, f"{arm.title}, {key}"
+    return replace(arm, title=title, task=task, log_of=log, seeds=vary.seeds, varies=name)
 
 
 def check_study(study: Study, place: str) -> None:
@@ -191,6 +194,7 @@ def check_study(study: Study, place: str) -> None:
     named |= {f"arms.{k}.log_of": arm.log_of for k, arm in study.arms.items() if arm.log_of}
     for i, contrast in enumerate(study.contrasts):
         named |= {f"contrasts[{i}].arm": contrast.arm, f"contrasts[{i}].against": contrast.against}
+    named |= {f"arms.{k}.skills_of": arm.skills_of for k, arm in study.arms.items() if arm.skills_of}
     if study.vary is not None:
         named |= {f"vary.arms[{i}]": arm for i, arm in enumerate(study.vary.arms)}
     if study.sweep is not None:
