@@ -32,7 +32,8 @@ class StudyCommand:
     """
 
     study: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="STUDY")]
-    """The study: critics, critics_point, gate_pad, gates, skills, world, or the path of a study's TOML file."""
+    """The study: critics, critics_point, gate_pad, gates, skills, skills_goal, world, or the
+    path of a study's TOML file."""
     out: OptionalPath = None
     """Folder of the results; by default runs/studies/STUDY."""
     seeds: Numbers = ()

@@ -30,6 +30,7 @@ Layout = tuple[Block, ...]
 
 def named_by(spec: Skills, actions: Array) -> Array:
     """Return the skills `[N, Z]` that `actions [N, Z]` name: their directions, or the discrete one that is greatest."""
+    actions = np.asarray(actions, np.float32)
     if spec.prior == "discrete":
         chosen: Array = all_skills(spec)[actions.argmax(axis=1)]
         return chosen
@@ -125,7 +126,7 @@ class SkillEnv:
 
     def step(self, actions: Array) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
         """Do the skills that `actions [N, Z]` name; return as `VectorEnv.step` does."""
-        skills, sums = named_by(self.doer.spec, np.asarray(actions)), (self.channels, self.weighted, self.lines)
+        skills, sums = named_by(self.doer.spec, actions), (self.channels, self.weighted, self.lines)
         for total in (*sums, self.metrics):
             total[:] = 0
         terminated, truncated, success = (np.zeros(self.num_envs, np.bool_) for _ in range(3))
