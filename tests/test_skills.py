@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from pyembody.commands.failure import CommandError
+from pyembody.commands.locate import Located
+from pyembody.commands.reward_rules import channel_title
+from pyembody.commands.skill import check_skill, hold_skill
+from pyembody.commands.view import View
 from pyembody.envs import VectorEnv, make_vec
 from pyembody.envs.skills import all_skills, draw_skills, named_skill, spread_skills
-from pyembody.spec import Skills, SpecError, convert, load_robot
+from pyembody.spec import Skills, SpecError, convert, load_robot, load_task
 from pyembody.spec.check import check_task
 from pyembody.spec.task import Task
 
@@ -153,3 +159,23 @@ def test_the_shipped_task_tells_skills_apart_by_the_cube_alone() -> None:
         place = env.signal("cube_pos")[:, :2]
         np.testing.assert_allclose(env.encoded, 10 * (place - [0.45, 0.0]), rtol=1e-4, atol=1e-6)
     assert env.program.observation_layout["policy"][0].name == "skill"
+
+
+def test_the_command_line_names_a_skill_or_says_what_it_expects(tmp_path: Path) -> None:
+    env = small_env()
+    hold_skill(env, "0, -2")
+    np.testing.assert_array_equal(env.skills.skill, np.tile(np.float32([0, -1]), (6, 1)))
+    hold_skill(make_vec("balance", num_envs=1), "")
+    for task, text, message in (
+        (env.task, "1 0 0", "--skill: expected 2 numbers that are not all 0, got [1.0, 0.0, 0.0]"),
+        (env.task, "left", '--skill: expected numbers such as "0.6 -0.8", got "left"'),
+        (load_task("balance"), "1 0", "--skill: expected a task with [skills], got balance"),
+    ):
+        with pytest.raises(CommandError, match=re.escape(message)):
+            check_skill(task, text)
+    assert View(skill="0 1").targets(Located(tmp_path, tmp_path))[0] == tmp_path / "skill_0_1.mp4"
+
+
+def test_an_explanation_says_who_pays_the_channel() -> None:
+    shown = channel_title(load_task("skills"), "diversity")
+    assert shown.endswith("paid for skills by lsd, sphere of 2") and "skills" not in channel_title(task_of(), "task")

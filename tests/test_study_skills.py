@@ -14,6 +14,7 @@ from pyembody.spec import Skills, SpecError, load_robot, load_task
 from pyembody.study import load_study, plan_pieces, run_study
 from pyembody.study.coverage import between, cover_metrics, hypervolume, visited
 from pyembody.study.fronts import fronts
+from pyembody.study.piece import run_piece
 from pyembody.study.plan import Piece, Result, make_specs, piece_hash
 from pyembody.study.run import ready_pieces
 from pyembody.study.skill_actions import Doer, SkillEnv, SkillPolicy, named_by
@@ -177,7 +178,10 @@ def test_an_arm_learns_to_act_through_the_skills_of_another(tmp_path: Path) -> N
     path.write_text(GOAL)
     study = load_study(str(path))
     assert [p.arm for p in ready_pieces(study, {}, [])] == ["doer"]
-    summary = run_study(str(path), out)
+    run_study(str(path), out, limit=0)
+    for arm in ("doer", "through"):
+        run_piece(study, Piece(arm, 0, 1.0), out)
+    summary = run_study(str(path), out, limit=0)
     assert summary.left == 0 and set(summary.arms) == {"doer", "through"}
     assert summary.arms["through"].steps == [32] and "through - doer: success" in summary.contrasts
     assert (out / "runs" / "doer-s1-0" / "checkpoints").is_dir()
