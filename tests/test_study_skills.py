@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from pyembody.commands.study import StudyCommand
 from pyembody.envs import VectorEnv, make_vec
 from pyembody.spec import Skills, SpecError, load_robot, load_task
 from pyembody.study import load_study, plan_pieces, run_study
@@ -67,6 +68,14 @@ def test_a_weight_of_no_channel_is_refused() -> None:
         varied(wrong)
     with pytest.raises(SpecError, match="vary.arms.0.: unknown arm 'smu', did you mean 'sum'"):
         check_study(replace(study, vary=replace(study.vary, arms=("smu",))), "study")
+
+
+def test_chosen_arms_bring_their_other_weights_along() -> None:
+    study = StudyCommand(study="skills", arms=("sum",))._changed(load_study("skills"))
+    check_study(study, "study")
+    assert len(study.arms) == 7 and {a.varies for a in study.arms.values()} == {"", "sum"} and not study.contrasts
+    bare = StudyCommand(study="skills", arms=("sum", "scaled"), sweep=False)._changed(load_study("skills"))
+    assert list(bare.arms) == ["sum", "scaled"] and bare.vary is None
 
 
 def test_areas_and_shares_are_those_of_hand() -> None:

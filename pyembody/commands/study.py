@@ -97,7 +97,8 @@ class StudyCommand:
             swept = None if study.sweep is None else tuple(a for a in study.sweep.arms if a in kept)
             sweep = replace(study.sweep, arms=swept) if study.sweep is not None and swept else None
             told = tuple(c for c in study.contrasts if c.arm in kept and c.against in kept)
-            study = replace(study, arms=kept, preconditions=first, sweep=sweep, contrasts=told)
+            vary = replace(study.vary, arms=tuple(a for a in study.vary.arms if a in kept)) if study.vary else None
+            study = replace(study, arms=kept, preconditions=first, sweep=sweep, vary=vary, contrasts=told)
         if not self.sweep:
             kept = {name: arm for name, arm in study.arms.items() if arm.weight != "tuned" and not arm.varies}
             study = replace(study, sweep=None, vary=None, arms=kept)
