@@ -43,6 +43,7 @@ HEAD = 'name = "example"\nsuccess = "stage == \'done\'"\n'
 TAIL = """
 [observations.policy]
 stage = "stage"
+skill = "skill"
 [channels.task.terms]
 error = { expr = "norm(error)" }
 height = { template = "height", params = { target = 0.3 } }
@@ -60,6 +61,7 @@ SIGNALS = {
         Signal("cube", "vector", 3, unit="m", frame="world", point=True, source="s"),
         Signal("base_lin_vel", "vector", 3, unit="m/s", frame="body", source="s"),
         Signal("command", "vector", 3, unit="m/s, m/s, rad/s", frame="body", source="s"),
+        Signal("skill", "vector", 2, source="s"),
     )
 }
 

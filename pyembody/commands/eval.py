@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .checks import at_least
 from .failure import CommandError
 from .locate import locate
-from .options import OptionalName, OptionalPath, RunPath
+from .options import OptionalName, OptionalPath, RunPath, Text
 from .recording import recording
 from .tables import make_table
 
@@ -37,6 +37,9 @@ class Eval:
     """Judge on the robot's stiff execution model instead of the training model."""
     variant: OptionalName = None
     """Judge on another variant of the task (one whose observations are the same); its edits are kept."""
+    skill: Text = ""
+    """Judge one skill, of a task that has them: its number, or a direction such as "0.6 -0.8"; by default one for each
+    episode, drawn by the seeds."""
     controls: bool = True
     """Judge zero and random actions too."""
     json: OptionalPath = None
@@ -52,6 +55,7 @@ class Eval:
         from ..learn import load_policy, read_run
         from .files import check_writable, write_json
         from .outcome import EVALUATION, asked_command, run_env, status_line
+        from .skill import hold_skill
 
         self._check()
         located = locate(self.path, self.out)
@@ -62,12 +66,13 @@ class Eval:
         policy = load_policy(located.source)
         env = run_env(spec, -(-self.episodes // len(self.seeds)), execution=self.execution)
         check_fits(policy.observation_size, env.observations.shape[1], spec.task.variant)
+        hold_skill(env, self.skill)
         held = asked_command(spec)
         with recording(env, self.record, "eval", self.seeds):
             found = evaluate(env, policy, self.episodes, self.seeds, self.controls, held=held, progress=status_line())
         env.close()
         print_summary(found, spec)
-        own = self.variant is None and not self.execution
+        own = self.variant is None and not self.execution and not self.skill.strip()
         for target in (self.json, located.folder / EVALUATION if own else None):
             if target is not None:
                 write_json(target, found.to_json())

@@ -90,13 +90,15 @@ def tour(command: Command | None) -> list[tuple[float, tuple[float, ...]]] | Non
 
 
 def record_run(
-    source: Path, spec: RunSpec, seconds: float = TOUR_S, command: Sequence[float] | None = None
+    source: Path, spec: RunSpec, seconds: float = TOUR_S, command: Sequence[float] | None = None, skill: str = ""
 ) -> Recording:
-    """Record one robot under the policy at `source`, on a tour of commands or one fixed command."""
+    """Record one robot under the policy at `source`, on a tour of commands or one fixed command, with a fixed skill."""
     from ..analysis import record
     from ..learn import load_policy
+    from .skill import hold_skill
 
     env = run_env(spec, 1)
+    hold_skill(env, skill)
     chosen: Any = tour(spec.task.command) if command is None else command
     policy, progress = load_policy(source), status_line()
     recording = record(env, policy, seconds=seconds, command=chosen, progress=progress)

@@ -28,6 +28,8 @@ def channel_title(task: Task, name: str) -> str:
     rule += [] if c.floor is None else [f"floor {c.floor:g}"]
     rule += [f"weight {c.weight:g}", f"gamma {c.gamma:g}", f"lambda {c.lam:g}"]
     rule += [] if c.episodic else ["episodic false"]
+    if task.skills is not None and task.skills.channel == name:
+        rule += [f"paid for skills by {task.skills.diversity}, {task.skills.prior} of {task.skills.size}"]
     return f"channel {name}: {', '.join(rule)}"
 
 

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..study import Piece, Study
+    from ..study.interval import Interval
     from ..study.plan import Result
-    from ..study.summary import Interval, Summary
+    from ..study.summary import Summary
 
 FIGURE = "figure.svg"
 
@@ -31,7 +32,8 @@ class StudyCommand:
     """
 
     study: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="STUDY")]
-    """The study: critics, critics_point, gate_pad, gates, world, or the path of a study's TOML file."""
+    """The study: critics, critics_point, gate_pad, gates, skills, skills_goal, world, or the
+    path of a study's TOML file."""
     out: OptionalPath = None
     """Folder of the results; by default runs/studies/STUDY."""
     seeds: Numbers = ()
@@ -43,7 +45,7 @@ class StudyCommand:
     episodes: Count = 0
     """Episodes of every evaluation; 0: as the study says."""
     sweep: bool = True
-    """Train the weights of the study's sweep too."""
+    """Train the other weights of the study too."""
     pieces: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
     """Most pieces to run now, by default all; 0 only shows the results that are there."""
     jobs: Count = 1
@@ -90,14 +92,16 @@ class StudyCommand:
         given = {n: getattr(self, n) for n in ("seeds", "iterations", "episodes") if getattr(self, n)}
         study = replace(study, **given)
         if self.arms:
-            kept = {name: study.arms[name] for name in study.arms if name in self.arms}
+            kept = {k: a for k, a in study.arms.items() if k in self.arms or (self.sweep and a.varies in self.arms)}
             first = tuple(p for p in study.preconditions if p.arm in kept)
             swept = None if study.sweep is None else tuple(a for a in study.sweep.arms if a in kept)
             sweep = replace(study.sweep, arms=swept) if study.sweep is not None and swept else None
-            study = replace(study, arms=kept, preconditions=first, sweep=sweep)
+            told = tuple(c for c in study.contrasts if c.arm in kept and c.against in kept)
+            vary = replace(study.vary, arms=tuple(a for a in study.vary.arms if a in kept)) if study.vary else None
+            study = replace(study, arms=kept, preconditions=first, sweep=sweep, vary=vary, contrasts=told)
         if not self.sweep:
-            kept = {name: arm for name, arm in study.arms.items() if arm.weight != "tuned"}
-            study = replace(study, sweep=None, arms=kept)
+            kept = {name: arm for name, arm in study.arms.items() if arm.weight != "tuned" and not arm.varies}
+            study = replace(study, sweep=None, vary=None, arms=kept)
         return study
 
 
@@ -139,6 +143,10 @@ def print_summary(summary: Summary) -> None:
     console.print(table)
     for name in dict.fromkeys(n for arm in summary.arms.values() for n in arm.metrics):
         console.print(_metric_table(name, summary))
+    for name, found in summary.contrasts.items():
+        console.print(f"{name} {found.mean:+.3g}, 95 % interval {found.low:+.3g} .. {found.high:+.3g}", highlight=False)
+    if summary.fronts:
+        console.print(_front_table(summary))
     for name, points in summary.swept.items():
         spread = ", ".join(f"{weight}: {point.mean:.0%}" for weight, point in points.items())
         console.print(f"{name} by shaping weight: {spread}", soft_wrap=True, highlight=False)
@@ -150,6 +158,15 @@ def _metric_table(name: str, summary: Summary) -> Table:
         if name in arm.metrics:
             found = arm.metrics[name]
             table.add_row(f"{found.mean:.3g}", f"{found.low:.3g} .. {found.high:.3g}", arm.title)
+    return table
+
+
+def _front_table(summary: Summary) -> Table:
+    table = make_table("over all weights", [], ["hypervolume", "95 % interval", "span"], "arm")
+    for name, front in summary.fronts.items():
+        area = front.hypervolume
+        title = summary.arms[name].title if name in summary.arms else name
+        table.add_row(f"{area.mean:.3f}", f"{area.low:.3f} .. {area.high:.3f}", f"{front.span.mean:.3f}", title)
     return table
 
 

@@ -32,11 +32,14 @@ class View:
     command: Text = ""
     """One velocity command for the whole time, "forward lateral turn" in m/s and rad/s, such as "0.5 0 0"; by default
     a tour of commands."""
+    skill: Text = ""
+    """One skill for the whole time, of a task that has them: its number, or a direction such as "0.6 -0.8"; by default
+    one for each episode, drawn by the seed."""
     renderer: Renderer = "raycast"
     """raycast needs no OpenGL; mujoco uses MuJoCo's own renderer where OpenGL is present."""
     out: OptionalPath = None
     """Where to write the video, with the recording beside it; by default in the run folder: video.mp4, or with
-    --command or of an older checkpoint a name that says so."""
+    --command, --skill or of an older checkpoint a name that says so."""
     runs: Path = Path("runs")
     """Folder of the runs, for 'latest'."""
 
@@ -46,6 +49,7 @@ class View:
         from ..spec.extra import need
         from ..viz import render_video, write_rrd
         from . import outcome
+        from .skill import check_skill
 
         positive("seconds", self.seconds)
         command = parse_command(self.command)
@@ -54,9 +58,10 @@ class View:
             need(module, purpose)  # before the work, not after it
         video, rrd = self.targets(located)
         spec = read_run(located.folder)
+        check_skill(spec.task, self.skill)
         if command and spec.task.command and (far := outside(command, spec.task.command)):
             print(f"note: outside what was trained: {far}")
-        recording = outcome.record_run(located.source, spec, self.seconds, command)
+        recording = outcome.record_run(located.source, spec, self.seconds, command, self.skill)
         model, progress = outcome.picture_model(spec), outcome.status_line()
         render_video(recording, model, video, renderer=self.renderer, progress=progress)
         print(f"video: {video}")
@@ -68,12 +73,15 @@ class View:
         """Where the two files go: the run's own names only for what the run itself shows."""
         from .files import check_writable
         from .outcome import RECORDING, VIDEO
+        from .skill import numbers
 
         if self.out is not None and self.out.suffix != ".mp4":
             raise CommandError(f"--out: expected a file ending in .mp4, got {self.out}")
         parts = [] if located.source == located.folder else [f"checkpoint_{located.source.name}"]
         if command := parse_command(self.command):
             parts.append("command_" + "_".join(f"{v:g}" for v in command))
+        if self.skill.strip():
+            parts.append("skill_" + "_".join(f"{v:g}" for v in numbers(self.skill)))
         own = located.folder / ("_".join(parts) + ".mp4" if parts else VIDEO)
         path = self.out or own
         check_writable(path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,6 +36,11 @@ class CommandSource:
         """The signals `command` and `moving`."""
         command = Signal("command", "vector", 3, unit="m/s, m/s, rad/s", frame="body", mirror=(1.0, -1.0, -1.0))
         return [command, Signal("moving", "bool")]
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The signals' arrays by name."""
+        return {"command": self.command, "moving": self.moving}
 
     def hold(self, target: NDArray[np.float32] | None) -> None:
         """Hold every target at `target` ([3] or [N, 3]; still slew-limited), or release them with None."""
@@ -87,6 +94,11 @@ class GaitClock:
         """The signals `clock` and `leg_phase`. A mirror shifts the phase by one half: sin and cos turn over."""
         clock = Signal("clock", "vector", 2, mirror=(-1.0, -1.0))
         return [clock, Signal("leg_phase", axis="feet", labels=feet)]
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The signals' arrays by name."""
+        return {"clock": self.clock, "leg_phase": self.leg_phase}
 
     def reset(self, rows: Rows) -> None:
         """Start `rows` at phase zero, standing."""

@@ -11,6 +11,7 @@ from ..spec.robot import Robot
 from ..spec.signal import Signal
 from ..spec.task import Task
 from .commands import CommandSource, GaitClock
+from .skills import SkillSource
 
 
 def provided_signals(
@@ -30,6 +31,8 @@ def provided_signals(
     signals = [Signal("action", axis="joints", labels=robot.joints), Signal("truncated", "bool")]
     if task.command is not None:
         signals += CommandSource.signals()
+    if task.skills is not None:
+        signals += SkillSource.signals(task.skills)
     if task.clock is not None and robot.feet:
         if len(task.clock.offsets) != len(robot.feet):
             raise SpecError(

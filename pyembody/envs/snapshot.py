@@ -53,6 +53,8 @@ def _live(env: VectorEnv) -> dict[str, NDArray[Any]]:
     arrays |= env._learned.arrays | {"moments": env.running.moments.array, "truncation": env._truncation}
     if env._commands:
         arrays |= {f"command.{k}": getattr(env._commands, k) for k in ("command", "target", "timer", "moving", "held")}
+    if env.skills:
+        arrays |= {"skill": env.skills.skill, "skill.held": env.skills.held}
     arrays |= env.running.rows
     if env._clock:
         arrays |= {f"clock.{k}": getattr(env._clock, k) for k in ("phase", "clock", "leg_phase")}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SIMULATED = (
     "episode", "command", "clock", "reset", "randomize", "push", "terrain", "symmetry", "delay_steps", "history",
-    "learned", "signals", "gates",
+    "learned", "signals", "gates", "skills",
 )
 """What a task tells the simulation, and the learner's gates."""
 LEARNT = ("weight", "gamma", "lam", "episodic", "gate")

@@ -34,6 +34,7 @@ from .quiet import quiet
 from .randomize import Randomizer
 from .running import Running
 from .sensing import Delay, Sensing
+from .skills import SkillSource
 from .starts import Starts
 from .swap import swap
 from .watcher import Watcher
@@ -86,9 +87,9 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         self._make_signals(randomize)
         self.signals = provided_signals(robot, task, self.bindings.constants)
         program = compile_task(task, self.signals, dt=self.control_dt, mirror=robot.mirror)
-        self.faults, self.scheduled, self.frozen_statistics = Faults(), dict[str, float](), False
+        self.faults, self.watcher, self.scheduled = Faults(), Watcher(), dict[str, float]()
+        self.frozen_statistics = False
         self.gather_statistics: Callable[[Floats], Floats] | None = None
-        self.watcher = Watcher()
         self.use(Running(program, self.bindings, num_envs, self.threads), task)
         self._make_spaces()
 
@@ -111,14 +112,13 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         self._clock = GaitClock(task.clock, n, self.control_dt) if task.clock else None
         self._pushes = Pushes(task.push, n, self.control_dt) if task.push and randomize and self.robot.base else None
         self._delay = Delay(task.delay_steps, n, joints)
+        self.skills = SkillSource(task.skills, n) if task.skills else None
         self.command: Floats = self._commands.command if self._commands else np.zeros((n, 0), np.float32)
         self._learned = Learned(task.learned, n, self.control_dt)
         self._truncation = np.zeros((n, 1), np.bool_)
         own: dict[str, NDArray[Any]] = {"action": self.action, "truncated": self._truncation, **self._learned.arrays}
-        if self._commands:
-            own |= {"command": self._commands.command, "moving": self._commands.moving}
-        if self._clock:
-            own |= {"clock": self._clock.clock, "leg_phase": self._clock.leg_phase}
+        for source in (self._commands, self._clock, self.skills):
+            own |= source.arrays if source else {}
         self.bindings = Bindings(self.built, self.batch, own)
 
     def use(self, running: Running, task: Task, before: Sensing | None = None) -> None:
@@ -132,14 +132,14 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         self.raw, self.weighted, self.channels = (self.outputs[name] for name in ("raw", "weighted", "channels"))
         self.lines: Floats = self.outputs.get("lines", np.zeros((n, 0), np.float32))
         self.metrics: Floats = self.outputs.get("metrics", np.zeros((n, 0), np.float32))
-        success, terminated = (self.outputs[name][:, 0].view(np.bool_) for name in ("success", "terminated"))
-        self.success: Bools = success
-        self._terminated: Bools = terminated
+        self.success: Bools = self.outputs["success"][:, 0].view(np.bool_)
+        self._terminated: Bools = self.outputs["terminated"][:, 0].view(np.bool_)
         self.flags, self.bad_term = running.outputs.flags, running.outputs.bad_term
         noise = np.concatenate([np.full(b.width, b.noise, np.float32) for b in program.observation_layout["policy"]])
         self._sensing = Sensing(self.outputs["policy"], noise, self.task.history, before)
         self.observations: Floats = self._sensing.output
         self.critic_observations: Floats = self.outputs.get("critic", self.observations)
+        self.encoded: Floats = self.outputs.get("encoder", np.zeros((n, 0), np.float32))
         self.mirror = mirror_map(self.task, self.robot, program)
 
     def _make_spaces(self) -> None:
@@ -149,7 +149,7 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         self.observation_space = batch_space(self.single_observation_space, n)
         self.action_space = batch_space(self.single_action_space, n)
         self._steps, self._done, self._started = np.zeros(n, np.int64), np.zeros(n, np.bool_), False
-        self.final_observations = np.zeros_like(self.observations)
+        self.final_observations, self.final_encoded = np.zeros_like(self.observations), np.zeros_like(self.encoded)
         shared = self.critic_observations is self.observations
         self.final_critic_observations = self.final_observations if shared else np.zeros_like(self.critic_observations)
 
@@ -158,8 +158,8 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
     ) -> tuple[Floats, dict[str, Any]]:
         """Start new episodes and return (observations [N, O], info).
 
-        Options: `reset_mask` bool [N] resets only those rows; `command` [3] or [N, 3] holds the command from then
-        on; `stagger` starts the episode clocks at random steps; `group` starts that many neighbours in the same state.
+        Options: `reset_mask` bool [N] resets only those rows; `command` [3] or [N, 3] and `skill` [Z] or [N, Z] are
+        held from then on; `stagger` starts the episode clocks at random steps; `group` starts so many neighbours alike.
         """
         options = options or {}
         mask = reset_mask(options.get("reset_mask"), self.num_envs)
@@ -167,8 +167,9 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         rows = np.flatnonzero(mask)
         if seed is not None or self._np_random is None:
             self._reseed(self._seed if seed is None else seed)
-        if "command" in options:
-            self.set_command(options["command"])
+        for name, hold in (("command", self.set_command), ("skill", self.set_skill)):
+            if name in options:
+                hold(options[name])
         for alike in parts_alike(self._rng, options.get("group"), rows):
             self._reset_rows(alike)
         self._done[rows] = False
@@ -227,9 +228,8 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
     def _finish_episodes(self, info: dict[str, Any]) -> None:
         """Keep the true successors of finished rows, then start their next episodes."""
         rows = np.flatnonzero(self._done)
-        self.final_observations[rows] = self.observations[rows]
-        if self.critic_observations is not self.observations:
-            self.final_critic_observations[rows] = self.critic_observations[rows]
+        self.final_observations[rows], self.final_encoded[rows] = self.observations[rows], self.encoded[rows]
+        self.final_critic_observations[rows] = self.critic_observations[rows]
         final = np.full(self.num_envs, None, dtype=object)
         final[rows] = list(self.observations[rows].copy())
         mask = self._done.copy()
@@ -264,31 +264,31 @@ class VectorEnv(GymVectorEnv[Floats, Floats, NDArray[Any]]):
         self.action[rows] = 0
         self._control[rows] = self.built.control(self.action[rows])
         self._delay.reset(self._rng, rows)
-        if self._commands:
-            self._commands.reset(self._rng, rows)
+        for source in (self._commands, self._pushes, self.skills):
+            if source:
+                source.reset(self._rng, rows)
         if self._clock:
             self._clock.reset(rows)
-        if self._pushes:
-            self._pushes.reset(self._rng, rows)
-        self._steps[rows] = 0
-        self._truncation[rows] = False
+        self._steps[rows] = self._truncation[rows] = 0
         self.batch.forward(ids=rows)
         self.bindings.refresh()
         self.running.evaluator.reset(mask)
         self._sensing.reset(self._rng, rows)
 
     def _info(self) -> dict[str, Any]:
-        return {
-            "channels": self.channels.copy(),
-            "metrics": self.metrics.copy(),
-            "success": self.success.copy(),
-        }
+        return {name: getattr(self, name).copy() for name in ("channels", "metrics", "success")}
 
     def set_command(self, command: ArrayLike | None) -> None:
         """Hold the command's target at `command` ([3] or [N, 3]; still slew-limited), or release it with None."""
         if self._commands is None:
             raise ValueError(f"command: task {self.task.name} has no commands")
         self._commands.hold(command_target(command, self.command.shape))
+
+    def set_skill(self, skill: ArrayLike | None) -> None:
+        """Hold a skill, [Z] or [N, Z], from now on, or let resets draw again with None. Raises ValueError."""
+        if self.skills is None:
+            raise ValueError(f"skill: task {self.task.name} has no skills")
+        self.skills.hold(skill)
 
     def set_params(self, edits: Mapping[str, ArrayLike]) -> None:
         """Change parameters and weights, from the next step on; `per_env` ones may be arrays [N]. Raises SpecError."""

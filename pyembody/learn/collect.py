@@ -15,6 +15,7 @@ from .buffers import Rollout
 from .gates import Gates
 from .normaliser import ObservationNormaliser
 from .ppo import NotFiniteError
+from .skills import SkillChannel
 from .symmetry import MirrorMap
 from .terms import TermLog
 
@@ -42,10 +43,15 @@ class Collector:
     """
 
     def __init__(
-        self, env: Any, rollout: Rollout, mirror: MirrorMap | None, gates: Gates | None = None
+        self,
+        env: Any,
+        rollout: Rollout,
+        mirror: MirrorMap | None,
+        gates: Gates | None = None,
+        skills: SkillChannel | None = None,
     ) -> None:
         """`mirror` None: the policy sees what is there."""
-        self.env, self.rollout, self.mirror, self.gates = env, rollout, mirror, gates
+        self.env, self.rollout, self.mirror, self.gates, self.skills = env, rollout, mirror, gates, skills
         self.lengths = np.zeros(env.num_envs, np.int64)
         self.terms = TermLog(env, rollout.horizon)
         self._actions = np.zeros((env.num_envs, rollout.actions.shape[2]), np.float32)
@@ -93,6 +99,8 @@ class Collector:
     def _act(self, t: int, engine: Any, normaliser: ObservationNormaliser) -> None:
         rollout, mirror = self.rollout, self.mirror
         flags = self._observe(t)
+        if self.skills is not None:
+            self.skills.begin_step(t)
         rows = normaliser(torch.from_numpy(rollout.policy.raw[t]), out=rollout.policy.normalised[t])
         self._actions[:] = self._choose(t, engine, rows).numpy()
         if flags is not None and mirror is not None:
@@ -116,6 +124,8 @@ class Collector:
         tally.metrics += info["metrics"].sum(0, dtype=np.float64)
         self.lengths += 1
         ended = terminated | truncated
+        if self.skills is not None:
+            self.skills.end_step(t, ended)
         self.terms.keep(t, ended)
         if ended.any():
             success = info["success"][ended].sum()

@@ -29,6 +29,7 @@ from .ppo import Losses, update
 from .rank_learner import RankLearner
 from .report import Metrics, optimisation, summarise
 from .reward_scale import reward_scale
+from .skills import make_skills
 from .symmetry import MirrorMap, mirror_rows
 
 Array = npt.NDArray[Any]
@@ -50,10 +51,13 @@ class Learner(RankLearner):
         self.engine = make_engine(config, self.networks, self.threads, env.num_envs)
         self.optimiser = Adam(self.networks.flat, config.learning_rate, config.weight_decay)
         self.optimisers = {"optimiser": self.optimiser}
+        self.skills = make_skills(task, env, config.horizon, seed)
+        if self.skills is not None:
+            self.optimisers["skills.optimiser"] = self.skills.encoder.optimiser
         self.rollout = self._new_rollout(config.horizon, self.mirror, critics)
         self.gates = make_gates(task, env, config.horizon)
         self.fused = task.gates.scope == "episode" and _critics_see_rewards(config)
-        self.collector = Collector(env, self.rollout, self.mirror, self.gates)
+        self.collector = Collector(env, self.rollout, self.mirror, self.gates, self.skills)
         self.value_normaliser = ValueNormaliser(critics)
         self.scale = reward_scale(config, env.channel_names, self.channels.reward_gamma, env.num_envs)
         self.running_std = np.zeros(critics)
@@ -75,7 +79,8 @@ class Learner(RankLearner):
     def shared(self) -> dict[str, Array]:
         """Return live arrays by name, the same on all ranks."""
         scale = {f"scale.{k}": v for k, v in self.scale.shared.items()}
-        return {"running_std": self.running_std} | scale | ({} if self.gates is None else self.gates.shared())
+        parts = [part.shared() for part in (self.gates, self.skills) if part is not None]
+        return {k: v for arrays in ({"running_std": self.running_std}, scale, *parts) for k, v in arrays.items()}
 
     def own(self) -> dict[str, Array]:
         """Return live arrays by name that this rank has for itself; no transition is kept for the next iteration."""
@@ -94,6 +99,7 @@ class Learner(RankLearner):
             self._start_anew()
         tally = self.collector.collect(self.engine, self.normaliser, self.generator)
         collected = time.perf_counter()
+        skills = self._discover(tally)
         moments = self._targets()
         batch = self._batch()
         targeted = time.perf_counter()
@@ -104,7 +110,14 @@ class Learner(RankLearner):
         end = time.perf_counter()
         self._count()
         seconds = {"targets": targeted - collected, "update": end - targeted, "total": end - start}
-        return self._report(tally, losses, moments, seconds)
+        return self._report(tally, losses, moments, seconds) | skills
+
+    def _discover(self, tally: Tally) -> dict[str, dict[str, float]]:
+        """Pay for skills, then let their encoder learn from what it has paid for; return what is logged."""
+        if self.skills is None:
+            return {}
+        tally.channels[self.skills.channel] += self.skills.pay(self.rollout.rewards)
+        return {"Skills": self.skills.learn(self.generator, self.group)}
 
     def _targets(self) -> Array:
         """Compute values, advantages and value targets; return the moments of raw advantages `[C, 4]`."""

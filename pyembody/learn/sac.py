@@ -72,6 +72,9 @@ class SacLearner(RankLearner):
         if gated := gated_channels(task):
             # what a gate pays depends on a whole episode, a replay keeps single transitions
             raise SpecError(f"algorithm 'sac': expected a task without gates, got gates on {', '.join(gated)}")
+        if task.skills is not None:
+            # what a step is paid changes with the encoder, a replay keeps what it was
+            raise SpecError("algorithm 'sac': expected a task without [skills]: they are learnt by 'ppo'")
         super().__init__(env, config.observation_clip, seed, group)
         self.config, self.mirror, self.critic_names = config, env.mirror, env.channel_names
         channels = [task.channels[name] for name in env.channel_names]

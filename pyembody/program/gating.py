@@ -60,7 +60,8 @@ def gated_channels(task: Task) -> tuple[str, ...]:
 
 def shows_gates(task: Task, group: str) -> bool:
     """Return whether an observation group sees which gates are open."""
-    return task.gates.scope == "running" and task.gates.observe in ("all", group)
+    shown = ("policy", "critic") if task.gates.observe == "all" else (task.gates.observe,)
+    return task.gates.scope == "running" and group in shown
 
 
 def _reached(gate: Gate, reward: Node, threshold: Node) -> Node:

@@ -7,13 +7,15 @@ import re
 from collections.abc import Iterable, Sequence
 
 from .check_gates import check_gates
+from .check_skills import check_skills
 from .errors import SpecError, unknown
 from .robot import Robot
 from .signal import Signal
+from .skills import ENCODER
 from .task import Observation, Parameter, Task
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-GROUPS = ("policy", "critic")
+GROUPS = ("policy", "critic", ENCODER)
 MAX_TERMS, MAX_CHANNELS, MAX_LETS = 128, 16, 64
 
 
@@ -72,6 +74,7 @@ def check_program(task: Task, place: str) -> None:
     _check_parameters(task, place)
     _check_tables(task, place)
     check_gates(task, place)
+    check_skills(task, place)
 
 
 def _check_names(task: Task, place: str) -> None:

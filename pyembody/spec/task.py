@@ -9,6 +9,7 @@ from msgspec import Meta, Struct, field
 from .gate import Gate, Gates
 from .robot import NonNegative, Positive
 from .signal import Signal
+from .skills import Skills
 from .tables import Edge, Learned, Schedule, Stage, Staging, Table, Template, Terminal
 
 Fraction = Annotated[float, Meta(ge=0, le=1)]
@@ -192,6 +193,7 @@ class Task(Struct, frozen=True, forbid_unknown_fields=True):
     push: Push | None = None
     terrain: Terrain = Terrain()
     symmetry: Symmetry | None = None
+    skills: Skills | None = None
     stages: tuple[Stage, ...] = ()
     machine: tuple[Edge, ...] = ()
     staging: Staging = Staging()

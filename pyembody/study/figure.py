@@ -61,12 +61,16 @@ def _metrics(axes: Any, summary: Summary) -> None:
         axes.set_axis_off()
         return
     axes.set(title="at the end, 95 % intervals", xlabel=names[0].replace("_", " "), ylabel=names[1].replace("_", " "))
-    for k, arm in enumerate(summary.arms.values()):
+    for k, (key, arm) in enumerate(summary.arms.items()):
+        if any(name not in arm.metrics for name in names):
+            continue
         x, y = (arm.metrics[name] for name in names)
         spans = {f"{at}err": [[p.mean - p.low], [p.high - p.mean]] for at, p in (("x", x), ("y", y))}
         colour = COLOURS[k % len(COLOURS)]
         fill = "none" if k >= len(COLOURS) else colour  # its line is dashed in the other panel
         axes.errorbar(x.mean, y.mean, **spans, color=colour, mfc=fill, marker="o", ms=5, lw=1)
+        if key in summary.fronts:  # its means with other weights
+            axes.plot(*zip(*summary.fronts[key].points.values(), strict=True), ".", color=colour, mfc=fill, ms=5)
 
 
 def _weights(axes: Any, summary: Summary) -> None:

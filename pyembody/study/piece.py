@@ -19,10 +19,12 @@ import numpy as np
 
 from ..analysis import evaluate
 from ..envs import VectorEnv
-from ..learn import create_run, load_policy, read_metrics, train
+from ..learn import checkpoint, create_run, load_policy, read_metrics, train
 from ..spec import decode
 from ..spec.files import write_atomic
-from .plan import Piece, Result, make_specs, piece_hash, run_folder
+from .coverage import cover_metrics
+from .plan import Piece, Result, make_specs, piece_hash, run_folder, same_seed
+from .skill_actions import FrozenSkills
 from .spec import STUDY, Study
 
 POINTS = 40
@@ -33,20 +35,24 @@ EVALUATION_SEED = 1000
 def run_piece(study: Study, piece: Piece, out: Path) -> Result:
     """Train and judge a piece, and write its result below `out`. Raises SpecError."""
     task, robot, config = make_specs(study, piece, out / "runs")
+    skills = _skills(study, piece, out / "runs")
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(dir=out) as folder:
         run = create_run(task, robot, config, piece.seed, out=Path(folder))
-        train(run, progress=False)
+        train(run, progress=False, make_env=skills.make_env if skills else None)
         seconds = time.perf_counter() - start
         env = VectorEnv(task, robot, study.episodes, seed=piece.seed)
         env.frozen_statistics = True
-        found = evaluate(env, load_policy(run), study.episodes, (EVALUATION_SEED,), controls=False)
+        policy = skills.policy(load_policy(run), env) if skills else load_policy(run)
+        found = evaluate(env, policy, study.episodes, (EVALUATION_SEED,), controls=False)
         metrics = {name: mean.mean for name, mean in found.metrics.items()}
         metrics |= {"episode_length": found.episode_length.mean, "fall_rate": found.fall_rate.rate}
         if found.power is not None:
             metrics["power"] = found.power.mean
+        if study.cover is not None:
+            metrics |= cover_metrics(env, policy, study.cover, EVALUATION_SEED)
         rows = read_metrics(run)
-        _keep_logs(run, run_folder(out / "runs", piece))
+        _keep(study, piece, run, run_folder(out / "runs", piece))
     steps, curve, shaped = _curves(rows, study)
     digest = piece_hash(study, piece, out / "runs")
     result = Result(piece, digest, found.success.rate, metrics, steps, curve, shaped, seconds)
@@ -54,12 +60,22 @@ def run_piece(study: Study, piece: Piece, out: Path) -> Result:
     return result
 
 
-def _keep_logs(run: Path, kept: Path) -> None:
-    """Keep what other pieces read of a run: its specifications and metrics, without checkpoints."""
+def _skills(study: Study, piece: Piece, runs: Path) -> FrozenSkills | None:
+    arm = study.arms[piece.arm]
+    if not arm.skills_of:
+        return None
+    return FrozenSkills(run_folder(runs, same_seed(study, arm.skills_of, piece)), arm.every)
+
+
+def _keep(study: Study, piece: Piece, run: Path, kept: Path) -> None:
+    """Keep what other pieces read of a run: specifications, metrics, and the last checkpoint if they act by it."""
     shutil.rmtree(kept, ignore_errors=True)
     kept.mkdir(parents=True)
     for name in ("spec.json", "metrics.jsonl"):
         shutil.copyfile(run / name, kept / name)
+    if any(arm.skills_of == piece.arm for arm in study.arms.values()):
+        last = checkpoint.latest(run)
+        shutil.copytree(last, kept / last.relative_to(run))
 
 
 def _curves(rows: list[dict[str, Any]], study: Study) -> tuple[list[int], list[float], list[float]]:

@@ -52,18 +52,30 @@ def plan_pieces(study: Study, done: dict[str, Result]) -> list[Piece]:
     if study.sweep is not None:
         sweep = study.sweep
         pieces = [Piece(a, s, w, True) for a in sweep.arms for w in sweep.weights for s in sweep.seeds]
-    for seed in study.seeds:
-        for name, arm in study.arms.items():
+    return pieces + _compared(study, done, False) + _compared(study, done, True)
+
+
+def _compared(study: Study, done: dict[str, Result], varies: bool) -> list[Piece]:
+    """The pieces that are no sweep's, of the arms that are made of others or of those that are not."""
+    pieces = []
+    arms = {name: arm for name, arm in study.arms.items() if bool(arm.varies) == varies}
+    for seed in dict.fromkeys(s for arm in arms.values() for s in seeds_of(study, arm)):
+        for name, arm in arms.items():
             weight = best_weight(study, name, done) if arm.weight == "tuned" else float(arm.weight)
-            if weight is not None:
+            if weight is not None and seed in seeds_of(study, arm):
                 pieces.append(Piece(name, seed, weight))
     return pieces
+
+
+def seeds_of(study: Study, arm: Arm) -> tuple[int, ...]:
+    """Return the seeds of an arm: its own, or the study's."""
+    return arm.seeds or study.seeds
 
 
 def count_pieces(study: Study) -> int:
     """Return how many pieces the study has, those that cannot be told yet included."""
     swept = 0 if study.sweep is None else len(study.sweep.arms) * len(study.sweep.weights) * len(study.sweep.seeds)
-    return swept + len(study.arms) * len(study.seeds)
+    return swept + sum(len(seeds_of(study, arm)) for arm in study.arms.values())
 
 
 def left_pieces(study: Study, done: dict[str, Result]) -> int:
@@ -87,24 +99,31 @@ def best_weight(study: Study, arm: str, done: dict[str, Result]) -> float | None
 def make_specs(study: Study, piece: Piece, runs: Path) -> tuple[Task, Robot, Train | Offline]:
     """Return what a piece trains. `runs` holds the run folders of other pieces. Raises SpecError."""
     arm = study.arms[piece.arm]
-    task = load_task(study.task, study.variant, changes=arm.task, remove=arm.remove)
+    variant = arm.variant or study.variant
+    task = load_task(study.task, variant, changes=arm.task, remove=arm.remove)
     task = _weighted(study, task, piece.weight)
     changes = dict(arm.train)
     if study.iterations:
         changes["iterations"] = study.iterations
     if arm.log_of:
-        changes["reward_log"] = str(run_folder(runs, log_piece(study, arm, piece)))
+        changes["reward_log"] = str(run_folder(runs, same_seed(study, arm.log_of, piece)))
     robot = load_robot(study.robot or task.robot)
     if arm.data:
         changes |= {kind: str(runs.parent.resolve() / folder / arm.data) for kind, folder in FOLDERS.items()}
-        return task, robot, load_offline(study.task, study.variant, changes=changes)
-    return task, robot, load_train(study.task, study.variant, changes=changes)
+        return task, robot, load_offline(study.task, variant, changes=changes)
+    return task, robot, load_train(study.task, variant, changes=changes)
 
 
-def log_piece(study: Study, arm: Arm, piece: Piece) -> Piece:
-    """Return the piece whose log `piece` reads."""
-    weight = study.arms[arm.log_of].weight
-    return Piece(arm.log_of, piece.seed, 1.0 if weight == "tuned" else float(weight))
+def needed_pieces(study: Study, piece: Piece) -> list[Piece]:
+    """Return the pieces whose runs `piece` reads: a log, a policy with skills."""
+    arm = study.arms[piece.arm]
+    return [same_seed(study, name, piece) for name in (arm.log_of, arm.skills_of) if name]
+
+
+def same_seed(study: Study, arm: str, piece: Piece) -> Piece:
+    """Return the piece of `arm` with the seed of `piece`."""
+    weight = study.arms[arm].weight
+    return Piece(arm, piece.seed, 1.0 if weight == "tuned" else float(weight))
 
 
 def piece_hash(study: Study, piece: Piece, runs: Path) -> str:
@@ -115,7 +134,11 @@ def piece_hash(study: Study, piece: Piece, runs: Path) -> str:
     if isinstance(train, Offline):
         data = study.data
         train = replace(train, **{kind: Path(getattr(train, kind)).name for kind in FOLDERS})
-    judged = Study("", "", "", {}, episodes=study.episodes, shaping=study.shaping, data=data)
+    judged = Study("", "", "", {}, episodes=study.episodes, shaping=study.shaping, data=data, cover=study.cover)
+    arm = study.arms[piece.arm]
+    if arm.skills_of:  # whose skills they are counts too
+        doer = same_seed(study, arm.skills_of, piece)
+        judged = replace(judged, title=f"{arm.every} steps of {piece_hash(study, doer, runs)}")
     return spec_hash(task, robot, train, piece, judged)
 
 

@@ -10,7 +10,7 @@ import msgspec
 from ..spec.errors import SpecError
 from ..spec.files import write_atomic
 from .offline_data import prepare_data
-from .plan import Piece, Result, count_pieces, left_pieces, log_piece, piece_hash, plan_pieces
+from .plan import Piece, Result, count_pieces, left_pieces, needed_pieces, piece_hash, plan_pieces
 from .process import Process, share_cores, start_process, stop_processes, wait_for_any
 from .spec import STUDY, Study, check_study, load_study
 from .summary import Summary, summarise
@@ -76,11 +76,10 @@ def run_study(
 
 
 def ready_pieces(study: Study, done: dict[str, Result], running: list[Piece]) -> list[Piece]:
-    """Return the pieces to start: neither done nor running, and the log that they read is there."""
+    """Return the pieces to start: neither done nor running, and the runs that they read are there."""
 
     def ready(piece: Piece) -> bool:
-        arm = study.arms[piece.arm]
-        return not arm.log_of or log_piece(study, arm, piece).name in done
+        return all(needed.name in done for needed in needed_pieces(study, piece))
 
     return [p for p in plan_pieces(study, done) if p.name not in done and p not in running and ready(p)]
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ..spec.errors import SpecError, unknown
 from ..spec.files import read_toml
-from ..spec.load import convert
+from ..spec.load import convert, load_task
 
 FOLDER = Path(__file__).parent / "studies"
 STUDY = "study.json"
@@ -33,7 +33,9 @@ class Arm(Struct, frozen=True, forbid_unknown_fields=True):
 
     `weight` multiplies the weights of the study's shaping channels; `tuned` takes the best of the study's weights by
     the seeds of its sweep. An arm with `data` learns offline, from that kind alone, and `train` changes what is told to
-    that (see `Offline`). `log_of` names the arm whose run of the same seed is read as `train.reward_log`.
+    that (see `Offline`). `log_of` names the arm whose run of the same seed is read as `train.reward_log`. `seeds`
+    and `variant` replace those of the study. `varies` is the arm that this one is made of by `vary`. An arm with
+    `skills_of` acts through the skills that the named arm learnt with the same seed, each for `every` steps.
     """
 
     title: str
@@ -43,6 +45,45 @@ class Arm(Struct, frozen=True, forbid_unknown_fields=True):
     weight: Weight | Literal["tuned"] = 1.0
     log_of: str = ""
     data: str = ""
+    seeds: tuple[Annotated[int, Meta(ge=0)], ...] = ()
+    variant: str = ""
+    varies: str = ""
+    skills_of: str = ""
+    every: Count = 10
+
+
+class Cover(Struct, frozen=True, forbid_unknown_fields=True):
+    """How skills are judged: where a thing goes, on a grid of `cells` by `cells` between `low` and `high` (m).
+
+    `skills` of them, spread over the prior, share the study's episodes. `signal` is the thing's position, whose first
+    two numbers count; `unsafe` the metric whose mean over the steps is 0 if all were safe. A skill moves the thing if
+    its way is longer than `moved_m` in the mean.
+    """
+
+    signal: str
+    low: tuple[float, float]
+    high: tuple[float, float]
+    cells: Count = 20
+    skills: Count = 32
+    unsafe: str = "unsafe"
+    moved_m: Annotated[float, Meta(gt=0)] = 0.05
+
+
+class Vary(Struct, frozen=True, forbid_unknown_fields=True):
+    """Each weight of `channels` in turn times each of the `factors`, an arm more for each of the `arms`, on `seeds`."""
+
+    channels: Annotated[tuple[str, ...], Meta(min_length=1)]
+    factors: Annotated[tuple[Annotated[float, Meta(gt=0)], ...], Meta(min_length=1)]
+    arms: tuple[str, ...]
+    seeds: Seeds
+
+
+class Contrast(Struct, frozen=True, forbid_unknown_fields=True):
+    """`arm` minus `against` in a `metric` (`success` and, with `vary`, `front` too), paired by seed."""
+
+    arm: str
+    against: str
+    metric: str = "success"
 
 
 class Sweep(Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,7 +108,8 @@ class Study(Struct, frozen=True, forbid_unknown_fields=True):
     """A study of arms on one task and robot (default: the task's own), every one for `iterations` (0: the task's).
 
     `shaping` are the channels that are means to the end. An evaluation is `episodes` episodes; `metrics` are
-    shown of it (default: all). With `data` the file's arms learn offline, each from every kind.
+    shown of it (default: all). With `data` the file's arms learn offline, each from every kind. `cover` judges skills
+    too, `vary` adds arms with other weights, `contrasts` are told with their intervals.
     """
 
     name: str
@@ -84,6 +126,9 @@ class Study(Struct, frozen=True, forbid_unknown_fields=True):
     sweep: Sweep | None = None
     preconditions: tuple[Most, ...] = ()
     data: Data | None = None
+    cover: Cover | None = None
+    vary: Vary | None = None
+    contrasts: tuple[Contrast, ...] = ()
 
 
 def list_studies() -> list[str]:
@@ -98,7 +143,7 @@ def load_study(name: str) -> Study:
         raise unknown("studies", "study", name, list_studies())
     study = on_all_data(convert(read_toml(path), Study, str(path)))
     check_study(study, str(path))
-    return study
+    return varied(study)
 
 
 def on_all_data(study: Study) -> Study:
@@ -113,12 +158,45 @@ def on_all_data(study: Study) -> Study:
     return replace(study, arms=arms)
 
 
+def varied(study: Study) -> Study:
+    """Return a study with one more arm for each arm, channel and factor of `vary`. Raises SpecError."""
+    if study.vary is None or any(arm.varies for arm in study.arms.values()):
+        return study
+    arms = dict(study.arms)
+    for name in study.vary.arms:
+        for key, weights in _weights(study, study.vary, study.arms[name]).items():
+            arms[f"{name}-{key}"] = _changed(study.vary, study.arms[name], name, key, weights)
+    return replace(study, arms=arms)
+
+
+def _weights(study: Study, vary: Vary, arm: Arm) -> dict[str, tuple[str, float]]:
+    """Channel and weight of each change, by its name such as `reach-x0.1`."""
+    channels = load_task(study.task, study.variant, changes=arm.task, remove=arm.remove).channels
+    for channel in vary.channels:
+        if channel not in channels:
+            raise unknown(f"study {study.name}: vary.channels", "channel", channel, channels)
+    return {f"{c}-x{f:g}": (c, f * channels[c].weight) for c in vary.channels for f in vary.factors}
+
+
+def _changed(vary: Vary, arm: Arm, name: str, key: str, weight: tuple[str, float]) -> Arm:
+    channels = dict(arm.task.get("channels", {}))
+    channels[weight[0]] = channels.get(weight[0], {}) | {"weight": weight[1]}
+    log = f"{arm.log_of}-{key}" if arm.log_of in vary.arms else arm.log_of
+    task, title = arm.task | {"channels": channels}, f"{arm.title}, {key}"
+    return replace(arm, title=title, task=task, log_of=log, seeds=vary.seeds, varies=name)
+
+
 def check_study(study: Study, place: str) -> None:
     """Raise SpecError where a study names an arm that it does not have."""
     if not study.arms:
         raise SpecError(f"{place}: arms: expected at least one")
     named = {f"preconditions[{i}].arm": p.arm for i, p in enumerate(study.preconditions)}
     named |= {f"arms.{k}.log_of": arm.log_of for k, arm in study.arms.items() if arm.log_of}
+    for i, contrast in enumerate(study.contrasts):
+        named |= {f"contrasts[{i}].arm": contrast.arm, f"contrasts[{i}].against": contrast.against}
+    named |= {f"arms.{k}.skills_of": arm.skills_of for k, arm in study.arms.items() if arm.skills_of}
+    if study.vary is not None:
+        named |= {f"vary.arms[{i}]": arm for i, arm in enumerate(study.vary.arms)}
     if study.sweep is not None:
         named |= {f"sweep.arms[{i}]": arm for i, arm in enumerate(study.sweep.arms)}
     for key, arm in named.items():

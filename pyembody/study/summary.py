@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import msgspec
 import numpy as np
 
-from ..analysis.statistics import Mean, bootstrap_mean
-from .plan import Result, left_pieces
+from .fronts import Front, fronts
+from .interval import Interval, interval
+from .plan import Result, left_pieces, seeds_of
 from .spec import Most, Study
 
-
-class Interval(msgspec.Struct, frozen=True):
-    """A mean over `n` seeds with its 95 % bootstrap interval."""
-
-    mean: float
-    low: float
-    high: float
-    n: int
+FRONT = "front"
+"""The metric of a contrast that is no piece's: the area under an arm's points over all its weights."""
 
 
 class ArmSummary(msgspec.Struct, frozen=True):
@@ -45,7 +38,7 @@ class Condition(msgspec.Struct, frozen=True):
 
 class Summary(msgspec.Struct, frozen=True):
     """A study's results. `swept[arm][weight]` is a sweep's final success, `left` pieces have no result yet;
-    `shaped` tells whether the study has shaping channels.
+    `shaped` tells whether the study has shaping channels; `contrasts` are by what they compare, `fronts` by arm.
     """
 
     name: str
@@ -55,18 +48,50 @@ class Summary(msgspec.Struct, frozen=True):
     preconditions: list[Condition]
     arms: dict[str, ArmSummary]
     swept: dict[str, dict[str, Interval]]
+    contrasts: dict[str, Interval] = {}
+    fronts: dict[str, Front] = {}
 
 
 def summarise(study: Study, done: dict[str, Result]) -> Summary:
     """Return what the results `done`, by piece name, say; arms without any are left out."""
     arms = {}
     for name, arm in study.arms.items():
-        own = [r for r in done.values() if r.piece.arm == name and not r.piece.swept and r.piece.seed in study.seeds]
+        own = [] if arm.varies else _results(study, done, name)
         if own:
             arms[name] = _arm(study, arm.title, own)
     conditions = [_condition(p, arms) for p in study.preconditions]
     left, shaped = left_pieces(study, done), bool(study.shaping)
-    return Summary(study.name, study.title, left, shaped, conditions, arms, _swept(study, done))
+    swept, found = _swept(study, done), fronts(study, done)
+    return Summary(
+        study.name, study.title, left, shaped, conditions, arms, swept, _contrasts(study, done, found), found
+    )
+
+
+def _results(study: Study, done: dict[str, Result], arm: str) -> list[Result]:
+    seeds = seeds_of(study, study.arms[arm])
+    return [r for r in done.values() if r.piece.arm == arm and not r.piece.swept and r.piece.seed in seeds]
+
+
+def _contrasts(study: Study, done: dict[str, Result], found: dict[str, Front]) -> dict[str, Interval]:
+    """Differences over the seeds that both arms have; the metric `front` is the area under all of an arm's weights."""
+    told = {}
+    for c in study.contrasts:
+        one, two = (_by_seed(study, done, found, arm, c.metric) for arm in (c.arm, c.against))
+        both = one.keys() & two.keys()
+        if both:
+            told[f"{c.arm} - {c.against}: {c.metric}"] = interval(one[s] - two[s] for s in sorted(both))
+    return told
+
+
+def _by_seed(
+    study: Study, done: dict[str, Result], found: dict[str, Front], arm: str, metric: str
+) -> dict[int, float]:
+    if metric == FRONT:
+        return found[arm].areas if arm in found else {}
+    own = _results(study, done, arm)
+    if metric == "success":
+        return {r.piece.seed: r.success for r in own}
+    return {r.piece.seed: r.metrics[metric] for r in own if metric in r.metrics}
 
 
 def _arm(study: Study, title: str, results: list[Result]) -> ArmSummary:
@@ -76,11 +101,11 @@ def _arm(study: Study, title: str, results: list[Result]) -> ArmSummary:
         title=title,
         weight=results[0].piece.weight,
         seeds=sorted(r.piece.seed for r in results),
-        success=_interval(r.success for r in results),
-        metrics={k: _interval(r.metrics[k] for r in results) for k in names},
+        success=interval(r.success for r in results),
+        metrics={k: interval(r.metrics[k] for r in results) for k in names},
         steps=[results[0].steps[i] for i in points],
-        curve=[_interval(r.curve[i] for r in results) for i in points],
-        shaped=[_interval(r.shaped[i] for r in results) for i in points],
+        curve=[interval(r.curve[i] for r in results) for i in points],
+        shaped=[interval(r.shaped[i] for r in results) for i in points],
         seconds=float(np.mean([r.seconds for r in results])),
     )
 
@@ -106,10 +131,5 @@ def _swept(study: Study, done: dict[str, Result]) -> dict[str, dict[str, Interva
         for weight in study.sweep.weights:
             own = [r.success for r in done.values() if r.piece.swept and (r.piece.arm, r.piece.weight) == (arm, weight)]
             if own:
-                swept.setdefault(arm, {})[f"{weight:g}"] = _interval(own)
+                swept.setdefault(arm, {})[f"{weight:g}"] = interval(own)
     return swept
-
-
-def _interval(values: Iterable[float]) -> Interval:
-    mean: Mean = bootstrap_mean(list(values))
-    return Interval(mean.mean, mean.low, mean.high, mean.n)
