@@ -62,6 +62,7 @@ struct Imagined {
             kAction, 0.0F);
         rollout.settings = {7, kSteps, Propagation::sampled, kind, true, {}, precision};
         const std::vector<float> states = draw(kRows * kState, 1.0F, 3);
+        const std::vector<float> before(static_cast<std::size_t>(rows * kAction), 0.0F);
         std::vector<std::uint32_t> ids;
         for (std::int64_t row = first; row < first + rows; ++row) {
             ids.push_back(static_cast<std::uint32_t>(row));
@@ -71,6 +72,7 @@ struct Imagined {
         rollout.arrays.rows = rows;
         rollout.arrays.states = states.data() + first * kState;
         rollout.arrays.carried_rows = zeros.data();
+        rollout.arrays.before = before.data();
         rollout.arrays.ids = ids.data();
         rollout.arrays.next_states = next_states.data();
         rollout.arrays.penalty = penalty.data();
