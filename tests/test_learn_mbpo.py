@@ -113,6 +113,27 @@ def test_the_model_is_acted_in_and_paid_as_the_simulator_is() -> None:
     assert np.abs(found.actions[0] - expected).max() < 3.0 * 5 * actor.action_std.max()
 
 
+def test_a_model_is_fitted_to_what_was_done_not_to_its_mirror_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    env = VectorEnv(load_task("velocity"), load_robot("go2"), 16, threads=1, seed=1)
+    env.reset(options={"stagger": True})
+    learner = MbpoLearner(env, env.task, mbpo(signals=load_mbpo("velocity").signals, real=0.5), 0, Group())
+    seen: list[Any] = []
+    monkeypatch.setattr(learner.model, "fit", lambda *arrays: seen.append([x.copy() for x in arrays]))
+    monkeypatch.setattr(learner, "_imagine", lambda count: learner.replay.sample(count, 1, learner.gamma,
+                                                                                 learner.generator, learner.dead))
+    for _ in range(4):
+        learner.iterate()
+    replay = {name: x.numpy() for name, x in learner.replay.arrays.items()}
+    goes_on = ~learner.replay.ended[:-1].numpy()
+    np.testing.assert_array_equal(replay["acted"][:-1][goes_on], replay["before"][1:][goes_on])
+    canonical = replay["actions"] * learner.action_scale
+    turned = (np.abs(replay["acted"] - canonical) > 1e-5).any(2)
+    assert 0.05 < turned.mean() < 0.95 and env.mirror is not None
+    image = canonical[turned][:, env.mirror.action_index] * env.mirror.action_sign
+    np.testing.assert_allclose(replay["acted"][turned], image, atol=1e-5)
+    np.testing.assert_array_equal(seen[-1][1], replay["acted"].reshape(-1, 12))
+
+
 @pytest.mark.parametrize("new", [new_run, new_walk])
 def test_going_on_from_a_checkpoint_gives_the_same_bits(tmp_path: Path, new: Callable[[Path], Path]) -> None:
     whole, parts = new(tmp_path), new(tmp_path)

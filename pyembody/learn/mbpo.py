@@ -81,9 +81,9 @@ class MbpoLearner(ModelLearner):
             return
         state, action, successor = (
             replay.arrays[name][: replay.filled].flatten(0, 1).numpy()
-            for name in ("states", "actions", "successor_states")
+            for name in ("states", "acted", "successor_states")
         )
-        self.model.fit(state, action * self.action_scale, successor)
+        self.model.fit(state, action, successor)
 
     def _rollout(self, states: Array, carried: Array, before: Array, actor: Actor, seed: int) -> Imagined:
         return self.model.imagine(states, carried, before, actor, self.env.params, seed)

@@ -19,8 +19,8 @@ Array = npt.NDArray[Any]
 
 class ModelRows(Watcher):
     """Watches `env` and keeps, for the T steps of a rollout, `states` and `successor_states [T, N, S]`, true ones where
-    an episode ended, `given [T, N, G]`, how commands and clocks go on, and `before [T, N, A]`, the actions that led to
-    the states. `present [N, S]` is where `look` saw the environments last.
+    an episode ended, `given [T, N, G]`, how commands and clocks go on, `acted [T, N, A]`, what was done, mirrored by
+    nobody, and `before [T, N, A]`, what was done before that. `present [N, S]` is where `look` saw them last.
     """
 
     def __init__(self, env: Any, horizon: int, task: TaskState) -> None:
@@ -30,8 +30,8 @@ class ModelRows(Watcher):
         self.task, self.given, self._action = task, Given(env), env.action
         self._shown = Running(task.shown, env.bindings, env.num_envs, env.threads)
         shape = (horizon, env.num_envs)
-        width, given = task.state.width, self.given.look(env.num_envs).shape[1]
-        widths = {"states": width, "successor_states": width, "given": given, "before": self._action.shape[1]}
+        width, actions, given = task.state.width, self._action.shape[1], self.given.look(env.num_envs).shape[1]
+        widths = {"states": width, "successor_states": width, "given": given, "acted": actions, "before": actions}
         self.arrays = {name: np.zeros((*shape, lanes), np.float32) for name, lanes in widths.items()}
         self.present = np.full(self.arrays["states"].shape[1:], np.nan, np.float32)
         self._step = 0
@@ -56,6 +56,7 @@ class ModelRows(Watcher):
         """Keep the states that the actions led to, whether or not they were the last."""
         del terminated, truncated
         self.arrays["successor_states"][self._step] = self._values()
+        self.arrays["acted"][self._step] = self._action
         self._step = (self._step + 1) % len(self.arrays["states"])
 
     def _values(self) -> Array:
