@@ -273,7 +273,9 @@ def test_a_loaded_policy_acts_as_the_learner_does_and_knows_its_values(tmp_path:
 def test_nothing_is_learnt_before_the_warmup(tmp_path: Path) -> None:
     run = new_run(tmp_path, warmup=10**6)
     train(run, iterations=2, progress=False, make_env=toy)
-    assert [row["policy_loss"] for row in read_metrics(run)] == [0.0, 0.0]
+    rows = read_metrics(run)
+    assert [row["policy_loss"] for row in rows] == [0.0, 0.0]
+    assert [row["warmup"] for row in rows] == [10**6 - row["steps"] for row in rows]
 
 
 def test_not_a_number_is_traced_to_its_channel(tmp_path: Path) -> None:

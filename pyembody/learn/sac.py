@@ -245,6 +245,7 @@ class SacLearner(RankLearner):
             "temperature": self.networks.temperature,
             "gradient_norm": norms,
             "replay": self.replay.filled * self.env.num_envs * self.group.size,
+            "warmup": max(0, self.config.warmup - self.steps),
         }
         self.episode_length = metrics["episode_length"]
         return metrics
