@@ -93,7 +93,8 @@ def _behave(
     """
     config = load_train(study.task, study.variant)
     run = create_run(task, robot, replace(config, workers=1), SEED, out=out / "behaviour")
-    count = max(1, round(share * config.iterations))
+    assert study.data is not None
+    count = max(1, round(share * (study.data.behaviour or config.iterations)))
     if record is None:
         return train(run, iterations=count, progress=False)
     recorders: list[Recorder] = []
