@@ -118,7 +118,7 @@ def test_a_model_is_fitted_to_what_was_done_not_to_its_mirror_image(monkeypatch:
     env.reset(options={"stagger": True})
     learner = MbpoLearner(env, env.task, mbpo(signals=load_mbpo("velocity").signals, real=0.5), 0, Group())
     seen: list[Any] = []
-    monkeypatch.setattr(learner.model, "fit", lambda *arrays: seen.append([x.copy() for x in arrays]))
+    monkeypatch.setattr(learner.model, "fit", lambda *rows: seen.append([x.copy() for x in rows[:3]]))
     monkeypatch.setattr(learner, "_imagine", lambda count: learner.replay.sample(count, 1, learner.gamma,
                                                                                  learner.generator, learner.dead))
     for _ in range(4):
@@ -132,6 +132,17 @@ def test_a_model_is_fitted_to_what_was_done_not_to_its_mirror_image(monkeypatch:
     image = canonical[turned][:, env.mirror.action_index] * env.mirror.action_sign
     np.testing.assert_allclose(replay["acted"][turned], image, atol=1e-5)
     np.testing.assert_array_equal(seen[-1][1], replay["acted"].reshape(-1, 12))
+
+
+def test_a_model_is_fitted_anew_though_a_full_replay_grows_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    env = balance()
+    learner = MbpoLearner(env, env.task, mbpo(growth=0.5, model_epochs=1), 0, Group())
+    fits: list[tuple[int, int]] = []
+    fit = learner.model.fit
+    monkeypatch.setattr(learner.model, "fit", lambda *a: (fits.append((len(a[0]), a[3])), fit(*a)))
+    for _ in range(9):
+        learner.iterate()
+    assert fits == [(128, 128), (256, 256), (384, 384), (512, 640), (512, 1024)]
 
 
 @pytest.mark.parametrize("new", [new_run, new_walk])

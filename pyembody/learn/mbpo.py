@@ -77,13 +77,13 @@ class MbpoLearner(ModelLearner):
     def _fit(self) -> None:
         """Fit the model anew, if it is due."""
         replay = self.replay
-        if not self.model.due(replay.filled * self.env.num_envs):
+        if not self.model.due(self.steps):
             return
         state, action, successor = (
             replay.arrays[name][: replay.filled].flatten(0, 1).numpy()
             for name in ("states", "acted", "successor_states")
         )
-        self.model.fit(state, action, successor)
+        self.model.fit(state, action, successor, self.steps)
 
     def _rollout(self, states: Array, carried: Array, before: Array, actor: Actor, seed: int) -> Imagined:
         return self.model.imagine(states, carried, before, actor, self.env.params, seed)

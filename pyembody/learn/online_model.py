@@ -37,14 +37,17 @@ class OnlineModel:
 
     def report(self) -> dict[str, float]:
         """Return rows and epochs of the fit, and the best member's share of the change that is left unexplained."""
-        return dict(zip(("rows", "epochs", "unexplained"), self.arrays["fit"].tolist(), strict=True))
+        return dict(zip(("rows", "epochs", "unexplained"), self.arrays["fit"][:3].tolist(), strict=True))
 
-    def due(self, rows: int) -> bool:
-        """Whether so many transitions are enough for a new fit."""
-        return rows >= (1.0 + self.config.growth) * self.rows
+    def due(self, steps: int) -> bool:
+        """Whether a new fit is due after so many steps in all, of which a full replay has forgotten the first."""
+        return steps >= (1.0 + self.config.growth) * self.arrays["fit"][3]
 
-    def fit(self, state: Array, action: Array, successor: Array) -> None:
-        """Fit a new ensemble to transitions `[M, S]`, `[M, A]`, `[M, S]`. Raises SpecError for fewer than ten."""
+    def fit(self, state: Array, action: Array, successor: Array, steps: int) -> None:
+        """Fit a new ensemble to transitions `[M, S]`, `[M, A]`, `[M, S]`, after so many steps in all.
+
+        Raises SpecError for fewer than ten.
+        """
         known = np.isfinite(state).all(1) & np.isfinite(successor).all(1)
         no = np.zeros(int(known.sum()), np.bool_)
         rows = Transitions(state[known], action[known], successor[known], np.zeros((len(no), 0)), no, no)
@@ -57,7 +60,7 @@ class OnlineModel:
         while not fit.done:
             fit.epoch()
         self._keep(fit.ensemble())
-        self.arrays["fit"][:] = (len(state), fit.epochs, fit.errors.min())
+        self.arrays["fit"][:] = (len(state), fit.epochs, fit.errors.min(), steps)
 
     def _keep(self, ensemble: Ensemble) -> None:
         for name in VECTORS:
@@ -99,4 +102,4 @@ def _empty(config: Mbpo, width: int, actions: int) -> dict[str, Array]:
     for i, (inputs, outputs) in enumerate(pairwise(sizes)):
         arrays[f"weights.{i}"] = np.zeros((config.members, inputs, outputs), np.float32)
         arrays[f"biases.{i}"] = np.zeros((config.members, 1, outputs), np.float32)
-    return arrays | {"elites": np.arange(config.elites), "fit": np.zeros(3)}
+    return arrays | {"elites": np.arange(config.elites), "fit": np.zeros(4)}

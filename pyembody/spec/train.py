@@ -133,11 +133,11 @@ class Mbpo(Sac, frozen=True, tag="mbpo", kw_only=True):
     """SAC that learns from a world model besides, the table `[mbpo]` of the file; the rest is SAC's.
 
     An ensemble of `members` networks of `model_hidden` units, of which the `elites` best are drawn from, is fitted
-    anew, for at most `model_epochs`, whenever the replay has grown by a share of `growth` since. Of the rows of the
-    gradient steps a share of `real` is from the replay (1: no model is fitted); the others are imagined: rollouts of
-    `imagined` steps that begin in states of the replay, acted by the present policy, their networks in `precision`. A
-    state of the model is made of `signals`, which may be signals and `[let]`s of the task, by default those that its
-    program reads.
+    anew, for at most `model_epochs`, whenever the number of steps has grown by a share of `growth` since. Of the rows
+    of the gradient steps a share of `real` is from the replay (1: no model is fitted); the others are imagined:
+    rollouts of `imagined` steps that begin in states of the replay, acted by the present policy, their networks in
+    `precision`. A state of the model is made of `signals`, which may be signals and `[let]`s of the task, by default
+    those that its program reads.
 
     Paper: Janner et al., When to trust your model: model-based policy optimization (2019).
     """
