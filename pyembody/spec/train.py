@@ -99,7 +99,8 @@ class Sac(Learning, frozen=True, tag="sac", kw_only=True):
     Actions are squashed into `action_range` (in the robot's own units, at most its limit) around zero; the temperature
     follows the policy's entropy to `entropy` nats for each action component in (-1, 1). Targets are sums of `steps`
     rewards and the value after them, with `gamma` in place of each channel's own if there is one: one action shows in
-    a critic that looks less far. Target networks move by `polyak` a step, the actor every `actor_every` steps.
+    a critic that looks less far. Target networks move by `polyak` a step, the actor every `actor_every` steps. Over the
+    last share `settle` of the iterations the rates of actor and critics fall in a line to a tenth.
 
     Nothing is paid after a termination, which is the best there is while living costs more than it pays. With `death`
     a terminated state is worth what earning that many standard deviations less than the mean step for ever is, in
@@ -123,6 +124,7 @@ class Sac(Learning, frozen=True, tag="sac", kw_only=True):
     action_range: Positive = 1.0
     death: NonNegative | None = None
     gamma: Fraction | None = None
+    settle: Fraction = 0.0
     layer_norm: bool = True
     initial_std: Positive = 0.3
     max_grad_norm: Positive = 10.0
