@@ -41,7 +41,7 @@ class OnlineModel:
 
     def due(self, steps: int) -> bool:
         """Whether a new fit is due after so many steps in all, of which a full replay has forgotten the first."""
-        return steps >= (1.0 + self.config.growth) * self.arrays["fit"][3]
+        return steps >= (1.0 + self.config.growth) * float(self.arrays["fit"][3])
 
     def fit(self, state: Array, action: Array, successor: Array, steps: int) -> None:
         """Fit a new ensemble to transitions `[M, S]`, `[M, A]`, `[M, S]`, after so many steps in all.
