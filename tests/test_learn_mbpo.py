@@ -47,7 +47,8 @@ def new_run(out: Path, **changes: Any) -> Path:
 
 def new_walk(out: Path) -> Path:
     """With critics that see more than the policy, mirrored rows, commands and a clock."""
-    own = mbpo(signals=load_mbpo("velocity").signals, imagined=2, real=0.5, model_epochs=3, precision="bfloat16")
+    own = mbpo(signals=load_mbpo("velocity").signals, imagined=2, real=0.5, model_epochs=3, precision="bfloat16",
+               propagation="mean")
     return create_run(load_task("velocity", "deployable"), load_robot("go2"), own, 1, (), out)
 
 

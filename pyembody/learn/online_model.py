@@ -90,7 +90,7 @@ class OnlineModel:
             self._imagination.load(self.ensemble())
         return self._imagination.rollout(
             np.ascontiguousarray(states), config.imagined, actor=actor, carried=carried, before=before, params=params,
-            seed=seed, precision=config.precision,
+            seed=seed, precision=config.precision, propagation=config.propagation,
         )  # fmt: skip
 
 

@@ -138,8 +138,9 @@ class Mbpo(Sac, frozen=True, tag="mbpo", kw_only=True):
     anew, for at most `model_epochs`, whenever the number of steps has grown by a share of `growth` since. Of the rows
     of the gradient steps a share of `real` is from the replay (1: no model is fitted); the others are imagined:
     rollouts of `imagined` steps that begin in states of the replay, acted by the present policy, their networks in
-    `precision`. A state of the model is made of `signals`, which may be signals and `[let]`s of the task, by default
-    those that its program reads.
+    `precision`. The next state is drawn from one elite or, with `propagation = "mean"`, the elites' mean: noise that is
+    only the model's own costs where pay is not linear. A state of the model is made of `signals`, which may be signals
+    and `[let]`s of the task, by default those that its program reads.
 
     Paper: Janner et al., When to trust your model: model-based policy optimization (2019).
     """
@@ -151,6 +152,7 @@ class Mbpo(Sac, frozen=True, tag="mbpo", kw_only=True):
     elites: Count = 3
     model_hidden: tuple[Count, ...] = (200, 200, 200)
     model_epochs: Count = 100
+    propagation: Literal["sampled", "mean"] = "sampled"
     precision: Precision = "float32"
     signals: tuple[str, ...] = ()
 
