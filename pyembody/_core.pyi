@@ -338,6 +338,7 @@ class Actor:
         clip: float,
         std: _Floats,
         squashed: float,
+        mirror: tuple[int, list[int], list[float], list[int], list[float]] | None = None,
     ) -> None: ...
 
 class Discriminators:
@@ -359,9 +360,11 @@ def rollout(
     program: Program | None,
     inputs: list[tuple[str, int]],
     observations: str,
+    critic: str,
     params: _Floats,
     states: _Floats,
     carried: _Floats,
+    before: _Floats,
     actions: _Floats | None,
     ids: NDArray[np.uint32],
     outputs: dict[str, NDArray[Any]],

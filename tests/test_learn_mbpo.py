@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from pyembody.learn.mbpo import MbpoLearner
 from pyembody.learn.model_rows import ModelRows
 from pyembody.spec import Mbpo, SpecError, load_learning, load_mbpo, load_robot, load_task
 from pyembody.world import Imagined
+from pyembody.world.task_state import TaskState
 from test_learn_run import arrays, toy, without_times
 from test_learn_toy import toy_robot, toy_task
 
@@ -43,16 +45,22 @@ def new_run(out: Path, **changes: Any) -> Path:
     return create_run(load_task("balance"), load_robot("cartpole"), mbpo(**changes), 1, (), out)
 
 
+def new_walk(out: Path) -> Path:
+    """With critics that see more than the policy, mirrored rows, commands and a clock."""
+    own = mbpo(signals=load_mbpo("velocity").signals, imagined=2, real=0.5, model_epochs=3, precision="bfloat16",
+               propagation="mean")
+    return create_run(load_task("velocity", "deployable"), load_robot("go2"), own, 1, (), out)
+
+
 def test_states_before_a_step_are_those_after_the_one_before_unless_an_episode_ended() -> None:
     env = balance()
-    watched = ModelRows(env, 64, ())
+    watched = ModelRows(env, 64, TaskState(env, (), "mbpo: signals"))
     rng = np.random.default_rng(0)
     ended = np.stack([np.logical_or(*env.step(rng.uniform(-3, 3, (16, 1)))[2:4]) for _ in range(64)])
     states, successors = watched.arrays["states"], watched.arrays["successor_states"]
     same = (successors[:-1] == states[1:]).all(2)
     assert ended.any() and (same == ~ended[:-1]).all()
-    angle = watched.state.columns["pole_angle"].start
-    rail = watched.state.columns["cart_pos"].start
+    angle, rail = (watched.task.state.columns[name].start for name in ("pole_angle", "cart_pos"))
     fallen = (np.abs(successors[..., angle]) > 0.8) | (np.abs(successors[..., rail]) > 1.7)
     assert fallen.any() and ended[fallen].all()
 
@@ -66,6 +74,7 @@ def imagined(valid: list[list[int]], terminated: list[list[int]]) -> Imagined:
     return Imagined(
         number, number, number, np.ones((steps, rows, 1), np.float32), over, there, np.zeros((steps, rows), np.float32),
         np.zeros((steps, rows), np.int8), np.zeros((steps, rows), np.float32), np.zeros(rows, np.bool_), final,
+        np.zeros((steps, rows, 0), np.float32), final[:, :0],
     )  # fmt: skip
 
 
@@ -88,15 +97,15 @@ def test_the_model_is_acted_in_and_paid_as_the_simulator_is() -> None:
     for _ in range(4):
         learner.iterate()
     env.watcher = Watcher()  # what follows is not part of a rollout
-    states = np.concatenate([env.signal(s.name).reshape(16, -1) for s in learner.watched.state.predicted], axis=1)
+    states = np.concatenate([env.signal(name).reshape(16, -1) for name in learner.task_state.names], axis=1)
     seen = torch.from_numpy(env.observations.copy())
     actor = squashed_actor(learner.networks, learner.normaliser, 10.0, 3.0, seen)
     model = learner.model
-    none = np.zeros((16, 0), np.float32)
-    found = model.imagine(env.program, env.params, states.astype(np.float32), none, actor, 1, 0)
+    none = np.zeros((6, 16, 0), np.float32)
+    found = model.imagine(states.astype(np.float32), none, env.action, actor, env.params, 0)
     np.testing.assert_allclose(found.observations[0], env.observations, atol=1e-5)
     env.step(found.actions[0])
-    assert found.valid.all()
+    assert found.valid[0].all()
     error = np.abs(found.channels[0] - env.channels).mean(0)
     assert (error < 0.2 * np.abs(env.channels).mean(0)).all(), error
     rows = learner.normaliser(seen, out=seen)
@@ -105,8 +114,41 @@ def test_the_model_is_acted_in_and_paid_as_the_simulator_is() -> None:
     assert np.abs(found.actions[0] - expected).max() < 3.0 * 5 * actor.action_std.max()
 
 
-def test_going_on_from_a_checkpoint_gives_the_same_bits(tmp_path: Path) -> None:
-    whole, parts = new_run(tmp_path), new_run(tmp_path)
+def test_a_model_is_fitted_to_what_was_done_not_to_its_mirror_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    env = VectorEnv(load_task("velocity"), load_robot("go2"), 16, threads=1, seed=1)
+    env.reset(options={"stagger": True})
+    learner = MbpoLearner(env, env.task, mbpo(signals=load_mbpo("velocity").signals, real=0.5), 0, Group())
+    seen: list[Any] = []
+    monkeypatch.setattr(learner.model, "fit", lambda *rows: seen.append([x.copy() for x in rows[:3]]))
+    monkeypatch.setattr(learner, "_imagine", lambda count: learner.replay.sample(count, 1, learner.gamma,
+                                                                                 learner.generator, learner.dead))
+    for _ in range(4):
+        learner.iterate()
+    replay = {name: x.numpy() for name, x in learner.replay.arrays.items()}
+    goes_on = ~learner.replay.ended[:-1].numpy()
+    np.testing.assert_array_equal(replay["acted"][:-1][goes_on], replay["before"][1:][goes_on])
+    canonical = replay["actions"] * learner.action_scale
+    turned = (np.abs(replay["acted"] - canonical) > 1e-5).any(2)
+    assert 0.05 < turned.mean() < 0.95 and env.mirror is not None
+    image = canonical[turned][:, env.mirror.action_index] * env.mirror.action_sign
+    np.testing.assert_allclose(replay["acted"][turned], image, atol=1e-5)
+    np.testing.assert_array_equal(seen[-1][1], replay["acted"].reshape(-1, 12))
+
+
+def test_a_model_is_fitted_anew_though_a_full_replay_grows_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    env = balance()
+    learner = MbpoLearner(env, env.task, mbpo(growth=0.5, model_epochs=1), 0, Group())
+    fits: list[tuple[int, int]] = []
+    fit = learner.model.fit
+    monkeypatch.setattr(learner.model, "fit", lambda *a: (fits.append((len(a[0]), a[3])), fit(*a)))
+    for _ in range(9):
+        learner.iterate()
+    assert fits == [(128, 128), (256, 256), (384, 384), (512, 640), (512, 1024)]
+
+
+@pytest.mark.parametrize("new", [new_run, new_walk])
+def test_going_on_from_a_checkpoint_gives_the_same_bits(tmp_path: Path, new: Callable[[Path], Path]) -> None:
+    whole, parts = new(tmp_path), new(tmp_path)
     train(whole, iterations=5, progress=False)
     train(parts, iterations=3, progress=False)
     resume(parts, iterations=5, progress=False)
@@ -128,15 +170,12 @@ def test_with_real_rows_alone_no_model_is_fitted(tmp_path: Path) -> None:
 
 def test_what_no_model_can_imagine_is_refused(tmp_path: Path) -> None:
     env, group = balance(), Group()
-    with pytest.raises(SpecError, match="unknown signal of the state 'pole_angel', did you mean 'pole_angle'"):
+    with pytest.raises(SpecError, match="mbpo: signals: unknown signal or let 'pole_angel', did you mean 'pole_angle'"):
         MbpoLearner(env, env.task, mbpo(signals=("pole_angel",)), 0, group)
     with pytest.raises(SpecError, match="expected 'pole_angle' among them, which the task reads"):
         MbpoLearner(env, env.task, mbpo(signals=("cart_pos",)), 0, group)
     with Recorder(env, tmp_path / "data"), pytest.raises(SpecError, match="train without --record"):
         MbpoLearner(env, env.task, mbpo(), 0, group)
-    walker = VectorEnv(load_task("velocity"), load_robot("go2"), 16)
-    with pytest.raises(SpecError, match=r"expected a task without a \[symmetry\]"):
-        MbpoLearner(walker, walker.task, mbpo(), 0, group)
     run = create_run(toy_task(), toy_robot(), mbpo(), 1, (), tmp_path)
     with pytest.raises(SpecError, match="expected environments of a task and a robot, got PointMass"):
         train(run, progress=False, make_env=toy)

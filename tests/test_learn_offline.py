@@ -71,7 +71,8 @@ def test_the_replay_is_the_dataset_and_stays_it(folder: Path) -> None:
 def imagine(own: OfflineLearner) -> Imagined:
     states = own.replay.arrays["states"][:, 0].numpy()[:64]
     seen = own.replay.arrays["policy_observations"][:, 0]
-    return own._rollout(states, np.zeros((64, 0), np.float32), actor_of(own, seen), 3)
+    none, before = np.zeros((own.imagined + 1, 64, 0), np.float32), np.zeros((64, 1), np.float32)
+    return own._rollout(states, none, before, actor_of(own, seen), 3)
 
 
 def actor_of(own: OfflineLearner, seen: torch.Tensor) -> Actor:
@@ -143,7 +144,7 @@ def test_what_does_not_belong_together_is_refused(folder: Path, tmp_path: Path) 
         OfflineLearner(other, changed, settings(folder), 0, Group())
     small = fit_model(Dataset(folder / "data"), tmp_path / "small", FitSettings(2, 1, (8,), epochs=1), SIGNALS[:2])
     assert small.names == SIGNALS[:2]
-    with pytest.raises(SpecError, match="got one without joint_torque"):
+    with pytest.raises(SpecError, match="signals: expected 'joint_torque' among them, which the task reads"):
         learner(folder, model=str(tmp_path / "small"))
 
 

@@ -72,6 +72,19 @@ def test_a_plain_line_tells_pace_and_what_the_task_measures_with_units(metrics: 
     assert shown.endswith("linear_velocity_error 0.453 m/s  tilt 0.207")
 
 
+def test_a_line_says_that_learning_has_not_begun_and_that_episodes_are_those_of_an_exploring_policy(
+    metrics: dict[str, Any],
+) -> None:
+    off_policy = metrics | {"replay": 512, "warmup": 1536}
+    waits = "not learning yet: 1,536 more steps are kept before"
+    shown = line(off_policy, 400, 70.0, UNITS)
+    assert "episode 2.5 s with exploring noise" in shown and shown.endswith(f"tilt 0.207  {waits}")
+    assert line(off_policy | {"warmup": 0}, 400, 70.0, UNITS).endswith("tilt 0.207")
+    console = Console(width=80, file=io.StringIO())
+    console.print(table("velocity on go2, seed 0", off_policy, 400, 70.0, UNITS))
+    assert waits in console.file.getvalue()  # type: ignore[attr-defined]
+
+
 def test_a_clock_shows_hours_only_where_there_are_some_and_a_dash_for_an_unknown_time() -> None:
     assert [clock(s) for s in (9.6, 70, 3670, float("nan"))] == ["0:10", "1:10", "1:01:10", "-"]
 

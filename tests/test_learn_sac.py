@@ -273,7 +273,20 @@ def test_a_loaded_policy_acts_as_the_learner_does_and_knows_its_values(tmp_path:
 def test_nothing_is_learnt_before_the_warmup(tmp_path: Path) -> None:
     run = new_run(tmp_path, warmup=10**6)
     train(run, iterations=2, progress=False, make_env=toy)
-    assert [row["policy_loss"] for row in read_metrics(run)] == [0.0, 0.0]
+    rows = read_metrics(run)
+    assert [row["policy_loss"] for row in rows] == [0.0, 0.0]
+    assert [row["warmup"] for row in rows] == [10**6 - row["steps"] for row in rows]
+
+
+def test_rates_settle_over_the_last_share_of_the_iterations_and_stay_low(tmp_path: Path) -> None:
+    run = new_run(tmp_path, iterations=10, settle=0.5, critic_rate=1e-2)
+    train(run, iterations=12, progress=False, make_env=toy)
+    rates = [row["learning_rate"] for row in read_metrics(run)]
+    np.testing.assert_allclose(rates[:6], 1e-2)
+    np.testing.assert_allclose(rates[6:], [8.2e-3, 6.4e-3, 4.6e-3, 2.8e-3, 1e-3, 1e-3])
+    flat = new_run(tmp_path, iterations=10)
+    train(flat, iterations=2, progress=False, make_env=toy)
+    assert read_metrics(flat)[-1]["learning_rate"] == 1e-3
 
 
 def test_not_a_number_is_traced_to_its_channel(tmp_path: Path) -> None:

@@ -12,9 +12,11 @@ from msgspec.structs import replace
 
 from pyembody import cli
 from pyembody.bench.run import list_families
+from pyembody.learn import create_run, read_metrics, train
 from pyembody.spec import SpecError
 from pyembody.study import Study, list_studies, load_study, plan_pieces, run_study
 from pyembody.study.figure import write_figure
+from pyembody.study.offline_data import prepare_data
 from pyembody.study.plan import Piece, Result, best_weight, make_specs, piece_hash
 from pyembody.study.process import share_cores
 from pyembody.study.run import read_results, ready_pieces
@@ -226,6 +228,21 @@ def test_arms_that_learn_offline_share_the_data_and_the_model_that_the_study_mak
     assert piece_hash(study, Piece("short-random", 0, 1.0), out / "runs") == piece_hash(
         study, Piece("short-random", 0, 1.0), moved / "runs"
     )
+
+
+@pytest.mark.parametrize(("name", "kind"), [("world_walk", "mixed"), ("world_push", "medium")])
+def test_the_offline_studies_of_larger_robots_can_be_run(tmp_path: Path, name: str, kind: str) -> None:
+    study = load_study(name)
+    assert study.data is not None and kind in study.data.kinds
+    data = replace(study.data, kinds=(kind,), steps=640, behaviour=2, model={"hidden": [8], "epochs": 2, "members": 3})
+    arms = {key: replace(a, train={k: v for k, v in a.train.items() if k != "choose"}) for key, a in study.arms.items()}
+    study = replace(study, data=data, arms=arms, iterations=1)
+    prepare_data(study, tmp_path)
+    assert (tmp_path / "models.json").is_file()
+    task, robot, config = make_specs(study, Piece(f"mopo-{kind}", 0, 1.0), tmp_path / "runs")
+    run = create_run(task, robot, replace(config, updates=2, num_envs=4), 0, (), tmp_path)
+    train(run, progress=False)
+    assert read_metrics(run)[-1]["model"]["imagined_length"] >= 1.0
 
 
 def test_the_command_says_where_results_are(

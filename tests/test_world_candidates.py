@@ -108,7 +108,7 @@ def test_threads_and_halves_change_no_bit(program: Any, propagation: str) -> Non
     )
     for name, array in whole.arrays.items():
         np.testing.assert_array_equal(two.arrays[name], array, err_msg=name)
-        by_row = name in ("final_observations", "rejected")
+        by_row = name in ("final_observations", "final_critic_observations", "rejected")
         np.testing.assert_array_equal(half.arrays[name], array[part] if by_row else array[:, part], err_msg=name)
 
 

@@ -13,9 +13,12 @@ from pyembody.spec import Signal, SpecError
 from pyembody.world import EnsembleModel, ModelState
 from pyembody.world.random_reference import normals, philox
 from world_twins import (
+    CRITIC,
+    MIRROR,
     STATE,
     STATES,
     assert_twins,
+    draw_moments,
     draw_rows,
     make_actor,
     make_ensemble,
@@ -68,6 +71,54 @@ def test_penalties_are_the_twins(program, penalty, propagation):
     assert (got.penalty[got.valid] > 0).all()
 
 
+def whole(threads=1):
+    model = EnsembleModel(make_ensemble("silu"), STATE, make_program(CRITIC), critic="critic", threads=threads)
+    return model, replace(make_actor(11, squashed=2.0), mirror=MIRROR)
+
+
+def test_mirrored_rows_critics_and_given_signals_that_change_are_the_twins():
+    model, actor = whole()
+    got = assert_twins(model, 150, 5, actor, moments=True, seed=4)
+    there = got.valid
+    turned = got.observations[..., 3] < 0
+    assert 0.2 < turned[there].mean() < 0.8
+    assert there.any() and not there[-1].all()
+    moments = draw_moments(150, 5)
+    np.testing.assert_array_equal(got.observations[0, :, 8:], moments["before"])
+    for t in range(5):
+        np.testing.assert_array_equal(got.critic_observations[t, there[t], 5:], moments["carried"][t, there[t]])
+    # delta(action) begins at the action before
+    change = got.actions[0] - moments["before"]
+    np.testing.assert_allclose(got.critic_observations[1, there[1], 2:5], change[there[1]], atol=1e-5)
+
+
+def test_threads_change_no_bit_of_mirrored_rows():
+    states, _ = draw_rows(700)
+    found = []
+    for threads in (1, 3):
+        model, actor = whole(threads)
+        found.append(model.rollout(states, 6, actor=actor, **draw_moments(700, 6)))
+    assert_same(*found)
+
+
+def test_a_mirror_image_is_acted_on_as_its_original():
+    model, actor = whole()
+    states, _ = draw_rows(60)
+    given = draw_moments(60, 1)
+    plain = model.rollout(states, 1, actor=replace(actor, mirror=None), noise=False, **given)
+    seen = plain.observations[0] < 0
+    found = model.rollout(states, 1, actor=actor, noise=False, **given)
+    turned = seen[:, 3]
+    np.testing.assert_array_equal(found.actions[0, ~turned], plain.actions[0, ~turned])
+    images = plain.observations[0][turned][:, MIRROR.obs_index] * MIRROR.obs_sign
+    rows = np.clip((images - actor.mean) / actor.std, -2, 2)
+    hidden = rows @ actor.weights[0] + actor.biases[0]
+    hidden = np.where(hidden > 0, hidden, np.expm1(np.minimum(hidden, 0)))
+    image = 2.0 * np.tanh(hidden @ actor.weights[1] + actor.biases[1])
+    wanted = image[:, MIRROR.action_index] * MIRROR.action_sign
+    np.testing.assert_allclose(found.actions[0, turned], wanted, atol=1e-5)
+
+
 @pytest.mark.parametrize("level", ["generic", "avx2"])
 def test_other_levels_are_the_twins(level):
     assert_other_level_passes(level, __file__, "twins")
@@ -100,7 +151,7 @@ def test_halves_are_the_whole(program):
         half = model.rollout(states[part], 6, actor=make_actor(11), carried=goals[part], ids=ids[part], seed=11)
         for name, array in half.arrays.items():
             whole_rows = whole.arrays[name]
-            by_row = name in ("final_observations", "rejected")
+            by_row = name in ("final_observations", "final_critic_observations", "rejected")
             of_whole = whole_rows[part] if by_row else whole_rows[:, part]
             np.testing.assert_array_equal(array, of_whole, err_msg=name)
 
@@ -212,7 +263,7 @@ def test_observations_that_the_program_does_not_have_are_refused(program):
 def test_arrays_that_do_not_fit_are_named(program):
     model = model_of(program)
     states, goals = draw_rows(10)
-    with pytest.raises(ValueError, match=r"carried: expected \(10, 3\), got \(10, 2\)"):
+    with pytest.raises(ValueError, match=r"carried: expected \(10, 3\), with or without moments .* got \(10, 2\)"):
         model.rollout(states, 2, actor=make_actor(11), carried=goals[:, :2])
     with pytest.raises(ValueError, match=r"states: expected shape \(10, 11\), got \(10, 9\)"):
         model.rollout(np.ascontiguousarray(states[:, :9]), 2, actor=make_actor(11), carried=goals)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pyembody.envs.mirror import MirrorMap
 from pyembody.program.reward_program import RewardProgram
 from pyembody.spec import Signal
 from pyembody.world import Actor, Ensemble, EnsembleModel, Imagined, ModelState, RolloutReference
@@ -39,9 +40,18 @@ channels.style.terms.touch = { expr = "mean(num(contact))" }
 """
 
 
-def make_program() -> Any:
+CRITIC = 'observations.critic = { load = "load", change = "delta(action)", goal = "goal" }'
+WHAT = ("observations", "critic_observations", "actions", "next_states", "channels", "penalty", "credible")
+MIRROR = MirrorMap(
+    np.array([0, 2, 1, 3, 4, 5, 7, 6, 10, 9, 8]), np.array([1, -1, -1, 1, 1, -1, 1, 1, -1, 1, -1], np.float32),
+    np.arange(8), np.ones(8, np.float32), np.array([2, 1, 0]), np.array([-1, 1, -1], np.float32), 3,
+)  # fmt: skip
+"""Signed permutations that undo themselves; rows with the first component of `goal - speed` below 0 are mirrored."""
+
+
+def make_program(more: str = "") -> Any:
     """The program over all of the state's signals, and what it remembers."""
-    return RewardProgram(PROGRAM).compiled
+    return RewardProgram(PROGRAM + more).compiled
 
 
 def make_ensemble(activation: str, seed: int = 0, hidden: tuple[int, ...] = (37, 20), members: int = 4) -> Ensemble:
@@ -123,15 +133,25 @@ def assert_near(mine: np.ndarray, theirs: np.ndarray, name: str) -> None:
     np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-5 * np.abs(theirs).max(initial=1.0), err_msg=name)
 
 
-def assert_twins(model: EnsembleModel, rows: int, steps: int, actor: Actor, **options: Any) -> Imagined:
+def draw_moments(rows: int, steps: int) -> dict[str, np.ndarray]:
+    """Goals that change with every step, and actions before the first."""
+    rng = np.random.default_rng(5)
+    shapes = {"carried": (steps + 1, rows, CARRIED), "before": (rows, ACTIONS)}
+    return {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+def assert_twins(
+    model: EnsembleModel, rows: int, steps: int, actor: Actor, moments: bool = False, **options: Any
+) -> Imagined:
     """Every step of the core's rollout is what the twin makes of the core's own state before it."""
     states, goals = draw_rows(rows)
     goals = goals if model.program is not None else goals[:, :0]
-    got = model.rollout(states, steps, actor=actor, carried=goals, **options)
-    twin = RolloutReference(model.ensemble, model.state, model.program, actor=actor, **options)
-    want = twin.run(states, steps, carried=goals, forced=got.next_states)
+    given: dict[str, np.ndarray] = draw_moments(rows, steps) if moments else {"carried": goals}
+    got = model.rollout(states, steps, actor=actor, **given, **options)
+    twin = RolloutReference(model.ensemble, model.state, model.program, critic=model.critic, actor=actor, **options)
+    want = twin.run(states, steps, forced=got.next_states, **given)
     for name in ("valid", "terminated", "member", "rejected"):
         np.testing.assert_array_equal(got.arrays[name], want.arrays[name], err_msg=name)
-    for name in ("observations", "actions", "next_states", "channels", "penalty", "credible", "final_observations"):
+    for name in (*WHAT, "final_observations", "final_critic_observations"):
         assert_near(got.arrays[name], want.arrays[name], name)
     return got

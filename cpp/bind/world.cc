@@ -24,6 +24,10 @@ using InputTuple = std::tuple<std::string, std::int64_t>;
 using FilterTuple =
     std::tuple<std::shared_ptr<Discriminators>, std::int64_t, float, std::int64_t, std::string>;
 
+// The clock's column; columns and signs of observations and of actions.
+using MirrorTuple = std::tuple<std::int64_t, std::vector<std::int64_t>, std::vector<float>,
+                               std::vector<std::int64_t>, std::vector<float>>;
+
 // The flat parameters of a network, and the network itself, checked.
 std::pair<Network, const float*> read_parameters(const NetworkTuple& given,
                                                  const py::object& flat) {
@@ -53,7 +57,8 @@ std::shared_ptr<Ensemble> make_ensemble(const NetworkTuple& given, const py::obj
 
 std::shared_ptr<Actor> make_actor(const NetworkTuple& given, const py::object& flat,
                                   const py::object& mean, const py::object& inverse_std, float clip,
-                                  const py::object& std, float squashed) {
+                                  const py::object& std, float squashed,
+                                  const std::optional<MirrorTuple>& mirror) {
     const auto [network, f] = read_parameters(given, flat);
     const auto* std_array = floats(std, "std", {-1});
     const std::int64_t drawn = py::reinterpret_borrow<py::array>(std).size();
@@ -64,7 +69,12 @@ std::shared_ptr<Actor> make_actor(const NetworkTuple& given, const py::object& f
     arrays.inverse_std = floats(inverse_std, "inverse_std", {network.inputs()});
     arrays.clip = clip;
     arrays.std.assign(std_array, std_array + drawn);
-    return std::make_shared<Actor>(network, arrays, actions, squashed);
+    ActorMirror own;
+    if (mirror.has_value()) {
+        std::tie(own.clock, own.observation_index, own.observation_sign, own.action_index,
+                 own.action_sign) = *mirror;
+    }
+    return std::make_shared<Actor>(network, arrays, actions, squashed, own);
 }
 
 std::shared_ptr<Discriminators> make_discriminators(
@@ -118,7 +128,8 @@ std::int64_t source_width(Source source, const Ensemble& ensemble, std::int64_t 
 
 RolloutProgram read_program(const std::shared_ptr<Program>& program,
                             const std::vector<InputTuple>& inputs, const std::string& observations,
-                            const Ensemble& ensemble, std::int64_t carried) {
+                            const std::string& critic, const Ensemble& ensemble,
+                            std::int64_t carried) {
     RolloutProgram out;
     if (program == nullptr) {
         return out;
@@ -137,6 +148,7 @@ RolloutProgram read_program(const std::shared_ptr<Program>& program,
         out.inputs.push_back({source, column});
     }
     out.observations = group_named(*program, observations);
+    out.critic = group_named(*program, critic);
     out.channels = group_named(*program, "channels");
     out.terminated = group_named(*program, "terminated");
     return out;
@@ -156,6 +168,11 @@ void read_outputs(const py::dict& outputs, Imagination& rollout) {
     RolloutArrays& arrays = rollout.arrays;
     arrays.observations = wanted<float>(outputs, "observations", "float32", {l, b, o});
     arrays.final_observations = wanted<float>(outputs, "final_observations", "float32", {b, o});
+    const std::int64_t p = rollout.critic_width();
+    arrays.critic_observations =
+        wanted<float>(outputs, "critic_observations", "float32", {l, b, p});
+    arrays.final_critic_observations =
+        wanted<float>(outputs, "final_critic_observations", "float32", {b, p});
     arrays.actions =
         wanted<float>(outputs, "actions", "float32", {l, b, rollout.ensemble->action()});
     arrays.next_states =
@@ -170,15 +187,22 @@ void read_outputs(const py::dict& outputs, Imagination& rollout) {
     arrays.rejected = wanted<std::uint8_t>(outputs, "rejected", "bool", {b});
 }
 
-// Start states, what is carried, actions if there is no actor, and the keys of random numbers.
-void read_rows(const py::object& states, const py::object& carried, const py::object& actions,
-               const py::object& ids, Imagination& rollout) {
+// Start states, what is carried, the actions before and, if there is no actor, those that follow,
+// and the keys of random numbers.
+void read_rows(const py::object& states, const py::object& carried, const py::object& before,
+               const py::object& actions, const py::object& ids, Imagination& rollout) {
     RolloutArrays& arrays = rollout.arrays;
     const Ensemble& ensemble = *rollout.ensemble;
     arrays.rows = rows_of(states, "states");
     arrays.states = floats(states, "states", {arrays.rows, ensemble.state()});
-    arrays.carried_rows = floats(carried, "carried", {arrays.rows, -1});
-    arrays.carried = py::reinterpret_borrow<py::array>(carried).shape(1);
+    arrays.carried_rows = floats(carried, "carried", {-1, arrays.rows, -1});
+    arrays.carried_steps = py::reinterpret_borrow<py::array>(carried).shape(0);
+    arrays.carried = py::reinterpret_borrow<py::array>(carried).shape(2);
+    if (arrays.carried_steps != 1 && arrays.carried_steps != rollout.settings.steps + 1) {
+        fail("carried: expected those of 1 or of ", rollout.settings.steps + 1, " moments, got ",
+             arrays.carried_steps);
+    }
+    arrays.before = floats(before, "before", {arrays.rows, ensemble.action()});
     arrays.ids = read_only<std::uint32_t>(ids, "ids", {"uint32"}, {arrays.rows});
     if (rollout.actor == nullptr) {
         arrays.given_actions =
@@ -198,16 +222,14 @@ void check_actor(const Imagination& rollout) {
     }
 }
 
-std::int64_t bind_rollout(const std::shared_ptr<Ensemble>& ensemble,
-                          const std::shared_ptr<Actor>& actor,
-                          const std::shared_ptr<Program>& program,
-                          const std::vector<InputTuple>& inputs, const std::string& observations,
-                          const py::object& params, const py::object& states,
-                          const py::object& carried, const py::object& actions,
-                          const py::object& ids, const py::dict& outputs, std::int64_t steps,
-                          std::uint64_t seed, const std::string& propagation, bool noise,
-                          const std::string& penalty, int threads,
-                          const std::optional<FilterTuple>& filter, const std::string& precision) {
+std::int64_t bind_rollout(
+    const std::shared_ptr<Ensemble>& ensemble, const std::shared_ptr<Actor>& actor,
+    const std::shared_ptr<Program>& program, const std::vector<InputTuple>& inputs,
+    const std::string& observations, const std::string& critic, const py::object& params,
+    const py::object& states, const py::object& carried, const py::object& before,
+    const py::object& actions, const py::object& ids, const py::dict& outputs, std::int64_t steps,
+    std::uint64_t seed, const std::string& propagation, bool noise, const std::string& penalty,
+    int threads, const std::optional<FilterTuple>& filter, const std::string& precision) {
     Imagination rollout;
     rollout.ensemble = ensemble;
     rollout.actor = actor;
@@ -222,9 +244,9 @@ std::int64_t bind_rollout(const std::shared_ptr<Ensemble>& ensemble,
                         noise,
                         read_filter(filter, *ensemble, how),
                         static_cast<Precision>(choice("precision", precision, kPrecisions))};
-    read_rows(states, carried, actions, ids, rollout);
+    read_rows(states, carried, before, actions, ids, rollout);
     rollout.program =
-        read_program(program, inputs, observations, *ensemble, rollout.arrays.carried);
+        read_program(program, inputs, observations, critic, *ensemble, rollout.arrays.carried);
     if (program != nullptr) {
         const auto count = static_cast<std::int64_t>(program->params().size());
         rollout.arrays.params = floats(params, "params", {count});
@@ -248,9 +270,12 @@ void register_world(py::module_& module) {
     py::class_<Actor, std::shared_ptr<Actor>>(
         module, "Actor",
         "A policy of normalised observations [O], packed; immutable. std [A], or [0] for none; "
-        "squashed: what the tanh of its outputs is multiplied by, 0 for none.")
+        "squashed: what the tanh of its outputs is multiplied by, 0 for none. mirror: the column "
+        "below 0 "
+        "in which rows are mirrored, then columns and signs of observations and of actions.")
         .def(py::init(&make_actor), py::arg("network"), py::arg("flat"), py::arg("mean"),
-             py::arg("inverse_std"), py::arg("clip"), py::arg("std"), py::arg("squashed"));
+             py::arg("inverse_std"), py::arg("clip"), py::arg("std"), py::arg("squashed"),
+             py::arg("mirror") = py::none());
     py::class_<Discriminators, std::shared_ptr<Discriminators>>(
         module, "Discriminators",
         "Networks that judge normalised [s, a, s' - s] [S + A + S], packed; immutable. data, made "
@@ -260,10 +285,10 @@ void register_world(py::module_& module) {
              py::arg("clip"));
     module.def(
         "rollout", &bind_rollout, py::arg("ensemble").none(false), py::arg("actor"),
-        py::arg("program"), py::arg("inputs"), py::arg("observations"), py::arg("params"),
-        py::arg("states"), py::arg("carried"), py::arg("actions"), py::arg("ids"),
-        py::arg("outputs"), py::arg("steps"), py::arg("seed"), py::arg("propagation"),
-        py::arg("noise"), py::arg("penalty"), py::arg("threads") = 1,
+        py::arg("program"), py::arg("inputs"), py::arg("observations"), py::arg("critic"),
+        py::arg("params"), py::arg("states"), py::arg("carried"), py::arg("before"),
+        py::arg("actions"), py::arg("ids"), py::arg("outputs"), py::arg("steps"), py::arg("seed"),
+        py::arg("propagation"), py::arg("noise"), py::arg("penalty"), py::arg("threads") = 1,
         py::arg("candidates") = py::none(), py::arg("precision") = "float32",
         "Imagines rows from states [B, S] through `steps` steps, writes the outputs that are asked "
         "for by name, and gives back how many rows left the finite numbers.");

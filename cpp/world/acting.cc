@@ -29,20 +29,28 @@ void Acting::act(std::int64_t count, const std::uint32_t* ids, std::uint32_t ste
                                      rows, actor_.actions(), noise_.data()});
         }
         for (std::int64_t i = 0; i < rows; ++i) {
-            put(outputs, i, action + (first + i) * actor_.actions());
+            put(outputs, i, actor_.turned(observations + (first + i) * width),
+                action + (first + i) * actor_.actions());
         }
     }
 }
 
-void Acting::put(Rows outputs, std::int64_t place, float* action) const {
-    const float* mean = outputs.data + place * outputs.stride;
-    const float* noise = noise_.data() + place * drawn_columns(actor_.actions());
-    const bool noisy = settings_.noise && !actor_.std().empty();
+void Acting::put(Rows outputs, std::int64_t place, bool turned, float* action) const {
+    const ActorMirror& mirror = actor_.mirror();
     for (std::int64_t i = 0; i < actor_.actions(); ++i) {
-        const float std = noisy ? actor_.std()[static_cast<std::size_t>(i)] * noise[i] : 0.0F;
-        const float value = mean[i] + std;
-        action[i] = actor_.squashed() > 0.0F ? std::tanh(value) * actor_.squashed() : value;
+        const auto c = static_cast<std::size_t>(i);
+        action[i] = turned
+                        ? component(outputs, place, mirror.action_index[c]) * mirror.action_sign[c]
+                        : component(outputs, place, i);
     }
+}
+
+float Acting::component(Rows outputs, std::int64_t place, std::int64_t i) const {
+    const bool noisy = settings_.noise && !actor_.std().empty();
+    const float noise = noise_.data()[place * drawn_columns(actor_.actions()) + i];
+    const float std = noisy ? actor_.std()[static_cast<std::size_t>(i)] * noise : 0.0F;
+    const float value = outputs.data[place * outputs.stride + i] + std;
+    return actor_.squashed() > 0.0F ? std::tanh(value) * actor_.squashed() : value;
 }
 
 }  // namespace embody

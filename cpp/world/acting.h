@@ -19,7 +19,9 @@ class Acting {
              const float* observations, float* action);
 
   private:
-    void put(Rows outputs, std::int64_t place, float* action) const;
+    void put(Rows outputs, std::int64_t place, bool turned, float* action) const;
+    // The canonical action's component `i`.
+    float component(Rows outputs, std::int64_t place, std::int64_t i) const;
 
     const Actor& actor_;
     const RolloutSettings& settings_;

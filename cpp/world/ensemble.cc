@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "base/check.h"
 
@@ -36,6 +37,31 @@ std::vector<float> powers(const float* x, std::int64_t count, double sign) {
         out.push_back(static_cast<float>(std::exp(sign * static_cast<double>(x[i]))));
     }
     return out;
+}
+
+void check_permutation(const char* what, const std::vector<std::int64_t>& index,
+                       const std::vector<float>& sign, std::int64_t width) {
+    if (std::ssize(index) != width || std::ssize(sign) != width) {
+        fail("mirror: ", what, ": expected ", width, " columns and signs, got ", index.size(),
+             " and ", sign.size());
+    }
+    for (const std::int64_t column : index) {
+        if (column < 0 || column >= width) {
+            fail("mirror: ", what, ": expected columns within [0, ", width, "), got ", column);
+        }
+    }
+}
+
+void check_mirror(const ActorMirror& mirror, std::int64_t observation, std::int64_t actions) {
+    if (mirror.clock < 0) {
+        return;
+    }
+    if (mirror.clock >= observation) {
+        fail("mirror: clock: expected a column within [0, ", observation, "), got ", mirror.clock);
+    }
+    check_permutation("observations", mirror.observation_index, mirror.observation_sign,
+                      observation);
+    check_permutation("actions", mirror.action_index, mirror.action_sign, actions);
 }
 
 }  // namespace
@@ -95,26 +121,32 @@ void Ensemble::keep_near(float* state_row) const {
 }
 
 Actor::Actor(const Network& network, const ActorArrays& arrays, std::int64_t actions,
-             float squashed)
+             float squashed, const ActorMirror& mirror)
     : network_(network),
       panels_(network, arrays.flat),
       std_(arrays.std),
       actions_(actions),
       clip_(arrays.clip),
-      squashed_(squashed) {
+      squashed_(squashed),
+      mirror_(mirror) {
     const std::int64_t outputs = network.outputs();
     if (outputs != actions && !(squashed > 0.0F && outputs == 2 * actions)) {
         fail("actor: expected ", actions, " outputs, as many as the members' actions, got ",
              outputs);
     }
+    check_mirror(mirror, network.inputs(), actions);
     mean_.assign(arrays.mean, arrays.mean + network.inputs());
     inverse_std_.assign(arrays.inverse_std, arrays.inverse_std + network.inputs());
 }
 
 void Actor::inputs(const float* observation, float* out) const {
+    const bool mirrored = turned(observation);
     for (std::int64_t i = 0; i < network_.inputs(); ++i) {
         const auto c = static_cast<std::size_t>(i);
-        const float x = (observation[i] - mean_[c]) * inverse_std_[c];
+        const float seen =
+            mirrored ? observation[mirror_.observation_index[c]] * mirror_.observation_sign[c]
+                     : observation[i];
+        const float x = (seen - mean_[c]) * inverse_std_[c];
         out[i] = x > clip_ ? clip_ : x < -clip_ ? -clip_ : x;  // a NaN stays
     }
 }

@@ -71,16 +71,33 @@ struct ActorArrays {
     std::vector<float> std;  // [A] of its actions; empty: the mean is taken
 };
 
+// A left-right mirror: x[index] * sign. Rows whose observation is below 0 in column `clock` are
+// acted on as their mirror images are, and the action is mirrored back.
+struct ActorMirror {
+    std::int64_t clock = -1;  // -1: none is mirrored
+    std::vector<std::int64_t> observation_index;
+    std::vector<float> observation_sign;
+    std::vector<std::int64_t> action_index;
+    std::vector<float> action_sign;
+};
+
 // A network that gives actions for observations; where squashed, the tanh of its first A outputs.
 class Actor {
   public:
-    Actor(const Network& network, const ActorArrays& arrays, std::int64_t actions, float squashed);
+    // Throws std::invalid_argument naming what does not fit.
+    Actor(const Network& network, const ActorArrays& arrays, std::int64_t actions, float squashed,
+          const ActorMirror& mirror = {});
 
     const Network& network() const { return network_; }
     const ForwardPanels& panels() const { return panels_; }
     std::int64_t actions() const { return actions_; }
     const std::vector<float>& std() const { return std_; }
     float squashed() const { return squashed_; }
+    const ActorMirror& mirror() const { return mirror_; }
+    // Whether an observation is seen as its mirror image.
+    bool turned(const float* observation) const {
+        return mirror_.clock >= 0 && observation[mirror_.clock] < 0.0F;
+    }
 
     void inputs(const float* observation, float* out) const;
 
@@ -93,6 +110,7 @@ class Actor {
     std::int64_t actions_;
     float clip_;
     float squashed_;  // what the tanh is multiplied by, 0: none is taken
+    ActorMirror mirror_;
 };
 
 }  // namespace embody

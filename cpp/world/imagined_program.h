@@ -29,6 +29,7 @@ class ImaginedProgram {
     void move(std::int64_t from, std::int64_t to);
 
     const float* observations() const { return group(program_.observations); }
+    const float* critic() const { return group(program_.critic); }
     const float* channels() const { return group(program_.channels); }
     const std::uint8_t* terminated() const;
 

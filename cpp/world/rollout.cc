@@ -46,6 +46,8 @@ std::int64_t Imagination::observation_width() const {
                                       : group_width(program, program.observations);
 }
 
+std::int64_t Imagination::critic_width() const { return group_width(program, program.critic); }
+
 std::int64_t Imagination::channel_width() const { return group_width(program, program.channels); }
 
 std::int64_t run_rollout(const Imagination& rollout, int threads) {

@@ -38,6 +38,7 @@ struct RolloutProgram {
     const Program* program = nullptr;
     std::vector<ProgramInput> inputs;
     std::int64_t observations = -1;
+    std::int64_t critic = -1;  // what the critics see
     std::int64_t channels = -1;
     std::int64_t terminated = -1;
 };
@@ -77,25 +78,30 @@ struct RolloutSettings {
 // Rows of the caller; what is null is not given, or not asked for. At and after the step at which a
 // row ended nothing is valid and all is 0, but for the member, which is -1.
 struct RolloutArrays {
-    std::int64_t rows = 0;                 // B
-    std::int64_t carried = 0;              // K
-    const float* states = nullptr;         // [B, S]
-    const float* carried_rows = nullptr;   // [B, K]
+    std::int64_t rows = 0;           // B
+    std::int64_t carried = 0;        // K
+    std::int64_t carried_steps = 1;  // 1: they stay as they are; else L + 1
+    const float* states = nullptr;   // [B, S]
+    const float* carried_rows =
+        nullptr;                    // [carried_steps, B, K], where a row starts, then after steps
+    const float* before = nullptr;  // [B, A], the actions that led to the start states
     const float* given_actions = nullptr;  // [B, L, A]
     const std::uint32_t* ids = nullptr;    // [B], keys of their random numbers
     const float* params = nullptr;         // of the program
 
-    float* observations = nullptr;        // [L, B, O], before the step
-    float* actions = nullptr;             // [L, B, A]
-    float* next_states = nullptr;         // [L, B, S]
-    float* channels = nullptr;            // [L, B, C]
-    std::uint8_t* terminated = nullptr;   // [L, B]
-    std::uint8_t* valid = nullptr;        // [L, B]
-    float* penalty = nullptr;             // [L, B]
-    std::int8_t* member = nullptr;        // [L, B]
-    float* credible = nullptr;            // [L, B], the dynamics reward of the step
-    std::uint8_t* rejected = nullptr;     // [B], rows that ended as not credible
-    float* final_observations = nullptr;  // [B, O], after the last valid step
+    float* observations = nullptr;               // [L, B, O], before the step
+    float* critic_observations = nullptr;        // [L, B, P], before the step
+    float* actions = nullptr;                    // [L, B, A]
+    float* next_states = nullptr;                // [L, B, S]
+    float* channels = nullptr;                   // [L, B, C]
+    std::uint8_t* terminated = nullptr;          // [L, B]
+    std::uint8_t* valid = nullptr;               // [L, B]
+    float* penalty = nullptr;                    // [L, B]
+    std::int8_t* member = nullptr;               // [L, B]
+    float* credible = nullptr;                   // [L, B], the dynamics reward of the step
+    std::uint8_t* rejected = nullptr;            // [B], rows that ended as not credible
+    float* final_observations = nullptr;         // [B, O], after the last valid step
+    float* final_critic_observations = nullptr;  // [B, P]
 };
 
 struct Imagination {
@@ -106,6 +112,7 @@ struct Imagination {
     RolloutArrays arrays;
 
     std::int64_t observation_width() const;
+    std::int64_t critic_width() const;
     std::int64_t channel_width() const;
 };
 

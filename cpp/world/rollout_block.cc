@@ -51,6 +51,7 @@ RolloutBlock::RolloutBlock(const Imagination& rollout, std::int64_t rows)
       state_(rollout.ensemble->state()),
       action_(rollout.ensemble->action()),
       observation_(rollout.observation_width()),
+      critic_(rollout.critic_width()),
       origin_(made<std::int64_t>(rows)),
       ids_(made<std::uint32_t>(rows)),
       states_(made<float>(rows * state_)),
@@ -82,8 +83,7 @@ std::int64_t RolloutBlock::run(std::int64_t begin, std::int64_t end) {
         diverged += step(t);
     }
     for (std::int64_t row = 0; row < count_; ++row) {
-        put(arrays_.final_observations, arrays_, 0, origin_[static_cast<std::size_t>(row)],
-            observation(row), observation_);
+        put_final(row);
     }
     return diverged;
 }
@@ -98,9 +98,8 @@ void RolloutBlock::start(std::int64_t begin, std::int64_t end) {
     std::fill(rejected_.begin(), rejected_.end(), std::uint8_t{0});
     std::copy_n(arrays_.ids + begin, count_, ids_.begin());
     std::copy_n(arrays_.states + begin * state_, count_ * state_, states_.begin());
-    std::copy_n(arrays_.carried_rows + begin * arrays_.carried, count_ * arrays_.carried,
-                carried_.begin());
-    std::fill(actions_.begin(), actions_.end(), 0.0F);  // what a program sees at a reset
+    std::copy_n(arrays_.before + begin * action_, count_ * action_, actions_.begin());
+    carry(0);
     if (program_) {
         program_->reset(count_);
     }
@@ -115,6 +114,9 @@ std::int64_t RolloutBlock::step(std::int64_t step) {
     reject(step);
     store_before(step);
     std::copy_n(next_.begin(), count_ * state_, states_.begin());
+    if (arrays_.carried_steps > 1) {
+        carry(step + 1);
+    }
     if (program_) {
         program_->step(count_);
     }
@@ -134,6 +136,14 @@ void RolloutBlock::act(std::int64_t step) {
             origin_[static_cast<std::size_t>(row)] * rollout_.settings.steps + step;
         std::copy_n(arrays_.given_actions + from * action_, action_,
                     actions_.begin() + row * action_);
+    }
+}
+
+void RolloutBlock::carry(std::int64_t step) {
+    for (std::int64_t row = 0; row < count_; ++row) {
+        const std::int64_t from = origin_[static_cast<std::size_t>(row)];
+        std::copy_n(place(arrays_.carried_rows, arrays_, step, from, arrays_.carried),
+                    arrays_.carried, carried_.begin() + row * arrays_.carried);
     }
 }
 
@@ -186,6 +196,7 @@ void RolloutBlock::store(T* array, std::int64_t step, const T* from, std::int64_
 
 void RolloutBlock::store_before(std::int64_t step) const {
     store(arrays_.observations, step, observation(0), observation_);
+    store(arrays_.critic_observations, step, critic(0), critic_);
     store(arrays_.actions, step, actions_.data(), action_);
 }
 
@@ -222,9 +233,10 @@ bool RolloutBlock::terminated(std::int64_t row) const {
 void RolloutBlock::end(std::int64_t row, std::int64_t step) {
     const auto at = static_cast<std::size_t>(row);
     const std::int64_t from = origin_[at];
-    put(arrays_.final_observations, arrays_, 0, from, observation(row), observation_);
+    put_final(row);
     for (std::int64_t t = step; t < rollout_.settings.steps; ++t) {
         clear(arrays_.observations, arrays_, t, from, observation_, 0.0F);
+        clear(arrays_.critic_observations, arrays_, t, from, critic_, 0.0F);
         clear(arrays_.actions, arrays_, t, from, action_, 0.0F);
         clear(arrays_.next_states, arrays_, t, from, state_, 0.0F);
         clear(arrays_.channels, arrays_, t, from, rollout_.channel_width(), 0.0F);
@@ -259,6 +271,16 @@ void RolloutBlock::end(std::int64_t row, std::int64_t step) {
 const float* RolloutBlock::observation(std::int64_t row) const {
     const float* seen = program_ ? program_->observations() : states_.data();
     return observation_ == 0 ? nullptr : seen + row * observation_;
+}
+
+const float* RolloutBlock::critic(std::int64_t row) const {
+    return critic_ == 0 ? nullptr : program_->critic() + row * critic_;
+}
+
+void RolloutBlock::put_final(std::int64_t row) const {
+    const std::int64_t to = origin_[static_cast<std::size_t>(row)];
+    put(arrays_.final_observations, arrays_, 0, to, observation(row), observation_);
+    put(arrays_.final_critic_observations, arrays_, 0, to, critic(row), critic_);
 }
 
 }  // namespace embody

@@ -23,6 +23,8 @@ class RolloutBlock {
     void start(std::int64_t begin, std::int64_t end);
     std::int64_t step(std::int64_t step);
     void act(std::int64_t step);
+    // Carried signals as they are after `step` steps, for rows in the caller's places.
+    void carry(std::int64_t step);
     std::int64_t drop_diverged(std::int64_t step);
     void reject(std::int64_t step);
     void store_before(std::int64_t step) const;
@@ -35,12 +37,15 @@ class RolloutBlock {
     // The row ends: nothing is valid from `step` on, and the last live row takes its place.
     void end(std::int64_t row, std::int64_t step);
     const float* observation(std::int64_t row) const;  // null for one of no numbers
+    const float* critic(std::int64_t row) const;
+    void put_final(std::int64_t row) const;
 
     const Imagination& rollout_;
     const RolloutArrays& arrays_;
     std::int64_t state_;
     std::int64_t action_;
     std::int64_t observation_;
+    std::int64_t critic_;
     std::int64_t count_ = 0;            // live rows
     std::vector<std::int64_t> origin_;  // [R], rows of the caller
     bool in_order_ = true;              // whether these follow each other

@@ -35,7 +35,8 @@ class WorldFit:
     out: OptionalPath = None
     """The model's folder; by default models/NAME of the dataset."""
     signals: Names = ()
-    """Signals of the state; by default all that physics brings about."""
+    """Signals and `[let]`s of the task that make a state; by default those of its train.toml's `[mbpo]`, where it names
+    none all that physics brings about."""
     members: int = 7
     """Networks of the ensemble."""
     elites: int = 5
@@ -56,7 +57,9 @@ class WorldFit:
     def run_command(self) -> int:
         """Fit, print each epoch, and where the model is."""
         from ..data import Dataset
+        from ..spec import list_tasks, load_mbpo
         from ..world import FitSettings, fit_model, unfinished
+        from ..world.task_dataset import open_dataset
 
         for option in ("members", "elites", "epochs"):
             at_least(option, getattr(self, option), 1)
@@ -66,12 +69,16 @@ class WorldFit:
         own = ("members", "elites", "hidden", "activation", "learning_rate", "epochs", "seed")
         settings = FitSettings(**{name: getattr(self, name) for name in own})
         out = self.out or Path("models") / self.dataset.resolve().name
-        dataset = Dataset(self.dataset)
+        header = Dataset(self.dataset).header
+        names = self.signals
+        if not names and header.task in list_tasks():
+            names = load_mbpo(header.task, header.variant).signals
+        dataset = open_dataset(self.dataset, names)
         print("loss: negative log-likelihood, may be below 0")
         print("unexplained: share of the change from step to step on held-out rows, of the best and the worst member")
         try:
             model = fit_model(
-                dataset, out, settings, self.signals, threads=self.threads, report=partial(_tell, settings)
+                dataset, out, settings, names, threads=self.threads, report=partial(_tell, settings)
             )
         except BaseException:  # an interrupt too
             if unfinished(out):
@@ -102,15 +109,16 @@ class WorldReward:
 
     def run_command(self) -> int:
         """Learn it, and print where it is."""
-        from ..data import Dataset
         from ..world import load_model
         from ..world.credible import reward_model
+        from ..world.task_dataset import open_dataset
         from .outcome import status_line
         from .world_report import check_alike
 
         at_least("discriminators", self.discriminators, 1)
         at_least("updates", self.updates, 0)
-        model, dataset = load_model(self.model), Dataset(self.dataset)
+        model = load_model(self.model)
+        dataset = open_dataset(self.dataset, model.names)
         check_alike(model, dataset.header.robot, dataset.header.actions, self.dataset)
         spec, _ = reward_model(
             dataset, model, self.model, self.trainer, seed=self.seed, updates=self.updates,
@@ -182,6 +190,8 @@ class WorldLearn:
     """What it costs, in deviations of the rewards, where it is as large as on the data; 0: nothing."""
     imagined: int = 5
     """Steps of an imagined rollout."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the networks in imagined rollouts; bfloat16 is faster where the processor has units for it."""
     real: float = 0.05
     """Share of recorded transitions among those that are learnt from."""
     iterations: Count = 0
@@ -207,7 +217,7 @@ class WorldLearn:
         at_least("iterations", self.iterations, 0)
         header = Dataset(self.dataset).header
         load_model(self.model)  # what is no model leaves no run behind
-        own = ("choose", "penalty", "penalty_weight", "imagined", "real")
+        own = ("choose", "penalty", "penalty_weight", "imagined", "real", "precision")
         changes = {name: getattr(self, name) for name in own}
         changes |= {"dataset": str(self.dataset.resolve()), "model": str(self.model.resolve())}
         changes |= {"iterations": self.iterations} if self.iterations else {}

@@ -31,11 +31,11 @@ def judge_model(
 
     import numpy as np
 
-    from ..data import Dataset
     from ..world.judge import choosers, curves, judged, one_step, ranking
     from ..world.reward_files import SPEC, load_reward
+    from ..world.task_dataset import open_dataset
 
-    dataset = Dataset(path)
+    dataset = open_dataset(path, model.names)
     check_alike(model, dataset.header.robot, dataset.header.actions, path)
     threads = len(os.sched_getaffinity(0))
     transitions = dataset.transitions(model.names)

@@ -98,6 +98,16 @@ class Dataset:
         finite = np.isfinite(np.concatenate([whole.state, whole.successor], axis=1)).all(axis=1)
         return whole if finite.all() else whole.rows(finite)
 
+    def present(self, names: Sequence[str]) -> Arrays:
+        """Return signals `[M, lanes]` by name as they were before each step, given ones too. Raises SpecError."""
+        for name in names:
+            self.header.field(name)
+        parts = [
+            {name: arrays[SIGNAL + name][:-1].reshape(arrays["terminated"].size, -1) for name in names}
+            for arrays in self.shards()
+        ]
+        return {name: np.concatenate([part[name] for part in parts]) for name in names}
+
     def windows(self, length: int, count: int, seed: int, names: Sequence[str] = ()) -> Windows:
         """Return `count` stretches of `length` steps within episodes, drawn without replacement (all, if there are
         fewer). Raises SpecError where no episode is so long.

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from ..envs.watcher import Watcher
 from ..spec.errors import SpecError
 from ..spec.load import spec_hash
+from ..spec.signal import Signal
 from .header import HEADER, Field, Header, Role, Shard, write_header
 from .shard import FINAL, LAST, OBSERVATIONS, SIGNAL, write_shard
 
@@ -210,9 +211,13 @@ def _fields(env: VectorEnv) -> tuple[Field, ...]:
     given = [name for name in env.bindings.arrays if name not in env.built.sources and name != "truncated"]
     fields = []
     for name in (*simulated, *given):
-        signal = env.signals[name]
-        floats = bool(env.robot.base) and signal.point and signal.frame == "world"
-        adrift = tuple(lane for lane in range(signal.lanes) if floats and lane % 3 != 2)
         role: Role = "state" if name in env.built.sources else "carried"
-        fields.append(Field(name, signal.lanes, signal.unit, signal.kind, role, adrift))
+        fields.append(field_of(env.signals[name], role, bool(env.robot.base)))
     return tuple(fields)
+
+
+def field_of(signal: Signal, role: Role, floating: bool) -> Field:
+    """Return what a dataset or model says of a signal; `floating`: the robot's base is free to go anywhere."""
+    floats = floating and signal.point and signal.frame == "world"
+    adrift = tuple(lane for lane in range(signal.lanes) if floats and lane % 3 != 2)
+    return Field(signal.name, signal.lanes, signal.unit, signal.kind, role, adrift)

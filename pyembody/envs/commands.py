@@ -54,6 +54,18 @@ class CommandSource:
         self.moving[rows] = False
         self._redraw(rng, rows)
 
+    def rows(self) -> NDArray[np.float32]:
+        """Return all that says how commands go on: command, target, steps to the next one, and whether it is held
+        [N, 8].
+        """
+        return np.column_stack([self.command, self.target, self.timer, self.held]).astype(np.float32)
+
+    def begin(self, rows: NDArray[np.float32]) -> None:
+        """Be where `rows` [N, 8] were."""
+        self.command[:], self.target[:] = rows[:, :3], rows[:, 3:6]
+        self.timer[:], self.held[:] = rows[:, 6], rows[:, 7] > 0
+        self._tell_moving()
+
     def advance(self, rng: np.random.Generator) -> None:
         """Move every command one control step towards its target; draw new targets where it is time."""
         self.timer -= 1
@@ -62,6 +74,9 @@ class CommandSource:
         np.subtract(self.target, self.command, out=self._step)
         np.clip(self._step, -self._most, self._most, out=self._step)
         self.command += self._step
+        self._tell_moving()
+
+    def _tell_moving(self) -> None:
         np.greater(np.abs(self.command).max(axis=1), self.spec.deadband, out=self.moving)
 
     def _redraw(self, rng: np.random.Generator, rows: Rows) -> None:
@@ -106,11 +121,19 @@ class GaitClock:
         self.clock[rows] = 0
         self.leg_phase[rows] = self._offsets
 
+    def begin(self, phase: NDArray[np.float32], moving: NDArray[np.bool_]) -> None:
+        """Be at phases [N]."""
+        self.phase[:] = phase
+        self._show(moving)
+
     def advance(self, moving: NDArray[np.bool_]) -> None:
         """Advance the phase where `moving`; elsewhere it rests at zero."""
         np.add(self.phase, self._advance, out=self.phase)
         np.fmod(self.phase, np.float32(1), out=self.phase)
         self.phase *= moving
+        self._show(moving)
+
+    def _show(self, moving: NDArray[np.bool_]) -> None:
         angle = self.phase * np.float32(2 * np.pi)
         np.multiply(np.sin(angle), moving, out=self.clock[:, 0])
         np.multiply(np.cos(angle), moving, out=self.clock[:, 1])

@@ -17,6 +17,7 @@ import torch
 
 from pyembody.spec import Mbpo, Task
 from pyembody.world import Actor, Imagined
+from pyembody.world.task_state import TaskState
 
 from .collect import Tally
 from .distributed import Group
@@ -36,8 +37,10 @@ class MbpoLearner(ModelLearner):
     def __init__(self, env: Any, task: Task, config: Mbpo, seed: int, group: Group) -> None:
         super().__init__(env, task, config, seed, group)
         self.own_config = config
-        self.watched = ModelRows(env, config.horizon, config.signals)
-        self.model = OnlineModel(config, self.watched.fields, self.watched.state, self.actions, seed)
+        self.task_state = TaskState(env, config.signals, "mbpo: signals")
+        self.watched = ModelRows(env, config.horizon, self.task_state)
+        self.given = self.watched.given
+        self.model = OnlineModel(config, self.task_state, self.actions, seed)
         shape = self.replay.arrays["actions"].shape[:2]
         for name, array in self.watched.arrays.items():
             self.replay.arrays[name] = torch.zeros(*shape, array.shape[2])
@@ -74,19 +77,16 @@ class MbpoLearner(ModelLearner):
     def _fit(self) -> None:
         """Fit the model anew, if it is due."""
         replay = self.replay
-        if not self.model.due(replay.filled * self.env.num_envs):
+        if not self.model.due(self.steps):
             return
         state, action, successor = (
             replay.arrays[name][: replay.filled].flatten(0, 1).numpy()
-            for name in ("states", "actions", "successor_states")
+            for name in ("states", "acted", "successor_states")
         )
-        self.model.fit(state, action * self.action_scale, successor)
+        self.model.fit(state, action, successor, self.steps)
 
-    def _rollout(self, states: Array, carried: Array, actor: Actor, seed: int) -> Imagined:
-        env = self.env
-        return self.model.imagine(
-            env.program, env.params, states, carried, actor, self.own_config.imagined, seed
-        )
+    def _rollout(self, states: Array, carried: Array, before: Array, actor: Actor, seed: int) -> Imagined:
+        return self.model.imagine(states, carried, before, actor, self.env.params, seed)
 
     def _report(self, tally: Tally, learning: Learning, seconds: dict[str, float]) -> Metrics:
         metrics = super()._report(tally, learning, seconds | {"model": self.model_seconds})

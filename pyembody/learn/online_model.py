@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -11,23 +10,23 @@ import numpy as np
 import numpy.typing as npt
 
 from pyembody.data.dataset import Transitions
-from pyembody.data.header import Field
 from pyembody.program import CompiledTask
 from pyembody.spec import Mbpo
-from pyembody.world import Actor, Ensemble, EnsembleModel, Fit, FitSettings, Imagined, ModelState
+from pyembody.world import Actor, Ensemble, EnsembleModel, Fit, FitSettings, Imagined
 from pyembody.world.model import VECTORS, adrift
+from pyembody.world.task_state import TaskState
 
 Array = npt.NDArray[Any]
 
 
 class OnlineModel:
-    """An ensemble over `state` that `fit` makes anew; `arrays` are its parameters by name, live."""
+    """An ensemble over a task's state that `fit` makes anew; `arrays` are its parameters by name, live."""
 
-    def __init__(self, config: Mbpo, fields: Sequence[Field], state: ModelState, actions: int, seed: int) -> None:
-        self.config, self.state, self.seed = config, state, seed
-        self.adrift = adrift(fields)
+    def __init__(self, config: Mbpo, task: TaskState, actions: int, seed: int) -> None:
+        self.config, self.task, self.seed = config, task, seed
+        self.adrift = adrift(task.fields)
         self.threads = len(os.sched_getaffinity(0))
-        self.arrays = _empty(config, state.width, actions)
+        self.arrays = _empty(config, task.state.width, actions)
         self._imagination: EnsembleModel | None = None
         self._program: CompiledTask | None = None
 
@@ -38,14 +37,17 @@ class OnlineModel:
 
     def report(self) -> dict[str, float]:
         """Return rows and epochs of the fit, and the best member's share of the change that is left unexplained."""
-        return dict(zip(("rows", "epochs", "unexplained"), self.arrays["fit"].tolist(), strict=True))
+        return dict(zip(("rows", "epochs", "unexplained"), self.arrays["fit"][:3].tolist(), strict=True))
 
-    def due(self, rows: int) -> bool:
-        """Whether so many transitions are enough for a new fit."""
-        return rows >= (1.0 + self.config.growth) * self.rows
+    def due(self, steps: int) -> bool:
+        """Whether a new fit is due after so many steps in all, of which a full replay has forgotten the first."""
+        return steps >= (1.0 + self.config.growth) * float(self.arrays["fit"][3])
 
-    def fit(self, state: Array, action: Array, successor: Array) -> None:
-        """Fit a new ensemble to transitions `[M, S]`, `[M, A]`, `[M, S]`. Raises SpecError for fewer than ten."""
+    def fit(self, state: Array, action: Array, successor: Array, steps: int) -> None:
+        """Fit a new ensemble to transitions `[M, S]`, `[M, A]`, `[M, S]`, after so many steps in all.
+
+        Raises SpecError for fewer than ten.
+        """
         known = np.isfinite(state).all(1) & np.isfinite(successor).all(1)
         no = np.zeros(int(known.sum()), np.bool_)
         rows = Transitions(state[known], action[known], successor[known], np.zeros((len(no), 0)), no, no)
@@ -58,7 +60,7 @@ class OnlineModel:
         while not fit.done:
             fit.epoch()
         self._keep(fit.ensemble())
-        self.arrays["fit"][:] = (len(state), fit.epochs, fit.errors.min())
+        self.arrays["fit"][:] = (len(state), fit.epochs, fit.errors.min(), steps)
 
     def _keep(self, ensemble: Ensemble) -> None:
         for name in VECTORS:
@@ -76,18 +78,20 @@ class OnlineModel:
                         elites=tuple(int(e) for e in self.arrays["elites"]))
 
     def imagine(
-        self, program: CompiledTask, params: Array, states: Array, carried: Array, actor: Actor, steps: int, seed: int
+        self, states: Array, carried: Array, before: Array, actor: Actor, params: Array, seed: int
     ) -> Imagined:
-        """Return a rollout of the actor from `states [B, S]`, paid by `program` with its `params`."""
-        if self._imagination is None or self._program is not program:
+        """Return a rollout of the actor from `states [B, S]`, paid by the task's program with its `params`."""
+        task, config = self.task, self.config
+        if self._imagination is None or self._program is not task.program:
             # a text that was swapped in pays for what is imagined, too
-            self._imagination = EnsembleModel(self.ensemble(), self.state, program, threads=self.threads)
-            self._program = program
+            self._program = task.program
+            self._imagination = task.model(self.ensemble(), self.threads)
         else:
             self._imagination.load(self.ensemble())
         return self._imagination.rollout(
-            np.ascontiguousarray(states), steps, actor=actor, carried=carried, params=params, seed=seed
-        )
+            np.ascontiguousarray(states), config.imagined, actor=actor, carried=carried, before=before, params=params,
+            seed=seed, precision=config.precision, propagation=config.propagation,
+        )  # fmt: skip
 
 
 def _empty(config: Mbpo, width: int, actions: int) -> dict[str, Array]:
@@ -98,4 +102,4 @@ def _empty(config: Mbpo, width: int, actions: int) -> dict[str, Array]:
     for i, (inputs, outputs) in enumerate(pairwise(sizes)):
         arrays[f"weights.{i}"] = np.zeros((config.members, inputs, outputs), np.float32)
         arrays[f"biases.{i}"] = np.zeros((config.members, 1, outputs), np.float32)
-    return arrays | {"elites": np.arange(config.elites), "fit": np.zeros(3)}
+    return arrays | {"elites": np.arange(config.elites), "fit": np.zeros(4)}

@@ -104,10 +104,18 @@ class Progress:
 def line(metrics: Metrics, iterations: int, left: float, units: Mapping[str, str]) -> str:
     """Return one plain line about an iteration, every number with its unit."""
     shown = "  ".join(f"{k} {v:.3f} {units.get(k, '')}".rstrip() for k, v in metrics["metrics"].items())
+    noisy = " with exploring noise" if "replay" in metrics else ""
     return (
         f"iteration {metrics['iteration']}/{iterations}  {metrics['steps_per_second']:,.0f} steps/s"
-        f"  left {clock(left)}  episode {metrics['episode_length']:.1f} s  reward {metrics['reward']:.3f}/s  {shown}"
+        f"  left {clock(left)}  episode {metrics['episode_length']:.1f} s{noisy}  reward {metrics['reward']:.3f}/s"
+        f"  {shown}  {waiting(metrics)}".rstrip()
     )
+
+
+def waiting(metrics: Metrics) -> str:
+    """Return what to add about a learner that does not learn yet."""
+    left = metrics.get("warmup", 0)
+    return f"not learning yet: {left:,} more steps are kept before" if left else ""
 
 
 def table(title: str, metrics: Metrics, iterations: int, left: float, units: Mapping[str, str]) -> Group:
@@ -116,6 +124,7 @@ def table(title: str, metrics: Metrics, iterations: int, left: float, units: Map
         (f"{title}\n", "bold"),
         f"iteration {metrics['iteration']}/{iterations}   {clock(metrics['elapsed'])} gone, {clock(left)} left   "
         f"{metrics['steps']:,} steps   {metrics['steps_per_second']:,.0f} steps/s",
+        f"\n{waiting(metrics)}".rstrip(),
     )
     measured = {f"{k} ({units[k]})" if units.get(k) else k: v for k, v in metrics["metrics"].items()}
     columns = Table.grid(padding=(0, 2))

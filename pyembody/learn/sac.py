@@ -34,6 +34,8 @@ Array = npt.NDArray[Any]
 
 LEAST_RATE = 1e-3
 """A channel that does not discount counts a thousand steps of death."""
+LAST_RATE = 0.1
+"""Where learning rates that settle end, of what they began with."""
 
 
 class Learning:
@@ -117,6 +119,7 @@ class SacLearner(RankLearner):
         """Collect, learn, and return the iteration's metrics, equal on all ranks."""
         start = time.perf_counter()
         self._follow_schedules()
+        self._settle()
         tally = self.collector.collect(self.engine, self.normaliser, self.generator)
         self._remember()
         self._update_normalisers()
@@ -125,6 +128,17 @@ class SacLearner(RankLearner):
         learning = self._learn() if self.steps >= self.config.warmup else Learning(len(self.gamma))
         end = time.perf_counter()
         return self._report(tally, learning, {"update": end - collected, "total": end - start})
+
+    def _settle(self) -> None:
+        """Let the rates of actor and critics fall in a line to LAST_RATE over the last share `settle` of iterations."""
+        config = self.config
+        if config.settle == 0.0:
+            return
+        late = 1.0 + (self.iteration / config.iterations - 1.0) / config.settle
+        factor = 1.0 - (1.0 - LAST_RATE) * min(max(late, 0.0), 1.0)
+        self.learning_rate = factor * config.critic_rate
+        self.optimisers["critic_optimiser"].rate = self.learning_rate
+        self.optimisers["actor_optimiser"].rate = factor * config.actor_rate
 
     def _remember(self) -> None:
         """Keep the rollout in the replay."""
@@ -248,6 +262,8 @@ class SacLearner(RankLearner):
             "temperature": self.networks.temperature,
             "gradient_norm": norms,
             "replay": self.replay.filled * self.env.num_envs * self.group.size,
+            "learning_rate": self.learning_rate,
+            "warmup": max(0, self.config.warmup - self.steps),
         }
         self.episode_length = metrics["episode_length"]
         return metrics

@@ -25,6 +25,13 @@ class MirrorMap(Protocol):
         ...
 
 
+def mirrored(rows: Array, flags: Array, index: Array, sign: Array) -> Array:
+    """Return a copy of `rows [..., F]` in which the flagged ones are mirrored. `flags [...]` bool."""
+    images: Array = rows.copy()
+    mirror_rows(images, flags, index, sign)
+    return images
+
+
 def mirror_rows(rows: Array, flags: Array, index: Array, sign: Array) -> None:
     """Mirror the flagged rows of `rows [N, F]` in place: x -> x[index] * sign. `flags [N]` bool."""
     rows[flags] = rows[flags][:, index] * sign

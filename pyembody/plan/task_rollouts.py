@@ -106,15 +106,17 @@ class ImaginedTask:
     def __init__(
         self, env: VectorEnv, model: WorldModel, *, propagation: Propagation = "mean", seed: int = 0, threads: int = 1
     ) -> None:
-        """`env` is what acts. Raises SpecError for a model of another robot or without a signal that the task reads."""
+        """`env` is what acts. Raises SpecError for a model of another robot, of values that were not read from
+        the simulation as they are, or without a signal that the task reads.
+        """
         check_plannable(env.program, env.task)
         if model.spec.robot != env.robot.name or model.spec.actions != env.action.shape[1]:
             told = f"{model.spec.robot} with {model.spec.actions} actions"
             raise SpecError(f"model: expected one of {env.robot.name} with {env.action.shape[1]} actions, got {told}")
         self.dt = float(env.control_dt)
-        self.state = ModelState(tuple(env.signals[name] for name in model.names))
         for name in model.names:
             env.signal(name)  # bound now, so that what is copied is there when it is looked at
+        self.state = ModelState(tuple(env.signals[name] for name in model.names))
         env.bindings.refresh()
         program = env.program.only([name for name in PAYS if name in env.program.groups])
         self.model = EnsembleModel(model.ensemble, self.state, program, threads=threads)

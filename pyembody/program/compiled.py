@@ -15,11 +15,13 @@ from ..spec.robot import Mirror
 from ..spec.signal import Signal
 from ..spec.tables import Schedule
 from .carry import Carried, carry_moments, carry_state
+from .groups import make_group
 from .lanes import REMEMBERING, LaneNode, state_numbers
 from .log import Arrays, Log, evaluate_log
 from .lower import GroupRow, Store, lower
 from .mirror import mirror_map
 from .moments import Moments
+from .named import VALUES, Named
 from .outputs import Outputs
 from .params import ParamInfo, set_params
 from .reference import Group, ReferenceEvaluator
@@ -228,6 +230,20 @@ class CompiledTask(CompiledProgram):
     schedules: dict[str, Schedule] = field(default_factory=dict)
     moment_params: tuple[tuple[int, int], ...] = ()
     guard: str = "terminate"
+    named: Mapping[str, Named] = field(default_factory=dict)
+
+    def showing(self, names: Sequence[str], place: str) -> Self:
+        """Return the program whose only group, `VALUES`, holds signals and lets side by side, truth values as 0 or 1;
+        `place` asks for them.
+
+        Raises SpecError for an unknown name, and for a value that is more than a function of present signals.
+        """
+        for name in names:
+            if name not in self.named:
+                raise unknown(place, "signal or let", name, self.named)
+            self.named[name].check_present(place, self.dt)
+        group = make_group(VALUES, [self.named[name].node for name in names], "f4", on_reset=True)
+        return replace(self, groups={VALUES: group})
 
     @property
     def termination(self) -> Node:

@@ -8,6 +8,8 @@ import ast
 from collections.abc import Mapping
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from ..spec.check import GROUPS
 from ..spec.errors import SpecError, unknown
 from ..spec.robot import Mirror
@@ -17,6 +19,7 @@ from .checker import FLOAT_MAX, Checker
 from .compiled import Block, CompiledTask
 from .gating import CONDITIONS, gate_bits, gated_channels, shows_gates, waiting
 from .groups import make_group, scale_params, walk
+from .named import Named, signal_like
 from .outside import Outside, learned_signal
 from .params import ParamTable, find, rows_signals
 from .pipeline import PipelineBuilder, any_of, false, number
@@ -66,6 +69,7 @@ class _TaskCompiler:
         self.values: list[Node] = []
         self.trees: dict[str, ast.expr] = {}
         self.local: dict[str, dict[str, Node]] = {}
+        self.named: dict[str, Named] = {}
 
     def compile(self) -> CompiledTask:
         self._declare()
@@ -88,7 +92,9 @@ class _TaskCompiler:
         observations = self._observations()
         terminated = self._terminated(fallen, observations, [*metrics, *conditions])
         pipeline = self.rewards.finish(self._terminal_conditions(terminated), self._guarded)
+        named = {n: self.scope.fixed(n, self.place) for n in (*self.task.let, *self.signals)}
         self.scope.settle()
+        self.named = {n: self._named(n, node) for n, node in named.items() if node is not None}
         flags = {"terminations": terminations, "terminated": [terminated], "success": [success]}
         flags |= {CONDITIONS: conditions}
         groups = [make_group(name, nodes, "u1") for name, nodes in flags.items()]
@@ -152,7 +158,12 @@ class _TaskCompiler:
             schedules={find(params, n).name: check_schedule(find(params, n), s) for n, s in task.schedules.items()},
             moment_params=tuple((n.args[2].static["index"], n.args[3].static["index"]) for n in moments),
             guard=task.guard,
+            named=self.named,
         ).limited(self.place)
+
+    def _named(self, name: str, node: Node) -> Named:
+        signal = self.signals.get(name) or signal_like(name, node.type, self._units(node))
+        return Named(node, replace(signal, source="", values=()))
 
     def _units(self, node: Node) -> tuple[str, ...]:
         return tuple(str(self.scope.solver.resolve(unit)) for unit in node.type.units)

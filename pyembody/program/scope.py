@@ -92,6 +92,11 @@ class Scope:
             self._uses_late = True
         return self._nodes.get(name) or self._early[name]
 
+    def fixed(self, name: str, place: str) -> Node | None:
+        """Return the node of a let or signal, None for one that uses late built-ins."""
+        self.lookup(name, place)
+        return self._nodes.get(name)
+
     def now(self, **nodes: Node | None) -> None:
         """Say what late built-ins mean from here on; lets that use them are typed anew."""
         for name, node in nodes.items():

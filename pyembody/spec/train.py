@@ -10,6 +10,8 @@ from .robot import NonNegative, Positive
 from .task import Fraction
 
 Count = Annotated[int, Meta(ge=1)]
+Precision = Literal["float32", "bfloat16"]
+"""Of the networks of imagined rollouts: `bfloat16` is faster where the processor has units for it."""
 
 
 class Learning(Struct, frozen=True, forbid_unknown_fields=True, tag_field="algorithm", kw_only=True):
@@ -97,7 +99,8 @@ class Sac(Learning, frozen=True, tag="sac", kw_only=True):
     Actions are squashed into `action_range` (in the robot's own units, at most its limit) around zero; the temperature
     follows the policy's entropy to `entropy` nats for each action component in (-1, 1). Targets are sums of `steps`
     rewards and the value after them, with `gamma` in place of each channel's own if there is one: one action shows in
-    a critic that looks less far. Target networks move by `polyak` a step, the actor every `actor_every` steps.
+    a critic that looks less far. Target networks move by `polyak` a step, the actor every `actor_every` steps. Over the
+    last share `settle` of the iterations the rates of actor and critics fall in a line to a tenth.
 
     Nothing is paid after a termination, which is the best there is while living costs more than it pays. With `death`
     a terminated state is worth what earning that many standard deviations less than the mean step for ever is, in
@@ -121,6 +124,7 @@ class Sac(Learning, frozen=True, tag="sac", kw_only=True):
     action_range: Positive = 1.0
     death: NonNegative | None = None
     gamma: Fraction | None = None
+    settle: Fraction = 0.0
     layer_norm: bool = True
     initial_std: Positive = 0.3
     max_grad_norm: Positive = 10.0
@@ -131,10 +135,12 @@ class Mbpo(Sac, frozen=True, tag="mbpo", kw_only=True):
     """SAC that learns from a world model besides, the table `[mbpo]` of the file; the rest is SAC's.
 
     An ensemble of `members` networks of `model_hidden` units, of which the `elites` best are drawn from, is fitted
-    anew, for at most `model_epochs`, whenever the replay has grown by a share of `growth` since. Of the rows of the
-    gradient steps a share of `real` is from the replay (1: no model is fitted); the others are imagined: rollouts of
-    `imagined` steps that begin in states of the replay, acted by the present policy. A state of the model is made of
-    `signals`, by default those that the task's program reads.
+    anew, for at most `model_epochs`, whenever the number of steps has grown by a share of `growth` since. Of the rows
+    of the gradient steps a share of `real` is from the replay (1: no model is fitted); the others are imagined:
+    rollouts of `imagined` steps that begin in states of the replay, acted by the present policy, their networks in
+    `precision`. The next state is drawn from one elite or, with `propagation = "mean"`, the elites' mean: noise that is
+    only the model's own costs where pay is not linear. A state of the model is made of `signals`, which may be signals
+    and `[let]`s of the task, by default those that its program reads.
 
     Paper: Janner et al., When to trust your model: model-based policy optimization (2019).
     """
@@ -146,6 +152,8 @@ class Mbpo(Sac, frozen=True, tag="mbpo", kw_only=True):
     elites: Count = 3
     model_hidden: tuple[Count, ...] = (200, 200, 200)
     model_epochs: Count = 100
+    propagation: Literal["sampled", "mean"] = "sampled"
+    precision: Precision = "float32"
     signals: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -180,6 +188,7 @@ class Offline(Sac, frozen=True, tag="offline", kw_only=True):
     choose: Literal["sampled", "agreed", "credible"] = "sampled"
     resamples: Count = 2
     threshold: float | None = None
+    precision: Precision = "float32"
     warmup: Annotated[int, Meta(ge=0)] = 0
     num_envs: Count = 16
     horizon: Count = 16

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,15 @@ from ..data.gather import Noisy, gather, uniform
 from ..data.header import HEADER
 from ..envs import VectorEnv
 from ..learn import RunSpec, create_run, load_policy, train
-from ..learn.model_rows import needed_inputs
 from ..learn.runner import task_env
-from ..spec import Robot, SpecError, Task, load_robot, load_task, load_train
+from ..spec import Robot, SpecError, Task, load_mbpo, load_robot, load_task, load_train
 from ..spec.files import write_atomic
 from ..world import FitSettings, WorldModel, fit_model
 from ..world.credible import reward_model
 from ..world.judge import Curve, choosers, curves, judged, ranking
 from ..world.reward_files import SPEC, load_reward
+from ..world.task_dataset import TaskDataset
+from ..world.task_state import TaskState
 from .spec import Data, Study
 
 SEED, ROWS, BLOCK = 0, 32, 40
@@ -47,10 +49,12 @@ def prepare_data(study: Study, out: Path) -> None:
     wanted = study.data
     task = load_task(study.task, study.variant)
     robot = load_robot(study.robot or task.robot)
-    datasets = {kind: _dataset(study, wanted, kind, task, robot, out) for kind in wanted.kinds}
+    env = VectorEnv(task, robot, 1)
+    datasets = {kind: TaskDataset(_dataset(study, wanted, kind, task, robot, out), env) for kind in wanted.kinds}
+    names = TaskState(env, load_mbpo(study.task, study.variant).signals, "mbpo: signals").names
     judged_too = any(arm.train.get("choose") == "credible" for arm in study.arms.values())
     models = {
-        kind: _model(wanted, dataset, task, out / "models" / kind, judged_too) for kind, dataset in datasets.items()
+        kind: _model(wanted, dataset, names, out / "models" / kind, judged_too) for kind, dataset in datasets.items()
     }
     if (out / MODELS).exists():
         return
@@ -61,10 +65,10 @@ def prepare_data(study: Study, out: Path) -> None:
     write_atomic(out / MODELS, msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
 
 
-def _dataset(study: Study, wanted: Data, kind: str, task: Task, robot: Robot, out: Path) -> Dataset:
+def _dataset(study: Study, wanted: Data, kind: str, task: Task, robot: Robot, out: Path) -> Path:
     folder = out / "data" / kind
     if (folder / HEADER).exists():
-        return Dataset(folder)
+        return folder
     part = folder.with_suffix(".part")
     shutil.rmtree(part, ignore_errors=True)
     part.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +82,7 @@ def _dataset(study: Study, wanted: Data, kind: str, task: Task, robot: Robot, ou
             policy = Noisy(load_policy(_behave(study, task, robot, out, share)), NOISE[kind], SEED)
         gather(env, policy, part, wanted.steps, kind=kind, source=kind, seed=SEED)
     part.rename(folder)
-    return Dataset(folder)
+    return folder
 
 
 def _behave(
@@ -89,7 +93,8 @@ def _behave(
     """
     config = load_train(study.task, study.variant)
     run = create_run(task, robot, replace(config, workers=1), SEED, out=out / "behaviour")
-    count = max(1, round(share * config.iterations))
+    assert study.data is not None
+    count = max(1, round(share * (study.data.behaviour or config.iterations)))
     if record is None:
         return train(run, iterations=count, progress=False)
     recorders: list[Recorder] = []
@@ -109,11 +114,10 @@ def _behave(
             recorder.close()
 
 
-def _model(wanted: Data, dataset: Dataset, task: Task, folder: Path, judged_too: bool) -> WorldModel:
+def _model(wanted: Data, dataset: Dataset, names: Sequence[str], folder: Path, judged_too: bool) -> WorldModel:
     """Fit a model of what the task reads, and its dynamics reward if an arm asks for that."""
     settings = msgspec.convert({"members": 5, "elites": 3} | wanted.model, FitSettings)
-    env = VectorEnv(task, load_robot(dataset.header.robot), 1)
-    model = fit_model(dataset, folder, settings, [s.name for s in needed_inputs(env.program)])
+    model = fit_model(dataset, folder, settings, names)
     if judged_too and not (folder / SPEC).exists():
         reward_model(dataset, model, folder, seed=SEED)
     return model

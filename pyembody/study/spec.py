@@ -21,10 +21,15 @@ Weight = Annotated[float, Meta(ge=0)]
 
 
 class Data(Struct, frozen=True, forbid_unknown_fields=True):
-    """Datasets of `kinds` with `steps` transitions each, made once, and how a `model` is fitted to each of them."""
+    """Datasets of `kinds` with `steps` transitions each, made once, and how a `model` is fitted to each of them.
+
+    Who acts in them was trained for `behaviour` iterations (0: the task's), half of them for `medium`. What a state is
+    made of says the task's `[mbpo]`: by default, the signals that it reads.
+    """
 
     kinds: Annotated[tuple[Literal["random", "medium", "mixed", "narrow"], ...], Meta(min_length=1)]
     steps: Annotated[int, Meta(ge=1)] = 10_000
+    behaviour: Annotated[int, Meta(ge=0)] = 0
     model: dict[str, Any] = field(default_factory=dict)
 
 

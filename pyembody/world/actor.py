@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 from pyembody import _core
 
 from .packing import flatten_layers, inverse
+
+if TYPE_CHECKING:
+    from ..envs.mirror import MirrorMap
 
 Floats = NDArray[np.float32]
 
@@ -21,7 +25,8 @@ class Actor:
 
     Layers have `weights[l] [in, out]` and `biases[l] [out]`. With `action_std [A]` rollouts with noise draw actions
     around its outputs; with `squashed` above 0 actions are squashed * tanh of them, and outputs beyond the first A of
-    twice as many are not read.
+    twice as many are not read. With a `mirror` it sees the mirror images of those rows that the mirror flags, and its
+    actions there are mirrored back.
     """
 
     weights: list[Floats]
@@ -32,6 +37,7 @@ class Actor:
     clip: float = 10.0
     action_std: Floats | None = None
     squashed: float = 0.0
+    mirror: MirrorMap | None = None
 
     @property
     def actions(self) -> int:
@@ -47,4 +53,11 @@ class Actor:
         )
         std = np.zeros(0, np.float32) if self.action_std is None else np.asarray(self.action_std, np.float32)
         mean = np.asarray(self.mean, np.float32)
-        return _core.Actor(network, flat, mean, inverse(self.std), self.clip, std, self.squashed)
+        mirror = None if self.mirror is None else _told(self.mirror)
+        return _core.Actor(network, flat, mean, inverse(self.std), self.clip, std, self.squashed, mirror)
+
+
+def _told(mirror: MirrorMap) -> tuple[int, list[int], list[float], list[int], list[float]]:
+    """What the core is told of a mirror."""
+    parts = (mirror.obs_index, mirror.obs_sign, mirror.action_index, mirror.action_sign)
+    return (mirror.clock, *(part.tolist() for part in parts))

@@ -8,14 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..program import CompiledTask
-from ..spec.errors import SpecError
 from .actor import Actor
-from .ensemble import Ensemble
 from .imagined import Imagined, empty
 from .judge import pick
 from .model_state import ModelState
 from .predict import Predictor
 from .rollout import EnsembleModel, Penalty
+from .told import before_told, changing_as_told, changing_nothing
 
 Array = npt.NDArray[Any]
 
@@ -23,18 +22,23 @@ Array = npt.NDArray[Any]
 class AgreedModel:
     """A world model whose next state is, of `resamples` draws of every elite, the one nearest to the elites' mean.
 
-    It is the plain rival of a dynamics reward's choice, and needs none. Raises SpecError for a state with given
-    signals.
+    It is the plain rival of a dynamics reward's choice, and needs none.
     """
 
     def __init__(
-        self, predictor: Predictor, state: ModelState, program: CompiledTask, *, resamples: int = 2, threads: int = 1
+        self,
+        predictor: Predictor,
+        state: ModelState,
+        program: CompiledTask,
+        *,
+        critic: str = "",
+        resamples: int = 2,
+        threads: int = 1,
     ) -> None:
-        if state.carried:
-            given = state.carried[0].name
-            raise SpecError(f"world model: 'agreed': expected a task that reads no given signals, got '{given}'")
         self.predictor, self.resamples = predictor, resamples
-        self._pays = EnsembleModel(_still(predictor.ensemble), state, program, threads=threads)
+        still, told = changing_nothing(predictor.ensemble), changing_as_told(predictor.ensemble)
+        self._acts = EnsembleModel(still, state, program, critic=critic, threads=threads)
+        self._pays = EnsembleModel(told, state, program, critic=critic, threads=threads)
 
     def rollout(
         self,
@@ -42,34 +46,42 @@ class AgreedModel:
         steps: int,
         actor: Actor,
         *,
+        carried: Array | None = None,
+        before: Array | None = None,
         params: Array | None = None,
         seed: int = 0,
         penalty: Penalty = "none",
     ) -> Imagined:
         """Return what the actor does from `states [B, S]` on; memories of the program begin anew at every step.
 
-        `penalty` is as in `EnsembleModel.rollout`.
+        `carried [L + 1, B, K]`, `before` and `penalty` are as in `EnsembleModel.rollout`.
         """
-        rng, pays = np.random.default_rng(seed), self._pays
+        rng = np.random.default_rng(seed)
         state, alive = np.array(states, np.float32), np.ones(len(states), np.bool_)
+        given = np.zeros((steps + 1, len(states), 0), np.float32) if carried is None else carried
         out: Imagined | None = None
         for t in range(steps):
-            now = pays.rollout(state, 1, actor=actor, params=params, seed=seed + t, propagation="mean")
-            seen, action = now.observations[0], now.actions[0]
+            known: dict[str, Any] = {"carried": given[t : t + 2], "params": params, "propagation": "mean"}
+            now = self._acts.rollout(state, 1, actor=actor, seed=seed + t, before=before, **known)
+            action = now.actions[0]
             if out is None:
                 out = _zeros(now, steps)
-                out.final_observations[:] = seen
+                out.final_observations[:] = now.observations[0]
+                out.final_critic_observations[:] = now.critic_observations[0]
             after = self._next(state, action, rng)
             alive = alive & np.isfinite(after).all(1)
             after[~alive] = state[~alive]
-            paid = pays.rollout(after, 1, actions=action[:, None], params=params, propagation="mean")
-            values = {"observations": seen, "actions": action, "next_states": after, "channels": paid.channels[0]}
-            values |= {"terminated": paid.terminated[0], "valid": alive}
-            values["penalty"] = self._penalty(state, action, penalty)
+            moved = np.concatenate([action, after - state], axis=1)[:, None]
+            led = before_told(self._pays.ensemble, before)
+            paid = self._pays.rollout(state, 1, actions=moved, before=led, **known)
+            values = {name: getattr(now, name)[0] for name in ("observations", "critic_observations", "actions")}
+            values |= {name: getattr(paid, name)[0] for name in ("next_states", "channels", "terminated")}
+            values |= {"valid": alive, "penalty": self._penalty(state, action, penalty)}
             for name, value in values.items():
                 getattr(out, name)[t][alive] = value[alive]
-            out.final_observations[alive] = paid.final_observations[alive]
-            alive, state = alive & ~out.terminated[t], after
+            for name in ("final_observations", "final_critic_observations"):
+                getattr(out, name)[alive] = getattr(paid, name)[alive]
+            alive, state, before = alive & ~out.terminated[t], paid.next_states[0], action
         assert out is not None
         return out
 
@@ -86,21 +98,10 @@ class AgreedModel:
         return np.sqrt(square)
 
 
-def _still(like: Ensemble) -> Ensemble:
-    """An ensemble in which nothing changes: rollouts of it say what a program sees in the states themselves."""
-    width, actions = like.states, like.actions
-    low, zero, one = np.full(width, -40.0, np.float32), np.zeros, np.ones
-    return Ensemble(
-        [zero((1, width + actions, 2 * width), np.float32)], [zero((1, 1, 2 * width), np.float32)], low, low,
-        zero(width, np.float32), one(width, np.float32), zero(actions, np.float32), one(actions, np.float32),
-        like.activation, (0,),
-    )  # fmt: skip
-
-
 def _zeros(like: Imagined, steps: int) -> Imagined:
     """Arrays of as many rows, and of the same widths, in which nothing is."""
     shapes = {"observation": like.observations, "action": like.actions, "state": like.next_states,
-              "channels": like.channels}
+              "channels": like.channels, "critic": like.critic_observations}
     out = empty(steps, like.observations.shape[1], **{name: array.shape[2] for name, array in shapes.items()})
     for name, array in out.arrays.items():
         array[...] = -1 if name == "member" else 0

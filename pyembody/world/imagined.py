@@ -20,7 +20,9 @@ class Imagined:
 
     `channels [L, B, C]` and `terminated [L, B]` are the program's for the state after the step. Where `valid [L, B]` is
     false the row had ended: all else is 0, and `member [L, B]` int8, who predicted the step (-1: all), is -1.
-    `penalty [L, B]` is the uncertainty that was asked for. `final_observations [B, O]` follow a row's last valid step.
+    `critic_observations [L, B, P]` are what the critics see, where that is not what the policy sees (else P is 0).
+    `penalty [L, B]` is the uncertainty that was asked for. `final_observations [B, O]` and `final_critic_observations
+    [B, P]` follow a row's last valid step.
     `credible [L, B]` is the dynamics reward of a filtered step, and `rejected [B]` tells the rows that a filter ended.
     `diverged` rows left the finite numbers, and ended before that step.
     """
@@ -36,6 +38,8 @@ class Imagined:
     credible: Floats
     rejected: Bools
     final_observations: Floats
+    critic_observations: Floats
+    final_critic_observations: Floats
     diverged: int = 0
 
     @property
@@ -44,7 +48,9 @@ class Imagined:
         return {name: value for name, value in vars(self).items() if name != "diverged"}
 
 
-def empty(steps: int, rows: int, *, observation: int, action: int, state: int, channels: int) -> Imagined:
+def empty(
+    steps: int, rows: int, *, observation: int, action: int, state: int, channels: int, critic: int = 0
+) -> Imagined:
     """Return arrays of these widths that nothing was written to yet."""
     shape = (steps, rows)
 
@@ -63,4 +69,6 @@ def empty(steps: int, rows: int, *, observation: int, action: int, state: int, c
         credible=floats(*shape),
         rejected=np.empty(rows, np.bool_),
         final_observations=floats(rows, observation),
+        critic_observations=floats(*shape, critic),
+        final_critic_observations=floats(rows, critic),
     )

@@ -28,7 +28,8 @@ class EnsembleModel:
     """A world model: rollouts of an ensemble over `state`, paid and ended by `program`; its twin is `RolloutReference`.
 
     Without a program the policy sees the state itself and nothing is paid. `observations` is the group that the policy
-    sees. Raises SpecError for a program that asks for a signal which neither the state nor the carried ones have.
+    sees, `critic` one that is shown beside it, if any. Raises SpecError for a program that asks for a signal which
+    neither the state nor the carried ones have.
     """
 
     def __init__(
@@ -38,10 +39,11 @@ class EnsembleModel:
         program: CompiledTask | None = None,
         *,
         observations: str = "policy",
+        critic: str = "",
         threads: int = 1,
     ) -> None:
-        self.state, self.threads, self.observations = state, threads, observations
-        self.program = None if program is None else needed(program, observations)
+        self.state, self.threads, self.observations, self.critic = state, threads, observations, critic
+        self.program = None if program is None else needed(program, observations, critic)
         self._inputs = [] if self.program is None else state.inputs(self.program)
         self._core = None if self.program is None else self.program.build()
         self.load(ensemble)
@@ -69,6 +71,7 @@ class EnsembleModel:
         actor: Actor | None = None,
         actions: Floats | None = None,
         carried: Floats | None = None,
+        before: Floats | None = None,
         params: Floats | None = None,
         ids: NDArray[np.uint32] | None = None,
         seed: int = 0,
@@ -86,7 +89,9 @@ class EnsembleModel:
             steps: L.
             actor: who acts, or None where actions are given.
             actions: `[B, L, A]`, given ones.
-            carried: `[B, K]`, the carried signals beside each other.
+            carried: `[B, K]`, the carried signals beside each other, or `[L + 1, B, K]`: where rows start and after
+                each step.
+            before: `[B, A]`, the actions that led to `states`, by default zeros.
             params: the program's parameters, by default its defaults.
             ids: `[B]`, the rows' random keys, by default 0 to B - 1: a row gives the same bits whatever others do.
             seed: of the random numbers.
@@ -114,9 +119,11 @@ class EnsembleModel:
             self._core,
             self._inputs,
             self.observations,
+            self.critic,
             params,
             states,
             self._carried(carried, params, rows),
+            np.zeros((rows, ensemble.actions), np.float32) if before is None else before,
             actions,
             np.arange(rows, dtype=np.uint32) if ids is None else ids,
             result.arrays,
@@ -135,8 +142,8 @@ class EnsembleModel:
         widths = {"observation": ensemble.states, "action": ensemble.actions, "state": ensemble.states, "channels": 0}
         if self.program is not None:
             groups = self.program.groups
-            widths["observation"] = groups[self.observations].width if self.observations in groups else 0
-            widths["channels"] = groups["channels"].width if "channels" in groups else 0
+            names = {"observation": self.observations, "critic": self.critic, "channels": "channels"}
+            widths |= {k: groups[name].width if name in groups else 0 for k, name in names.items()}
         return widths
 
     def _params(self, params: Floats | None) -> Floats:
@@ -148,21 +155,24 @@ class EnsembleModel:
         """The carried signals, and beyond them what the rollout provides by itself."""
         given = np.zeros((rows, 0), np.float32) if carried is None else np.asarray(carried, np.float32)
         expected = (rows, self.state.carried_width)
-        if given.shape != expected:
-            raise ValueError(f"carried: expected {expected}, got {given.shape}")
+        if given.shape[-2:] != expected or given.ndim > 3:
+            raise ValueError(f"carried: expected {expected}, with or without moments before it, got {given.shape}")
+        given = given if given.ndim == 3 else given[None]
         if self.program is None:
             return np.ascontiguousarray(given)
         own = self.program.param_rows(rows, params)
         zeros = np.zeros((rows, 1), np.float32)
-        return np.concatenate([given, *(own.get(name, zeros) for name in own_columns(self.program))], axis=1)
+        more = [own.get(name, zeros) for name in own_columns(self.program)]
+        return np.concatenate([given, *(np.broadcast_to(x, (len(given), *x.shape)) for x in more)], axis=2)
 
 
-def needed(program: CompiledTask, observations: str) -> CompiledTask:
+def needed(program: CompiledTask, observations: str = "policy", critic: str = "") -> CompiledTask:
     """Return a program with the groups that rollouts use. Raises SpecError for an unknown group of observations."""
     groups = program.observation_layout
-    if groups and observations not in groups:
-        raise unknown("world model", "group of observations", observations, groups)
-    names = [n for n in (observations, "channels", "terminated") if n in program.groups]
+    for name in (observations, *([critic] if critic else [])):
+        if groups and name not in groups:
+            raise unknown("world model", "group of observations", name, groups)
+    names = [n for n in (observations, critic, "channels", "terminated") if n in program.groups]
     if not names:
         raise SpecError("world model: expected a program with observations, channels or terminations, got none of them")
     return program.only(names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -86,6 +86,7 @@ class RolloutReference:
         program: CompiledTask | None = None,
         *,
         observations: str = "policy",
+        critic: str = "",
         actor: Actor | None = None,
         seed: int = 0,
         propagation: str = "sampled",
@@ -95,7 +96,7 @@ class RolloutReference:
         precision: Precision = "float32",
     ) -> None:
         self.ensemble, self.state, self.program, self.actor = ensemble, state, program, actor
-        self.observations, self.seed, self.propagation = observations, seed, propagation
+        self.observations, self.critic, self.seed, self.propagation = observations, critic, seed, propagation
         self.noise, self.penalty, self.candidates, self.precision = noise, penalty, candidates, precision
 
     def run(
@@ -105,6 +106,7 @@ class RolloutReference:
         *,
         actions: Array | None = None,
         carried: Array | None = None,
+        before: Array | None = None,
         ids: NDArray[np.uint32] | None = None,
         forced: Array | None = None,
     ) -> Imagined:
@@ -114,13 +116,14 @@ class RolloutReference:
         rows = len(states)
         ids = np.arange(rows, dtype=np.uint32) if ids is None else ids
         carried = np.zeros((rows, 0)) if carried is None else carried
-        alive, state, seen, twin = np.ones(rows, np.bool_), np.asarray(states, np.float64), states, None
-        if self.program is not None:
-            twin = self.program.reference(rows)
-            signals = self._signals(state, np.zeros((rows, self.ensemble.actions)), carried)
-            seen = twin.reset(signals, alive).get(self.observations, np.zeros((rows, 0)))
+        carried = carried if carried.ndim == 3 else np.broadcast_to(carried, (steps + 1, *carried.shape))
+        before = np.zeros((rows, self.ensemble.actions)) if before is None else before
+        alive, state = np.ones(rows, np.bool_), np.asarray(states, np.float64)
+        twin = None if self.program is None else self.program.reference(rows)
+        groups = {} if twin is None else twin.reset(self._signals(state, before, carried[0]), alive)
+        seen, told = self._seen(groups, state)
         out = self._empty(steps, rows)
-        final = np.array(seen, np.float64)
+        final, final_told = np.array(seen, np.float64), np.array(told)
         for t in range(steps):
             action = self._act(seen, ids, t) if actions is None else actions[:, t]
             member, successor, penalty, credible = self._step(state, action, ids, t)
@@ -130,21 +133,29 @@ class RolloutReference:
             ends = self.candidates is not None and self.candidates.on_reject == "terminate"
             alive &= ends | ~rejected
             after = successor if forced is None else np.where(alive[:, None], forced[t], successor)
-            groups = {} if twin is None else twin.step(self._signals(after, action, carried))
-            values = {"observations": seen, "actions": action, "next_states": successor, "penalty": penalty}
-            values |= {"member": member, "valid": alive, "credible": credible}
+            groups = {} if twin is None else twin.step(self._signals(after, action, carried[t + 1]))
+            values = {"observations": seen, "critic_observations": told, "actions": action, "next_states": successor}
+            values |= {"penalty": penalty, "member": member, "valid": alive, "credible": credible}
             values |= {n: groups[n] for n in ("channels", "terminated") if n in groups}
             self._store(out, t, alive, values)
             out.terminated[t] |= rejected & alive
-            state, seen = after, groups.get(self.observations, np.zeros((rows, 0))) if twin else after
-            final[alive] = seen[alive]
+            state, (seen, told) = after, self._seen(groups, after)
+            final[alive], final_told[alive] = seen[alive], told[alive]
             alive = alive & ~out.terminated[t]
-        out.final_observations[:] = final
+        out.final_observations[:], out.final_critic_observations[:] = final, final_told
         return out
+
+    def _seen(self, groups: Mapping[str, Array], state: Array) -> tuple[Array, Array]:
+        """What policy and critics see."""
+        nothing = np.zeros((len(state), 0))
+        if self.program is None:
+            return state, nothing
+        return groups.get(self.observations, nothing), groups.get(self.critic, nothing)
 
     def _empty(self, steps: int, rows: int) -> Imagined:
         groups = {} if self.program is None else self.program.groups
         observation = self.ensemble.states if self.program is None else 0
+        critic = groups[self.critic].width if self.critic in groups else 0
         out = empty(
             steps,
             rows,
@@ -152,6 +163,7 @@ class RolloutReference:
             action=self.ensemble.actions,
             state=self.ensemble.states,
             channels=groups["channels"].width if "channels" in groups else 0,
+            critic=critic,
         )
         for name, array in out.arrays.items():
             array[:] = -1 if name == "member" else 0
@@ -165,11 +177,18 @@ class RolloutReference:
     def _act(self, observations: Array, ids: NDArray[np.uint32], step: int) -> Array:
         actor = self.actor
         assert actor is not None
+        mirror = actor.mirror
+        flags = np.zeros(len(observations), np.bool_) if mirror is None else mirror.flag(observations)
+        if mirror is not None:
+            observations = np.where(flags[:, None], observations[:, mirror.obs_index] * mirror.obs_sign, observations)
         rows = np.clip((observations - actor.mean) / actor.std.astype(np.float64), -actor.clip, actor.clip)
         outputs = forward(actor.weights, actor.biases, actor.activation, rows, self.precision)[:, : actor.actions]
         if self.noise and actor.action_std is not None:
             outputs = outputs + actor.action_std * random.normals(ids, step, random.ACTION, actor.actions, self.seed)
-        return np.tanh(outputs) * actor.squashed if actor.squashed else outputs
+        actions = np.tanh(outputs) * actor.squashed if actor.squashed else outputs
+        if mirror is None:
+            return actions
+        return np.where(flags[:, None], actions[:, mirror.action_index] * mirror.action_sign, actions)
 
     def _step(self, state: Array, action: Array, ids: NDArray[np.uint32], step: int) -> tuple[Array, ...]:
         """Who predicts, the next state, the penalty, and the dynamics reward."""

@@ -37,6 +37,19 @@ Network network(std::int64_t groups, std::int64_t inputs, std::int64_t hidden,
     return n;
 }
 
+// Rows whose first component is below 0 are acted on from the other side.
+ActorMirror mirror() {
+    ActorMirror out;
+    out.clock = 0;
+    for (std::int64_t i = 0; i < kState; ++i) {
+        out.observation_index.push_back(kState - 1 - i);
+        out.observation_sign.push_back(i % 2 == 0 ? 1.0F : -1.0F);
+    }
+    out.action_index = {1, 0};
+    out.action_sign = {-1.0F, -1.0F};
+    return out;
+}
+
 // A model with a policy that sees the state, and what a rollout of it wrote.
 struct Imagined {
     std::vector<float> next_states;
@@ -59,9 +72,11 @@ struct Imagined {
                 flat.data(), zeros.data(), ones.data(), low.data(), ones.data(), {0, 2}});
         rollout.actor = std::make_shared<const Actor>(
             policy, ActorArrays{policy_flat.data(), zeros.data(), ones.data(), 5.0F, {0.1F, 0.2F}},
-            kAction, 0.0F);
+            kAction, 0.0F, mirror());
         rollout.settings = {7, kSteps, Propagation::sampled, kind, true, {}, precision};
         const std::vector<float> states = draw(kRows * kState, 1.0F, 3);
+        const std::vector<float> before(static_cast<std::size_t>(rows * kAction), 0.0F);
+        const std::vector<float> carried = draw((kSteps + 1) * rows, 1.0F, 4);
         std::vector<std::uint32_t> ids;
         for (std::int64_t row = first; row < first + rows; ++row) {
             ids.push_back(static_cast<std::uint32_t>(row));
@@ -70,7 +85,10 @@ struct Imagined {
         penalty.resize(static_cast<std::size_t>(kSteps * rows));
         rollout.arrays.rows = rows;
         rollout.arrays.states = states.data() + first * kState;
-        rollout.arrays.carried_rows = zeros.data();
+        rollout.arrays.carried = 1;
+        rollout.arrays.carried_steps = kSteps + 1;
+        rollout.arrays.carried_rows = carried.data();
+        rollout.arrays.before = before.data();
         rollout.arrays.ids = ids.data();
         rollout.arrays.next_states = next_states.data();
         rollout.arrays.penalty = penalty.data();
