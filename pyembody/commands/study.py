@@ -32,8 +32,8 @@ class StudyCommand:
     """
 
     study: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="STUDY")]
-    """The study: critics, critics_point, gate_pad, gates, skills, skills_goal, world, world_push, world_walk, or the path
-    of a study's TOML file."""
+    """The study: critics, critics_point, gate_pad, gates, skills, skills_goal, world, world_push, world_walk, or the
+    path of a study's TOML file."""
     out: OptionalPath = None
     """Folder of the results; by default runs/studies/STUDY."""
     seeds: Numbers = ()
