@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pyembody.cli import main
+from pyembody.commands.world import useful_steps
 from pyembody.data import Dataset
 from pyembody.data.dataset import Transitions
 from pyembody.data.gather import gather, uniform
@@ -16,7 +17,7 @@ from pyembody.data.header import Field
 from pyembody.envs import make_vec
 from pyembody.spec import SpecError
 from pyembody.world import Fit, FitSettings, fit_model, load_model
-from pyembody.world.judge import auc, choosers, curves, one_step, ranking
+from pyembody.world.judge import Curve, auc, choosers, curves, one_step, ranking
 from pyembody.world.layout import Layout, flatten
 from pyembody.world.model import adrift, quats
 from pyembody.world.predict import Predictor, bounded
@@ -184,6 +185,19 @@ def test_damaged_models_are_refused(dataset: Dataset, tmp_path: Path) -> None:
         load_model(folder)
     with pytest.raises(SpecError, match="expected the folder of a model"):
         load_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("mean", "words"),
+    [
+        ((1.0, 2.0, 3.0), "up to step 3, the last"),
+        ((1.0, 3.5, 3.0), "up to step 1, not beyond"),
+        ((3.0, 3.0, 3.0), "of no use"),
+    ],
+)
+def test_a_report_says_for_how_long_a_model_helps(mean: tuple[float, ...], words: str) -> None:
+    still = (2.0, 3.0, 4.0)
+    assert words in useful_steps({"still": Curve(still, still, still), "mean": Curve(mean, mean, mean)})
 
 
 def test_a_report_tells_a_good_model_from_standing_still(dataset: Dataset, tmp_path: Path) -> None:

@@ -24,6 +24,15 @@ if TYPE_CHECKING:
     from ..world.judge import Curve, OneStep
 
 SHOWN_STEPS = (1, 2, 5, 10, 20, 50, 100)
+WAYS = {
+    "still": "nothing changes",
+    "sampled": "an elite at random, with its noise",
+    "mean": "the elites' mean",
+    "agreed": "the draw nearest to that mean",
+    "oracle": "the draw nearest to what came",
+    "select": "the most credible draw",
+    "softmax": "a draw by how credible it is",
+}
 
 
 @dataclass(frozen=True)
@@ -137,7 +146,7 @@ class WorldReport:
     """The model's folder."""
     data: Annotated[Path, tyro.conf.arg(metavar="DATASET", help_behavior_hint="")]
     """A dataset that it was not fitted to, perhaps of another policy."""
-    steps: int = 50
+    steps: int = 20
     """Length of the predicted stretches."""
     windows: int = 200
     """How many stretches."""
@@ -166,6 +175,7 @@ class WorldReport:
         console.print(_one_step_table(found.one_step, model))
         console.print(_calibration_table(found.one_step))
         console.print(_curve_table(found.open_loop))
+        console.print(useful_steps(found.open_loop), soft_wrap=True, highlight=False)
         told = ", ".join(f"{name} {area:.2f}" for name, area in found.ranking.items())
         console.print(f"large errors are told by (0.5: not at all, 1: always): {told}", soft_wrap=True, highlight=False)
         if self.json is not None:
@@ -273,5 +283,16 @@ def _curve_table(grown: dict[str, Curve]) -> Table:
     shown = sorted({k for k in (*SHOWN_STEPS, length) if k <= length})
     table = make_table("error after k steps, in deviations of the states", ["way"], [str(k) for k in shown])
     for name, curve in grown.items():
-        table.add_row(name, *(f"{curve.median[k - 1]:.3f}" for k in shown))
+        table.add_row(f"{name}: {WAYS[name]}", *(f"{curve.median[k - 1]:.3f}" for k in shown))
     return table
+
+
+def useful_steps(grown: dict[str, Curve]) -> str:
+    """Return for how long the elites' mean says more than that nothing changes."""
+    still, mean = grown["still"].median, grown["mean"].median
+    worse = [k for k, (a, b) in enumerate(zip(still, mean, strict=True), 1) if b >= a]
+    if not worse:
+        return f"the elites' mean says more than that nothing changes up to step {len(mean)}, the last one looked at"
+    if worse[0] == 1:
+        return "the elites' mean says no more than that nothing changes, from the first step on: of no use on this data"
+    return f"the elites' mean says more than that nothing changes up to step {worse[0] - 1}, not beyond"

@@ -113,8 +113,10 @@ class Dataset:
         fewer). Raises SpecError where no episode is so long.
         """
         chosen: list[tuple[Array, Array]] = []
+        longest = 0
         for arrays in self.shards():
             present, _ = self._columns(arrays, names, False)
+            longest = max(longest, len(arrays["terminated"]))
             ended = arrays["terminated"] | arrays["truncated"] | ~np.isfinite(present[1:]).all(2)
             starts = np.argwhere(_unbroken(ended, length))
             if len(starts):
@@ -122,7 +124,10 @@ class Dataset:
                 n = starts[:, 1]
                 chosen.append((present[t, n], arrays["actions"][t[:-1], n]))
         if not chosen:
-            raise SpecError(f"{self.folder}: expected an episode of at least {length} steps within a shard, found none")
+            raise SpecError(
+                f"{self.folder}: expected an episode of at least {length} steps within a shard, found none: "
+                f"its shards have {longest} steps; ask for fewer, or record longer episodes"
+            )
         states, actions = (np.concatenate(part, axis=1) for part in zip(*chosen, strict=True))
         drawn = np.random.default_rng(seed).permutation(states.shape[1])[:count]
         return Windows(np.ascontiguousarray(states[:, drawn]), np.ascontiguousarray(actions[:, drawn]))
