@@ -175,6 +175,7 @@ class WorldReport:
         console.print(_one_step_table(found.one_step, model))
         console.print(_calibration_table(found.one_step))
         console.print(_curve_table(found.open_loop))
+        console.print("; ".join(f"{name}: {WAYS[name]}" for name in found.open_loop), highlight=False)
         console.print(useful_steps(found.open_loop), soft_wrap=True, highlight=False)
         told = ", ".join(f"{name} {area:.2f}" for name, area in found.ranking.items())
         console.print(f"large errors are told by (0.5: not at all, 1: always): {told}", soft_wrap=True, highlight=False)
@@ -283,7 +284,7 @@ def _curve_table(grown: dict[str, Curve]) -> Table:
     shown = sorted({k for k in (*SHOWN_STEPS, length) if k <= length})
     table = make_table("error after k steps, in deviations of the states", ["way"], [str(k) for k in shown])
     for name, curve in grown.items():
-        table.add_row(f"{name}: {WAYS[name]}", *(f"{curve.median[k - 1]:.3f}" for k in shown))
+        table.add_row(name, *(f"{curve.median[k - 1]:.3f}" for k in shown))
     return table
 
 
