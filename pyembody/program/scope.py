@@ -93,8 +93,15 @@ class Scope:
         return self._nodes.get(name) or self._early[name]
 
     def fixed(self, name: str, place: str) -> Node | None:
-        """Return the node of a let or signal, None for one that uses late built-ins."""
-        self.lookup(name, place)
+        """Return the node of a let or signal, None for one that uses late built-ins, or a faulty signal that no text
+        reads: that is nobody's fault until it is read.
+        """
+        try:
+            self.lookup(name, place)
+        except SpecError:
+            if name in self._lets:
+                raise
+            self._open.clear()
         return self._nodes.get(name)
 
     def now(self, **nodes: Node | None) -> None:
