@@ -52,7 +52,8 @@ def main() -> None:
 def _trained(arguments: argparse.Namespace) -> MbpoLearner:
     """A learner whose replay holds all steps of a training without a model, the states of one beside them."""
     task, robot = load_task(arguments.task), load_robot(arguments.robot)
-    config = replace(load_mbpo(arguments.task), real=1.0)
+    config = load_mbpo(arguments.task)
+    config = replace(config, real=1.0, replay=arguments.iterations * config.horizon * config.num_envs)
     env = VectorEnv(task, robot, config.num_envs, threads=1, seed=arguments.seed)
     env.reset(seed=arguments.seed, options={"stagger": True})
     learner = MbpoLearner(env, task, config, arguments.seed, Group())

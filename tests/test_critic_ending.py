@@ -98,3 +98,13 @@ def test_the_cost_of_a_step_is_no_figure_of_an_assumed_range() -> None:
     )
     (finding,) = found("W-EARLY", term("-num(seen)"), fall.replace("terminated", "abs(x) > 3"), FALLS.split("\n")[1])
     assert "ending costs 5, a step up to 10" in finding.message
+
+
+def test_a_bonus_that_the_other_channels_beat_is_noted_unless_they_are_gated() -> None:
+    done = 'channels.done.gamma = 1.0\nchannels.done.terms.bonus = { expr = "num(terminated)", scale = "event" }\n'
+    way = 'channels.way.weight = 2.0\nchannels.way.terms.near = { expr = "gauss(x, 1)", weight = 0.1, scale = "none" }'
+    (one,) = found("W-FARM", FALLS, done, way)
+    assert (one.severity, one.evidence["break_even"]) == ("N", 5)  # six steps of 0.2 are more than 1
+    assert "channels way pay up to 0.2 a step" in one.message
+    assert not found("W-FARM", FALLS, done + "channels.done.gate = { level = 0, threshold = 1.0 }",
+                     way + "channels.way.gate = { level = 1 }")

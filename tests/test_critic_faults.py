@@ -202,20 +202,6 @@ def test_a_bonus_that_hovering_beats_is_found_with_the_bonus_that_would_win(opti
     assert not [f for f in find({"channels": {"task": {"terms": rich, "gamma": 1.0}}}, options) if f.code == "W-FARM"]
 
 
-def test_a_bonus_that_the_other_channels_beat_is_noted_unless_they_are_gated(options: Options) -> None:
-    near = {"near": {"expr": "gauss(action, 0.5)", "weight": 0.1, "scale": "none"}}
-    bonus = {"bonus": {"expr": "num(terminated)", "weight": 1.0, "scale": "event"}}
-    channels = {"done": {"terms": bonus, "gamma": 1.0}, "way": {"terms": near, "weight": 2.0}}
-    (found,) = [f for f in find({"channels": channels}, options) if f.code == "W-FARM"]
-    assert (found.severity, found.evidence["break_even"]) == ("N", 5)  # six steps of 0.2 are more than 1
-    assert "channels way pay up to 0.2 a step" in found.message
-    gated = {
-        "done": channels["done"] | {"gate": {"level": 0, "threshold": 1.0}},
-        "way": channels["way"] | {"gate": {"level": 1}},
-    }
-    assert not [f for f in find({"channels": gated}, options) if f.code == "W-FARM"]
-
-
 def test_a_task_that_only_costs_is_told_that_dying_pays(options: Options) -> None:
     cost = {"expr": "normsq(action)", "weight": -1.0}
     alone = find({"channels": {"task": {"terms": {"cost": cost}}}}, options)

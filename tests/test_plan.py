@@ -219,7 +219,7 @@ def test_a_stage_s_own_planner_begins_with_what_is_held_and_ends_with_the_stage(
     assert runner.planner is first
     assert plans[0] == WARM_UP  # another planner's, before its first command
     with pytest.raises(SpecError, match="unknown planner 'othr', did you mean 'other'"):
-        runner.say(Behaviour(stages=(BehaviourStage("first", planner="othr"),)))
+        runner.say(Behaviour(stages=(BehaviourStage("first"), BehaviourStage("last", planner="othr"))))
 
 
 def test_a_diverging_candidate_costs_infinitely_much_and_others_as_before() -> None:

@@ -91,6 +91,9 @@ class StudyCommand:
                 raise unknown("--arms", "arm", arm, study.arms)
         given = {n: getattr(self, n) for n in ("seeds", "iterations", "episodes") if getattr(self, n)}
         study = replace(study, **given)
+        if self.seeds and study.vary:
+            varied = {k: replace(a, seeds=self.seeds) if a.varies else a for k, a in study.arms.items()}
+            study = replace(study, vary=replace(study.vary, seeds=self.seeds), arms=varied)
         if self.arms:
             kept = {k: a for k, a in study.arms.items() if k in self.arms or (self.sweep and a.varies in self.arms)}
             first = tuple(p for p in study.preconditions if p.arm in kept)

@@ -13,6 +13,7 @@ from .commands import Rows
 
 Floats = NDArray[np.float32]
 SHORTEST = 1e-6
+"""Length from which numbers have a direction."""
 
 
 class SkillSource:

@@ -91,7 +91,11 @@ class Runner:
     def say(self, behaviour: Behaviour) -> None:
         """Do another behaviour from now on, from the present state. Raises SpecError if it cannot be done."""
         self._settle()
-        self.behaviour = behaviour = with_ways(self.vocabulary, behaviour)
+        behaviour = with_ways(self.vocabulary, behaviour)
+        for name in (behaviour.planner, *(s.planner for s in behaviour.stages)):
+            if name and name not in self.settings:
+                raise unknown("behaviour", "planner", name, self.settings)
+        self.behaviour = behaviour
         self.watch = StageWatch(self.vocabulary, self.robot, self.built, behaviour, self.control_dt)
         self._choose(self.watch.planner)
         self._ahead = self._lookahead(behaviour)
@@ -135,6 +139,8 @@ class Runner:
         """Begin the next stage; with another planner, where that has its own."""
         self._settle()
         changed = self._choose(self.watch.planner)
+        if changed:
+            self._ahead = self._lookahead(self.behaviour)
         self._aim()
         if changed:
             self._warm_up()
@@ -156,8 +162,6 @@ class Runner:
         self._plan, self._since = self.planner.plan, 0.0
 
     def _planner(self, name: str) -> Planner[Imagined]:
-        if name not in self.settings:
-            raise unknown("behaviour", "planner", name, self.settings)
         if name not in self._planners:
             chosen = self.settings[name]
             imagined = self._imagined(name, frozenset())

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from ..envs import VectorEnv
-from ..envs.skills import all_skills
+from ..envs.skills import SHORTEST, all_skills
 from ..learn import RunSpec, load_policy, read_run
 from ..learn.runner import task_env
 from ..program.compiled import Block
@@ -24,7 +24,6 @@ Act = Any
 """A policy: actions of observations `[N, O]`."""
 LIMIT = 2.0
 """Of each number that names a skill: its direction or its greatest one counts."""
-SHORTEST = 1e-6
 Layout = tuple[Block, ...]
 
 
@@ -159,11 +158,20 @@ class FrozenSkills:
         self.every, self._policy, spec = every, load_policy(run), read_run(run)
         if spec.task.skills is None:
             raise SpecError(f"{run}: skills_of: expected a run of a task with [skills], got {spec.task.name}")
+        if getattr(spec.train, "memory", 0):
+            raise SpecError(f"{run}: skills_of: expected a policy without memory")
         self._skills = spec.task.skills
         self._layout = VectorEnv(spec.task, spec.robot, 1).program.observation_layout["policy"]
 
     def make_env(self, spec: RunSpec, num_envs: int, threads: int, first_env: int) -> SkillEnv:
-        """Return the environments of a run, acted in through skills."""
+        """Return the environments of a run, acted in through skills. Raises SpecError for what skills cannot act in."""
+        for wrong, what in (
+            (getattr(spec.train, "memory", 0), "a policy without memory"),
+            (spec.task.schedules, "a task without [schedules]"),
+            (spec.task.terminations, "a task without terminations"),
+        ):
+            if wrong:
+                raise SpecError(f"skills_of: expected {what}")
         env = task_env(spec, num_envs, threads, first_env)
         return SkillEnv(env, self._doer(env), self.every)
 

@@ -35,7 +35,8 @@ class TaskDataset(Dataset):
             ("hash of the task", header.task_hash, spec_hash(env.task)),
         ):
             if got != expected:
-                raise SpecError(f"{folder}: {what}: expected {expected}, got {got}")
+                told = "" if what == "robot" else "; of a task that was edited, name recorded signals"
+                raise SpecError(f"{folder}: {what}: expected {expected}, got {got}{told}")
 
     def state_fields(self, names: Sequence[str] = ()) -> tuple[Field, ...]:
         """Return what the state is made of, as `Dataset` does."""
