@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
@@ -56,6 +56,18 @@ class Block:
     def columns(self) -> slice:
         """The block's columns of the observation."""
         return slice(self.start, self.start + self.width)
+
+
+def blocks(
+    names: Sequence[str], nodes: Sequence[Node], noises: Sequence[float], units: Callable[[Node], tuple[str, ...]]
+) -> tuple[Block, ...]:
+    """Return values side by side in an observation."""
+    found: list[Block] = []
+    start = 0
+    for name, node, noise in zip(names, nodes, noises, strict=True):
+        found.append(Block(name, start, node.type.lanes, str(node.type), units(node), noise))
+        start += node.type.lanes
+    return tuple(found)
 
 
 @dataclass(frozen=True)

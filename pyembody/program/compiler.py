@@ -8,18 +8,16 @@ import ast
 from collections.abc import Mapping
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from ..spec.check import GROUPS
 from ..spec.errors import SpecError, unknown
 from ..spec.robot import Mirror
 from ..spec.signal import Signal
 from ..spec.task import Observation, Parameter, Task
 from .checker import FLOAT_MAX, Checker
-from .compiled import Block, CompiledTask
+from .compiled import Block, CompiledTask, blocks
 from .gating import CONDITIONS, gate_bits, gated_channels, shows_gates, waiting
 from .groups import make_group, scale_params, walk
-from .named import Named, signal_like
+from .named import Named, named_value
 from .outside import Outside, learned_signal
 from .params import ParamTable, find, rows_signals
 from .pipeline import PipelineBuilder, any_of, false, number
@@ -94,7 +92,7 @@ class _TaskCompiler:
         pipeline = self.rewards.finish(self._terminal_conditions(terminated), self._guarded)
         named = {n: self.scope.fixed(n, self.place) for n in (*self.task.let, *self.signals)}
         self.scope.settle()
-        self.named = {n: self._named(n, node) for n, node in named.items() if node is not None}
+        self.named = {n: named_value(n, x, self.signals, self._units) for n, x in named.items() if x is not None}
         flags = {"terminations": terminations, "terminated": [terminated], "success": [success]}
         flags |= {CONDITIONS: conditions}
         groups = [make_group(name, nodes, "u1") for name, nodes in flags.items()]
@@ -119,7 +117,7 @@ class _TaskCompiler:
                 names += [f"gate_open.{c}" for c in gated_channels(self.task)]
                 nodes, noises = [*nodes, *bits], [*noises, *(0.0 for _ in bits)]
             groups.append(make_group(name, nodes, "f4", on_reset=True))
-            layout[name] = self._blocks(names, nodes, noises)
+            layout[name] = blocks(names, nodes, noises, self._units)
         return groups, layout
 
     def _finish(
@@ -161,21 +159,8 @@ class _TaskCompiler:
             named=self.named,
         ).limited(self.place)
 
-    def _named(self, name: str, node: Node) -> Named:
-        signal = self.signals.get(name) or signal_like(name, node.type, self._units(node))
-        return Named(node, replace(signal, source="", values=()))
-
     def _units(self, node: Node) -> tuple[str, ...]:
         return tuple(str(self.scope.solver.resolve(unit)) for unit in node.type.units)
-
-    def _blocks(self, names: list[str], nodes: list[Node], noises: list[float]) -> tuple[Block, ...]:
-        blocks: list[Block] = []
-        start = 0
-        for name, node, noise in zip(names, nodes, noises, strict=True):
-            t = node.type
-            blocks.append(Block(name, start, t.lanes, str(t), self._units(node), noise))
-            start += t.lanes
-        return tuple(blocks)
 
     # --- names and texts --------------------------------------------------------------------------
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from ..spec.errors import SpecError
 from ..spec.signal import Kind, Signal
@@ -49,6 +52,14 @@ class Named:
 
 
 KINDS: dict[str, Kind] = {"bool": "bool", "quat": "quat"}
+
+
+def named_value(
+    name: str, node: Node, signals: Mapping[str, Signal], units: Callable[[Node], tuple[str, ...]]
+) -> Named:
+    """Return what a name means, a signal or a value that could be one."""
+    signal = signals.get(name) or signal_like(name, node.type, units(node))
+    return Named(node, replace(signal, source="", values=()))
 
 
 def signal_like(name: str, t: Type, units: tuple[str, ...]) -> Signal:
