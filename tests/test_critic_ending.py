@@ -107,4 +107,4 @@ def test_a_bonus_that_the_other_channels_beat_is_noted_unless_they_are_gated() -
     assert (one.severity, one.evidence["break_even"]) == ("N", 5)  # six steps of 0.2 are more than 1
     assert "channels way pay up to 0.2 a step" in one.message
     assert not found("W-FARM", FALLS, done + "channels.done.gate = { level = 0, threshold = 1.0 }",
-                     way + "channels.way.gate = { level = 1 }")
+                     way, "channels.way.gate = { level = 1 }")
